@@ -1,0 +1,48 @@
+# make quickstart   set up .venv and run the whole system once on a generated catalogue
+# make test         set up .venv and run the tests (under 10 minutes on 2 cores)
+# make test-slow    also the long checks
+# make lint         ruff, mypy, import-linter, codespell
+# make clean        remove .venv and caches
+
+PYTHON ?= python3
+# Where torch comes from. On Linux without a GPU the CPU build is enough; with PyTorch's own index:
+#   make quickstart TORCH="torch==2.13.0 --index-url https://download.pytorch.org/whl/cpu"
+TORCH ?= torch==2.13.0
+OUT ?= runs/quickstart
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+
+.PHONY: quickstart test test-slow lint clean
+
+quickstart: $(VENV)/.installed
+	$(BIN)/alignrec-geo quickstart --out $(OUT)
+
+test: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest --cov --cov-report=term --cov-fail-under=90
+
+test-slow: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -m "slow or not slow"
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --config setup.cfg
+	$(BIN)/codespell
+
+# torch first: a bare "torch" would pull several GB of CUDA packages
+$(VENV)/.installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, $(PYTHON) is " + sys.version.split()[0])'
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) $(TORCH)
+	$(PIP) --editable .
+	touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	$(PIP) --editable '.[dev]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) .coverage* .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build *.egg-info

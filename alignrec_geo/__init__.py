@@ -1,0 +1,61 @@
+"""AlignRec on PyTorch Geometric: multimodal recommendation on a user-item graph.
+
+Example:
+    >>> from alignrec_geo import AlignRec, Dataset, fit
+    >>> data = Dataset.open("data/tiktok")  # doctest: +SKIP
+    >>> model = AlignRec.from_dataset(data, features=["image", "audio"])  # doctest: +SKIP
+    >>> fit(model)  # doctest: +SKIP
+    >>> model.recommend(["42"])  # doctest: +SKIP
+    >>> model.save("runs/tiktok")  # doctest: +SKIP
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from alignrec_geo.dataset import Dataset, Features, SplitConfig, make_catalogue
+    from alignrec_geo.errors import InputError
+    from alignrec_geo.evaluation import Evaluator
+    from alignrec_geo.graph import to_hetero
+    from alignrec_geo.models import AlignRec, Recommender
+    from alignrec_geo.serving import load_top_items
+    from alignrec_geo.training import TrainingConfig, fit
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "AlignRec": "models",
+    "Dataset": "dataset",
+    "Evaluator": "evaluation",
+    "Features": "dataset",
+    "InputError": "errors",
+    "Recommender": "models",
+    "SplitConfig": "dataset",
+    "TrainingConfig": "training",
+    "fit": "training",
+    "load_top_items": "serving",
+    "make_catalogue": "dataset",
+    "to_hetero": "graph",
+}
+
+__all__ = [
+    "AlignRec",
+    "Dataset",
+    "Evaluator",
+    "Features",
+    "InputError",
+    "Recommender",
+    "SplitConfig",
+    "TrainingConfig",
+    "fit",
+    "load_top_items",
+    "make_catalogue",
+    "to_hetero",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name on first use, so that ``alignrec-geo --help`` need not load torch."""
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
