@@ -1,0 +1,103 @@
+"""Evaluate two embedding tables on a split: one blocked ranking pass gives every metric for every user."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+import torch
+from torch import Tensor
+
+from alignrec_geo.dataset.interactions import Interactions, Split
+from alignrec_geo.errors import InputError
+from alignrec_geo.evaluation.metrics import CUTOFFS, ranking_metrics
+from alignrec_geo.evaluation.protocols import Protocol
+from alignrec_geo.kernels.csr import CSR
+from alignrec_geo.kernels.topk import blocked_top_k
+from alignrec_geo.nn.embeddings import Embeddings
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Metrics of one model on one split.
+
+    Args:
+        users: rows of the users that count, ``[n]`` int64.
+        per_user: ``{"recall@20": [n] float64, …}`` in the order of ``users``.
+    """
+
+    users: Tensor
+    per_user: dict[str, Tensor]
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The mean over users of every metric."""
+        return {name: float(values.mean()) for name, values in self.per_user.items()}
+
+    def frame(self, ids: pl.Series) -> pl.DataFrame:
+        """One row per user with its external id (``ids`` holds those of all users) and every metric."""
+        columns = {name: values.numpy() for name, values in self.per_user.items()}
+        return pl.DataFrame({"user": ids.gather(self.users.numpy()), **columns})
+
+
+class Evaluator:
+    """Ranks all items for the users of a split; made once, called every epoch.
+
+    Args:
+        interactions: all pairs with their splits.
+        split: which pairs are to be found.
+        protocol: which items are left out (see :class:`Protocol`).
+        cutoffs: the values of ``K``.
+
+    Raises:
+        InputError: no user of the split has a training item.
+
+    Example:
+        >>> import torch
+        >>> from alignrec_geo.dataset import Split, make_catalogue
+        >>> from alignrec_geo.nn import Embeddings
+        >>> pairs = make_catalogue(n_users=60, n_items=40, image_size=16).interactions
+        >>> tables = Embeddings(torch.ones(60, 1), torch.from_numpy(pairs.item_degree())[:, None].float())
+        >>> sorted(Evaluator(pairs, Split.TEST)(tables).metrics)[:2]
+        ['map@10', 'map@20']
+    """
+
+    def __init__(
+        self,
+        interactions: Interactions,
+        split: Split,
+        protocol: Protocol = Protocol.CLEAN,
+        cutoffs: tuple[int, ...] = CUTOFFS,
+    ) -> None:
+        self.split, self.protocol, self.cutoffs = split, protocol, cutoffs
+        self.n_items = interactions.n_items
+        wanted = interactions.of(split)
+        trained = interactions.of(Split.TRAIN).user_degree() > 0
+        counted = np.flatnonzero((wanted.user_degree() > 0) & trained)
+        if len(counted) == 0:
+            raise InputError(f"the {split.label} split has no user with a training interaction; nothing to evaluate")
+        self.users = torch.from_numpy(counted)
+        self.positives = torch.from_numpy(wanted.user_degree()[counted])
+        self._wanted = torch.from_numpy(np.sort(wanted.keys()))
+        self._masked = _pattern(interactions.of(*protocol.masked(split)))
+
+    def __call__(self, embeddings: Embeddings) -> Evaluation:
+        """Rank and measure.
+
+        Args:
+            embeddings: ``users [U, D]`` and ``items [I, D]``, finite.
+        """
+        hits = [
+            self._hits(users, items) & (scores != -torch.inf)
+            for users, scores, items in blocked_top_k(*embeddings, self.users, max(self.cutoffs), self._masked)
+        ]
+        return Evaluation(self.users, ranking_metrics(torch.cat(hits), self.positives, self.cutoffs))
+
+    def _hits(self, users: Tensor, items: Tensor) -> Tensor:
+        keys = users[:, None] * self.n_items + items  # [b, k]
+        place = torch.searchsorted(self._wanted, keys).clamp(max=len(self._wanted) - 1)
+        return self._wanted[place] == keys
+
+
+def _pattern(pairs: Interactions) -> CSR:
+    user, item = torch.from_numpy(pairs.user), torch.from_numpy(pairs.item)
+    return CSR.from_coo(user, item, torch.ones(len(pairs)), (pairs.n_users, pairs.n_items))

@@ -1,0 +1,39 @@
+"""Normalised adjacency of the user-item graph."""
+
+import torch
+from torch import Tensor
+
+from alignrec_geo.kernels.csr import CSR
+
+
+def bipartite_adjacency(edge_index: Tensor, n_users: int, n_items: int) -> CSR:
+    r"""Return :math:`\hat R`, the symmetrically normalised user-item block, ``[U, I]``.
+
+    .. math::
+        \hat R_{ui} = \frac{1}{\sqrt{d_u d_i}}
+
+    Args:
+        edge_index: unique user-item pairs, ``[2, E]`` (row 0 users, row 1 items).
+        n_users: ``U``; users without a pair get an empty row.
+        n_items: ``I``; items without a pair get an empty column.
+    """
+    user, item = edge_index
+    return CSR.from_coo(user, item, _weights(user, item, n_users, n_items), (n_users, n_items))
+
+
+def symmetric_adjacency(edge_index: Tensor, n_users: int, n_items: int) -> CSR:
+    r"""Return :math:`\hat A = D^{-1/2} A D^{-1/2}` on all ``N = U + I`` nodes, no self-loops, ``[N, N]``.
+
+    Users come first: item ``i`` is node ``U + i``. Same arguments as :func:`bipartite_adjacency`.
+    """
+    user, item = edge_index
+    weight = _weights(user, item, n_users, n_items)
+    row, col = torch.cat([user, item + n_users]), torch.cat([item + n_users, user])
+    size = n_users + n_items
+    return CSR.from_coo(row, col, torch.cat([weight, weight]), (size, size), symmetric=True)
+
+
+def _weights(user: Tensor, item: Tensor, n_users: int, n_items: int) -> Tensor:
+    user_degree = torch.bincount(user, minlength=n_users).double()
+    item_degree = torch.bincount(item, minlength=n_items).double()
+    return (user_degree[user] * item_degree[item]).rsqrt().float()

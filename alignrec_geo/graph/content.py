@@ -1,0 +1,47 @@
+"""The content vector of every item: one feature matrix, or several side by side."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch_geometric.data import HeteroData
+
+from alignrec_geo.errors import InputError
+
+Scaling = Literal["auto", "row", "none"]
+
+
+def item_content(data: HeteroData, features: Sequence[str], scaling: Scaling = "auto") -> tuple[Tensor, Tensor]:
+    """Return the items' content vectors and which items have any.
+
+    Args:
+        data: a graph whose item nodes carry ``x_NAME`` ``[I, D]`` and ``has_NAME`` ``[I]`` for every name.
+        features: which; several are put side by side.
+        scaling: ``row``: every matrix has its rows scaled to unit length first, so that no modality outweighs another;
+            ``none``: as they are; ``auto``: ``row`` for several matrices, ``none`` for one.
+
+    Returns:
+        ``x`` ``[I, D]`` and ``present`` ``[I]`` bool. Without any feature ``x`` has no columns.
+
+    Raises:
+        InputError: the graph lacks a feature.
+    """
+    n_items = data["item"].num_nodes
+    if not features:
+        return torch.zeros(n_items, 0), torch.zeros(n_items, dtype=torch.bool)
+    parts, masks = [], []
+    for name in features:
+        if f"x_{name}" not in data["item"]:
+            known = ", ".join(feature_names(data)) or "none"
+            raise InputError(f"the graph's items have no features '{name}'; there are: {known}")
+        x = data["item"][f"x_{name}"].float()
+        parts.append(F.normalize(x, dim=1) if scaling == "row" or (scaling == "auto" and len(features) > 1) else x)
+        masks.append(data["item"][f"has_{name}"] if f"has_{name}" in data["item"] else (x != 0).any(dim=1))
+    return torch.cat(parts, dim=1), torch.stack(masks).any(dim=0)
+
+
+def feature_names(data: HeteroData) -> list[str]:
+    """Names of the features that a graph's items carry (``x_NAME``), sorted."""
+    return sorted(key.removeprefix("x_") for key in data["item"].keys() if key.startswith("x_"))  # noqa: SIM118

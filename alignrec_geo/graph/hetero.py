@@ -1,0 +1,68 @@
+"""From a data set to PyG's ``HeteroData``, the public form of the graph."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch_geometric.data import HeteroData
+
+from alignrec_geo.dataset.interactions import Split
+from alignrec_geo.dataset.store import Dataset
+from alignrec_geo.graph.content import Scaling, item_content
+from alignrec_geo.graph.item_knn import item_knn
+
+INTERACTS = ("user", "interacts", "item")
+REVERSE = ("item", "rev_interacts", "user")
+SIMILAR = ("item", "similar", "item")
+
+
+def to_hetero(
+    dataset: Dataset, features: Sequence[str] | None = None, k: int = 10, scaling: Scaling = "auto", cache: bool = True
+) -> HeteroData:
+    """Return the graph of a data set.
+
+    Node types ``user`` and ``item``. Edge types ``("user", "interacts", "item")`` with the training pairs only, its
+    reverse ``("item", "rev_interacts", "user")``, and, with features, ``("item", "similar", "item")`` with
+    ``edge_weight`` (see :func:`alignrec_geo.graph.item_knn.item_knn`). The other splits are
+    ``validation_edge_label_index`` and ``test_edge_label_index`` of the first edge type. Item nodes carry ``x_NAME``
+    and ``has_NAME`` per feature matrix; both node types carry their ids as ``external_id``.
+
+    Args:
+        dataset: an open data set.
+        features: which feature matrices; ``None`` takes all, an empty list none.
+        k: content neighbours per item, itself included.
+        scaling: how several matrices are put together (see :func:`alignrec_geo.graph.content.item_content`).
+        cache: keep the item graph on disk.
+
+    Raises:
+        InputError: the data set lacks a feature.
+
+    Example:
+        >>> from alignrec_geo.dataset import make_catalogue
+        >>> graph = to_hetero(make_catalogue(n_users=60, n_items=40, image_size=16), cache=False)
+        >>> graph.edge_types[0]
+        ('user', 'interacts', 'item')
+    """
+    names = dataset.feature_names if features is None else list(features)
+    pairs = dataset.interactions
+    data = HeteroData()
+    data["user"].num_nodes, data["item"].num_nodes = pairs.n_users, pairs.n_items
+    data["user"].external_id = dataset.users["id"].to_list()
+    data["item"].external_id = dataset.items["id"].to_list()
+    train = _edges(dataset, Split.TRAIN)
+    data[INTERACTS].edge_index, data[REVERSE].edge_index = train, train.flip(0)
+    for split in (Split.VALIDATION, Split.TEST):
+        data[INTERACTS][f"{split.label}_edge_label_index"] = _edges(dataset, split)
+    for name in names:
+        stored = dataset.features(name)
+        data["item"][f"x_{name}"] = torch.from_numpy(stored.matrix)
+        data["item"][f"has_{name}"] = torch.from_numpy(stored.present)
+    if names:
+        x, present = item_content(data, names, scaling)
+        data[SIMILAR].edge_index, data[SIMILAR].edge_weight = item_knn(x, present, k, cache)
+    return data
+
+
+def _edges(dataset: Dataset, split: Split) -> Tensor:
+    pairs = dataset.interactions.of(split)
+    return torch.stack([torch.from_numpy(pairs.user), torch.from_numpy(pairs.item)])

@@ -1,0 +1,89 @@
+"""A fixed sparse matrix kept in both directions."""
+
+import warnings
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from alignrec_geo.errors import InputError
+
+INT32_MAX = 2**31 - 1
+
+
+@dataclass(frozen=True)
+class CSR:
+    """A constant sparse matrix and its transpose, both in compressed rows with int32 indices.
+
+    The backward of a product with a sparse matrix is the product with its transpose. ``torch.sparse.mm`` transposes
+    again on every call; here both directions are kept, so the backward costs what the forward costs.
+
+    Args:
+        matrix: sparse CSR tensor ``[rows, cols]``.
+        transposed: sparse CSR tensor ``[cols, rows]``.
+    """
+
+    matrix: Tensor
+    transposed: Tensor
+
+    @classmethod
+    def from_coo(
+        cls, row: Tensor, col: Tensor, value: Tensor, shape: tuple[int, int], symmetric: bool = False
+    ) -> "CSR":
+        """Build both directions from coordinates; entries given twice are added.
+
+        Args:
+            row: ``[nnz]`` int64.
+            col: ``[nnz]`` int64.
+            value: ``[nnz]`` floating point.
+            shape: number of rows and columns.
+            symmetric: the matrix is its own transpose, so it is stored once.
+
+        Raises:
+            InputError: more entries or rows than 32-bit indices can count.
+        """
+        if max(*shape, len(row)) > INT32_MAX:
+            raise InputError(f"a matrix of shape {shape} with {len(row)} entries exceeds 32-bit indices ({INT32_MAX})")
+        matrix = _compress(row, col, value, shape)
+        return cls(matrix, matrix if symmetric else _compress(col, row, value, (shape[1], shape[0])))
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        return int(self.matrix.shape[0]), int(self.matrix.shape[1])
+
+    @property
+    def nnz(self) -> int:
+        """Number of stored entries."""
+        return int(self.matrix.values().numel())
+
+    @property
+    def T(self) -> "CSR":
+        """The transpose; nothing is copied."""
+        return CSR(self.transposed, self.matrix)
+
+    def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> "CSR":
+        """The same matrix on another device or in another precision."""
+        matrix = self.matrix.to(device=device, dtype=dtype)
+        return CSR(matrix, matrix if self.transposed is self.matrix else self.transposed.to(device=device, dtype=dtype))
+
+    def edges(self) -> tuple[Tensor, Tensor]:
+        """PyG's ``edge_index`` ``[2, nnz]`` (row 0 the column, row 1 the row that gathers) and ``edge_weight``."""
+        crow = self.matrix.crow_indices().long()
+        row = torch.repeat_interleave(torch.arange(len(crow) - 1, device=crow.device), crow.diff())
+        return torch.stack([self.matrix.col_indices().long(), row]), self.matrix.values()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(shape={self.shape}, nnz={self.nnz})"
+
+
+def _compress(row: Tensor, col: Tensor, value: Tensor, shape: tuple[int, int]) -> Tensor:
+    key, place = torch.unique(row * shape[1] + col, return_inverse=True)  # sorted by row, then column
+    merged = torch.zeros(len(key), dtype=value.dtype, device=value.device).index_add_(0, place, value)
+    counts = torch.bincount(torch.div(key, shape[1], rounding_mode="floor"), minlength=shape[0])
+    crow = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
+        return torch.sparse_csr_tensor(
+            crow.int(), (key % max(shape[1], 1)).int(), merged, shape, device=value.device, check_invariants=False
+        )

@@ -1,0 +1,95 @@
+"""Products with a constant sparse matrix: one propagation step, and the mean of several."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from alignrec_geo.kernels.csr import CSR
+
+
+def spmm(adjacency: CSR, x: Tensor) -> Tensor:
+    """Return ``A x``; the backward is ``Aᵀ`` times the gradient.
+
+    Args:
+        adjacency: ``A``, ``[rows, cols]``.
+        x: ``[cols, D]``.
+
+    Returns:
+        ``[rows, D]``.
+
+    Example:
+        >>> import torch
+        >>> a = CSR.from_coo(torch.tensor([0, 1]), torch.tensor([1, 0]), torch.ones(2), (2, 2))
+        >>> spmm(a, torch.tensor([[1.0], [2.0]])).tolist()
+        [[2.0], [1.0]]
+    """
+    _check_width(adjacency, x)
+    result: Tensor = _Product.apply(adjacency, x)  # type: ignore[no-untyped-call]
+    return result
+
+
+def mean_propagation(adjacency: CSR, x: Tensor, layers: int) -> Tensor:
+    """Return the mean of ``x, A x, …, A^L x`` (LightGCN's propagation) in ``L`` products.
+
+    The sum is evaluated as ``x + A (x + A (x + …))``, forward and backward, so no layer's output is kept.
+
+    Args:
+        adjacency: ``A``, square ``[N, N]``.
+        x: ``[N, D]``.
+        layers: ``L``, at least 0.
+
+    Returns:
+        ``[N, D]``.
+    """
+    _check_width(adjacency, x)
+    result: Tensor = _MeanPropagation.apply(adjacency, x, layers)  # type: ignore[no-untyped-call]
+    return result
+
+
+def reference_spmm(adjacency: CSR, x: Tensor) -> Tensor:
+    """The plain formula of :func:`spmm`: gather, weigh, add."""
+    (source, target), weight = adjacency.edges()
+    return x.new_zeros(adjacency.shape[0], x.shape[1]).index_add(0, target, weight[:, None] * x[source])
+
+
+def reference_mean_propagation(adjacency: CSR, x: Tensor, layers: int) -> Tensor:
+    """The plain formula of :func:`mean_propagation`: stack the layers, take the mean."""
+    outputs = [x]
+    for _ in range(layers):
+        outputs.append(reference_spmm(adjacency, outputs[-1]))
+    return torch.stack(outputs).mean(dim=0)
+
+
+def _check_width(adjacency: CSR, x: Tensor) -> None:
+    if x.dim() != 2 or x.shape[0] != adjacency.shape[1]:
+        raise ValueError(f"x must have {adjacency.shape[1]} rows, one per column of the matrix (got {tuple(x.shape)})")
+
+
+class _Product(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, adjacency: CSR, x: Tensor) -> Tensor:
+        ctx.adjacency = adjacency
+        return adjacency.matrix @ x
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[None, Tensor]:
+        return None, ctx.adjacency.transposed @ grad
+
+
+class _MeanPropagation(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, adjacency: CSR, x: Tensor, layers: int) -> Tensor:
+        ctx.adjacency, ctx.layers = adjacency, layers
+        return _mean_of_powers(adjacency.matrix, x, layers)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[None, Tensor, None]:
+        return None, _mean_of_powers(ctx.adjacency.transposed, grad, ctx.layers), None
+
+
+def _mean_of_powers(matrix: Tensor, x: Tensor, layers: int) -> Tensor:
+    total = x
+    for _ in range(layers):
+        total = torch.addmm(x, matrix, total)
+    return total / (layers + 1)

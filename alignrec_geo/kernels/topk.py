@@ -1,0 +1,84 @@
+"""The best-scored items per user, with a fixed order among equal scores."""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from alignrec_geo.kernels.csr import CSR
+
+BLOCK_SCORES = 1 << 23
+"""Scores held at once by :func:`blocked_top_k`: 32 MB of float32."""
+
+
+def top_k(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """Return the ``k`` best scores of every row and their columns; among equal scores the lower column comes first.
+
+    ``torch.topk`` leaves the order of equal scores open, and which of them it keeps at the border; both are fixed here.
+
+    Args:
+        scores: ``[B, I]``, no NaN.
+        k: how many; all ``I`` if there are fewer.
+
+    Returns:
+        Values ``[B, k]``, sorted downwards, and columns ``[B, k]``.
+
+    Example:
+        >>> import torch
+        >>> top_k(torch.tensor([[1.0, 3.0, 3.0, 2.0]]), 2)[1].tolist()
+        [[1, 2]]
+    """
+    k = min(k, scores.shape[1])
+    if k == scores.shape[1]:
+        return torch.sort(scores, dim=1, descending=True, stable=True)
+    value, column = scores.topk(k + 1, dim=1)
+    tied = torch.nonzero(value[:, k - 1] == value[:, k])[:, 0]
+    value, column = value[:, :k].contiguous(), column[:, :k].contiguous()
+    if len(tied):
+        rows, border = scores[tied], value[tied, k - 1 :]
+        above, equal = rows > border, rows == border
+        kept = above | (equal & (equal.cumsum(dim=1) <= k - above.sum(dim=1, keepdim=True)))
+        column[tied] = kept.nonzero()[:, 1].view(-1, k)
+        value[tied] = rows.gather(1, column[tied])
+    column, order = column.sort(dim=1)
+    value, order = value.gather(1, order).sort(dim=1, descending=True, stable=True)
+    return value, column.gather(1, order)
+
+
+def blocked_top_k(
+    users: Tensor, items: Tensor, rows: Tensor, k: int, exclude: CSR | None = None
+) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """Score ``users[rows]`` against all items in blocks and yield each block's best.
+
+    Args:
+        users: ``[U, D]``.
+        items: ``[I, D]``.
+        rows: which users, ``[n]`` int64.
+        k: how many items per user.
+        exclude: ``[U, I]``; stored entries are scored minus infinity.
+
+    Yields:
+        The block's user rows ``[b]``, scores ``[b, k]`` and items ``[b, k]``. Excluded items come last, with ``-inf``.
+    """
+    block = max(1, BLOCK_SCORES // max(len(items), 1))
+    for chosen in rows.split(block):
+        scores = users[chosen] @ items.T  # [b, I]
+        if exclude is not None:
+            row, column = _entries(exclude, chosen)
+            scores[row, column] = -torch.inf
+        yield chosen, *top_k(scores, k)
+
+
+def reference_top_k(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """The plain formula of :func:`top_k`: sort everything."""
+    value, column = torch.sort(scores, dim=1, descending=True, stable=True)
+    return value[:, :k], column[:, :k]
+
+
+def _entries(matrix: CSR, rows: Tensor) -> tuple[Tensor, Tensor]:
+    """Stored entries of some rows: the position within ``rows`` and the column of each."""
+    crow, col = matrix.matrix.crow_indices().long(), matrix.matrix.col_indices().long()
+    start, count = crow[rows], crow[rows + 1] - crow[rows]
+    position = torch.repeat_interleave(torch.arange(len(rows), device=rows.device), count)
+    offset = torch.arange(len(position), device=rows.device) - (count.cumsum(0) - count)[position]
+    return position, col[start[position] + offset]

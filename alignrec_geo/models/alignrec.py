@@ -1,0 +1,191 @@
+"""AlignRec, stage 2: content-ID and user-item alignment trained together."""
+
+from collections.abc import Sequence
+from typing import Literal, NamedTuple, Self
+
+import torch
+import torch.nn.functional as F
+from pydantic import Field
+from torch import Tensor, nn
+from torch_geometric.data import HeteroData
+
+from alignrec_geo.dataset.store import Dataset
+from alignrec_geo.graph.adjacency import bipartite_adjacency, symmetric_adjacency
+from alignrec_geo.graph.content import Scaling, feature_names, item_content
+from alignrec_geo.graph.hetero import INTERACTS, SIMILAR, to_hetero
+from alignrec_geo.kernels.csr import CSR
+from alignrec_geo.kernels.infonce import infonce
+from alignrec_geo.kernels.similarity_gap import similarity_gap
+from alignrec_geo.kernels.spmm import mean_propagation
+from alignrec_geo.models.base import Batch, ModelConfig, Recommender
+from alignrec_geo.nn.embeddings import Embeddings
+from alignrec_geo.nn.light_conv import LightConv
+from alignrec_geo.nn.losses import bpr, l2_penalty, user_item_alignment
+from alignrec_geo.randomness import child_generator
+
+
+class AlignRecConfig(ModelConfig):
+    """Settings of :class:`AlignRec`."""
+
+    dim: int = Field(default=64, ge=1)
+    """Width d of the embeddings."""
+    layers: int = Field(default=2, ge=0)
+    """Propagation layers L on the user-item graph."""
+    item_layers: int = Field(default=1, ge=0)
+    """Propagation layers n on the item-item graph."""
+    k: int = Field(default=10, ge=1)
+    """Content neighbours per item, the item itself included."""
+    train_features: bool = True
+    """Train the content vectors too; frozen vectors save most of the memory."""
+    feature_scaling: Scaling = "auto"
+    """``row``: unit rows per feature matrix; ``none``: as loaded; ``auto``: ``row`` if there are several."""
+    temperature: float = Field(default=0.2, gt=0.0)
+    """Temperature of the content-ID alignment."""
+    cca_weight: float = Field(default=0.01, ge=0.0)
+    """Weight of the content-ID alignment (CCA)."""
+    uia_weight: float = Field(default=0.1, ge=0.0)
+    """Weight of the user-item alignment (UIA)."""
+    reg_weight: float = Field(default=0.1, ge=0.0)
+    """Weight of the similarity regulariser (REG)."""
+    l2_weight: float = Field(default=1e-4, ge=0.0)
+    """Weight of the squared norms of the fused rows."""
+    anchor: Literal["initial", "current"] = "initial"
+    """Which content vectors the regulariser compares with: as loaded, or as trained so far."""
+
+
+class Views(NamedTuple):
+    """The two branches on all nodes, users first."""
+
+    identity: Tensor
+    """``c``, ``[U + I, d]``."""
+    content: Tensor | None
+    """``m``, ``[U + I, d]``; ``None`` without features."""
+
+
+class AlignRec(Recommender):
+    r"""`"AlignRec: Aligning and Training in Multimodal Recommendations" <https://arxiv.org/abs/2403.12384>`_.
+
+    With ID tables :math:`P, Q`, content vectors :math:`x_i`, the normalised graph :math:`\hat A`, its user-item block
+    :math:`\hat R` and the content graph :math:`S`:
+
+    .. math::
+        c &= \tfrac{1}{L+1} \sum_{l=0}^{L} \hat A^l [P; Q] \\
+        m^0_i &= Q_i \odot \sigma(G (W x_i + b) + b_G), \quad m_I = S^n m^0, \quad m_U = \hat R\, m_I \\
+        h &= c + m, \qquad \text{score} = h_u^\top h_i
+
+    The loss is BPR + L2 + λ_cca · CCA + λ_uia · UIA + λ_reg · REG, all from one propagation: CCA is InfoNCE between
+    content and identity of the batch's positives and users, UIA is one minus the cosine of users and positives, REG
+    keeps the inner products of the content branch near the cosines of the content vectors. Items without content take
+    part through their identity only; without any features the model is its ID branch.
+
+    Args:
+        data: the graph (see :func:`alignrec_geo.graph.to_hetero`); its ``("item", "similar", "item")`` edges are
+            :math:`S`.
+        features: names of the item features to use; ``None`` takes all ``x_NAME``.
+        config: settings; ``None`` takes the defaults.
+        seed: seed of the initial parameters.
+
+    Raises:
+        InputError: the graph lacks a feature.
+    """
+
+    config_class = AlignRecConfig
+    config: AlignRecConfig
+
+    def __init__(
+        self,
+        data: HeteroData,
+        features: Sequence[str] | None = None,
+        config: AlignRecConfig | None = None,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        self.config = config or AlignRecConfig()
+        self.features = tuple(feature_names(data) if features is None else features)
+        self.n_users, self.n_items = int(data["user"].num_nodes), int(data["item"].num_nodes)
+        dim = self.config.dim
+        self.user_embedding = nn.Parameter(torch.empty(self.n_users, dim))  # P
+        self.item_embedding = nn.Parameter(torch.empty(self.n_items, dim))  # Q
+        pairs = data[INTERACTS].edge_index
+        self.user_item_graph: CSR = symmetric_adjacency(pairs, self.n_users, self.n_items)
+        self.conv = LightConv()
+        if self.features:
+            x, present = item_content(data, self.features, self.config.feature_scaling)
+            self.content = nn.Parameter(x.clone(), requires_grad=self.config.train_features)  # x
+            self.projection = nn.Linear(x.shape[1], dim)  # W, b
+            self.gate = nn.Linear(dim, dim)  # G
+            self.present = None if bool(present.all()) else present
+            self.anchor = x if self.config.anchor == "initial" and self.config.train_features else None
+            self.item_to_user: CSR = bipartite_adjacency(pairs, self.n_users, self.n_items)  # R̂
+            (neighbour, centre), weight = data[SIMILAR].edge_index, data[SIMILAR].edge_weight
+            self.item_graph: CSR = CSR.from_coo(centre, neighbour, weight, (self.n_items, self.n_items))  # S
+        self.reset_parameters(child_generator(seed, "init"))
+
+    @classmethod
+    def build(cls, dataset: Dataset, features: Sequence[str], config: AlignRecConfig, seed: int) -> Self:
+        """Make the graph of the data set, then the model."""
+        data = to_hetero(dataset, features, k=config.k, scaling=config.feature_scaling)
+        return cls(data, features, config, seed)
+
+    def reset_parameters(self, generator: torch.Generator) -> None:
+        """Draw the parameters anew; content vectors stay as they are."""
+        nn.init.xavier_uniform_(self.user_embedding, generator=generator)
+        nn.init.xavier_uniform_(self.item_embedding, generator=generator)
+        for layer in (self.projection, self.gate) if self.features else ():
+            bound = layer.in_features**-0.5
+            nn.init.uniform_(layer.weight, -bound, bound, generator=generator)
+            nn.init.uniform_(layer.bias, -bound, bound, generator=generator)
+
+    def views(self) -> Views:
+        """Return both branches of all nodes from one propagation."""
+        table = torch.cat([self.user_embedding, self.item_embedding])  # [N, d]
+        identity = mean_propagation(self.user_item_graph, table, self.config.layers)
+        return Views(identity, self._content_view() if self.features else None)
+
+    def encode(self) -> Embeddings:
+        """Return the fused tables ``h``, ``[U, d]`` and ``[I, d]``."""
+        identity, content = self.views()
+        fused = identity if content is None else identity + content
+        return Embeddings(fused[: self.n_users], fused[self.n_users :])
+
+    def loss(self, batch: Batch) -> dict[str, Tensor]:
+        """Return the terms ``bpr``, ``l2``, ``uia`` and, with features, ``cca`` and ``reg``."""
+        config = self.config
+        views = self.views()
+        nodes = torch.cat([batch.users, batch.positives + self.n_users, batch.negatives + self.n_users])
+        identity = views.identity[nodes].chunk(3)  # user, positive, negative: [B, d] each
+        content = None if views.content is None else views.content[nodes].chunk(3)
+        fused = identity if content is None else tuple(c + m for c, m in zip(identity, content, strict=True))
+        user, positive, negative = fused
+        terms = {
+            "bpr": bpr(user, positive, negative),
+            "l2": config.l2_weight * l2_penalty(user, positive, negative, batch_size=batch.nominal_size),
+            "uia": config.uia_weight * user_item_alignment(user, positive),
+        }
+        if content is not None:
+            items, item_content, item_identity = batch.positives, content[1], identity[1]
+            if self.present is not None:  # items without content have nothing to align
+                rows = torch.nonzero(self.present[items])[:, 0]
+                items, item_content, item_identity = items[rows], item_content[rows], item_identity[rows]
+            tau = config.temperature
+            terms["cca"] = config.cca_weight * (
+                infonce(item_content, item_identity, tau) + infonce(content[0], identity[0], tau)
+            )
+            terms["reg"] = config.reg_weight * similarity_gap(item_content, self._anchor_rows(items))
+        return terms
+
+    def _content_view(self) -> Tensor:
+        gate = torch.sigmoid(self.gate(self.projection(self.content)))  # [I, d]
+        items = self.item_embedding * gate
+        if self.present is not None:
+            items = items * self.present[:, None]
+        for _ in range(self.config.item_layers):
+            items = self.conv(items, self.item_graph)
+        return torch.cat([self.conv(items, self.item_to_user), items])  # [N, d]
+
+    def _anchor_rows(self, items: Tensor) -> Tensor:
+        source = self.content.detach() if self.anchor is None else self.anchor
+        return F.normalize(source[items], dim=1)  # [B, D]
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(users={self.n_users}, items={self.n_items}, features={list(self.features)})"

@@ -1,0 +1,124 @@
+"""The contract of every model."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any, ClassVar, NamedTuple, Self
+
+import torch
+from pydantic import BaseModel, ConfigDict
+from torch import Tensor, nn
+
+from alignrec_geo.dataset.store import Dataset
+from alignrec_geo.nn.embeddings import Embeddings
+from alignrec_geo.serving.recommend import Recommendation, TopItems
+from alignrec_geo.serving.store import save_embeddings
+
+
+class Batch(NamedTuple):
+    """Training triplets.
+
+    Args:
+        users: ``[B]`` int64.
+        positives: ``[B]`` int64, an item the user interacted with.
+        negatives: ``[B]`` int64, an item the user has not interacted with in training.
+        nominal_size: the configured batch size ``B₀``; the last batch of an epoch is smaller.
+    """
+
+    users: Tensor
+    positives: Tensor
+    negatives: Tensor
+    nominal_size: int
+
+
+class ModelConfig(BaseModel):
+    """Base of every model's settings: unknown keys and impossible values are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Recommender(nn.Module, ABC):
+    """A model that ends in two embedding tables whose dot product is the score.
+
+    A subclass sets :attr:`config_class` and implements :meth:`build`, :meth:`encode` and :meth:`loss`. A model that
+    scores otherwise transforms its tables, so ranking, serving and export are written once.
+
+    Attributes:
+        config: its settings.
+        dataset: the data set it was made for; ids come from there. ``None`` if it was made from a graph alone.
+        features: names of the feature matrices it uses.
+    """
+
+    config_class: ClassVar[type[ModelConfig]] = ModelConfig
+    uses_features: ClassVar[bool] = True
+    config: ModelConfig
+    dataset: Dataset | None = None
+    features: tuple[str, ...] = ()
+
+    @classmethod
+    @abstractmethod
+    def build(cls, dataset: Dataset, features: Sequence[str], config: Any, seed: int) -> Self:
+        """Make the model for a data set; called by :meth:`from_dataset` with everything resolved."""
+
+    @abstractmethod
+    def encode(self) -> Embeddings:
+        """Return ``users [U, D]`` and ``items [I, D]`` of the whole graph."""
+
+    @abstractmethod
+    def loss(self, batch: Batch) -> dict[str, Tensor]:
+        """Return the named loss terms of a batch, already weighted; their sum is minimised."""
+
+    def start_epoch(self, epoch: int, generator: torch.Generator) -> None:
+        """Called before each epoch, for graphs that are drawn anew; draw from ``generator`` only."""
+
+    @classmethod
+    def from_dataset(
+        cls, dataset: Dataset, features: Sequence[str] | None = None, config: Any = None, seed: int = 0
+    ) -> Self:
+        """Make the model for a data set.
+
+        Args:
+            dataset: an open data set.
+            features: names of its feature matrices to use; ``None`` takes all, an empty list none.
+            config: the model's settings, its config class or a dictionary; ``None`` takes the defaults.
+            seed: seed of the initial parameters.
+
+        Raises:
+            InputError: the data set lacks a feature.
+            pydantic.ValidationError: a setting is unknown or impossible.
+        """
+        names = dataset.feature_names if features is None else list(features)
+        settings = config if isinstance(config, cls.config_class) else cls.config_class.model_validate(config or {})
+        model = cls.build(dataset, names if cls.uses_features else [], settings, seed)
+        model.dataset = dataset
+        model.features = tuple(names if cls.uses_features else [])
+        return model
+
+    def recommend(self, users: Sequence[str], k: int = 10, cold: str = "error") -> dict[str, list[Recommendation]]:
+        """Return the ``k`` best unseen items of every user; see :meth:`alignrec_geo.serving.TopItems.recommend`."""
+        return self.top_items().recommend(users, k, cold)
+
+    def similar_items(self, item: str, k: int = 10) -> list[Recommendation]:
+        """Return the ``k`` items closest to an item; see :meth:`alignrec_geo.serving.TopItems.similar`."""
+        return self.top_items().similar(item, k)
+
+    def top_items(self) -> TopItems:
+        """The two tables with the data set's ids, ready to recommend from."""
+        return TopItems(self.embeddings(), self._need_dataset())
+
+    def save(self, path: str) -> None:
+        """Write a folder for ``alignrec-geo recommend``, ``similar`` and ``evaluate``: tables and ids, no content."""
+        save_embeddings(path, self.embeddings(), self._need_dataset())
+
+    @torch.no_grad()
+    def embeddings(self) -> Embeddings:
+        """:meth:`encode` in evaluation mode, without gradients."""
+        training = self.training
+        self.eval()
+        tables = self.encode()
+        self.train(training)
+        return tables
+
+    def _need_dataset(self) -> Dataset:
+        if self.dataset is None:
+            raise ValueError("this model was made from a graph alone; set model.dataset to have external ids")
+        return self.dataset

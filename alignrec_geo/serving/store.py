@@ -1,0 +1,59 @@
+"""The part of a run folder that serving needs: ``embeddings.safetensors`` and ``dataset/``."""
+
+import os
+from pathlib import Path
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from alignrec_geo.dataset.store import Dataset
+from alignrec_geo.errors import InputError
+from alignrec_geo.files import atomic_path
+from alignrec_geo.nn.embeddings import Embeddings
+from alignrec_geo.serving.recommend import TopItems
+
+EMBEDDINGS = "embeddings.safetensors"
+DATASET = "dataset"
+
+
+def save_embeddings(path: str | os.PathLike[str], embeddings: Embeddings, dataset: Dataset) -> None:
+    """Write the tables and a copy of the data set's interactions and ids (no content) into a folder."""
+    folder = Path(path)
+    dataset.save(folder / DATASET, overwrite=True, content=False)
+    write_embeddings(folder, embeddings)
+
+
+def write_embeddings(folder: Path, embeddings: Embeddings) -> None:
+    """Write the two tables, atomically."""
+    with atomic_path(folder / EMBEDDINGS) as staging:
+        save_file({name: table.contiguous() for name, table in embeddings._asdict().items()}, staging)
+
+
+def read_embeddings(folder: Path) -> Embeddings:
+    """Read the two tables of a run folder.
+
+    Raises:
+        InputError: not a run folder, or a damaged file.
+    """
+    file = folder / EMBEDDINGS
+    if not file.exists():
+        raise InputError(f"{folder}: not a run folder with a trained model (no {EMBEDDINGS})")
+    try:
+        stored = load_file(file)
+        return Embeddings(stored["users"], stored["items"])
+    except (SafetensorError, KeyError) as error:
+        raise InputError(f"{file}: truncated or not an embedding file ({error})") from None
+
+
+def load_top_items(path: str | os.PathLike[str]) -> TopItems:
+    """Open a run folder for recommending.
+
+    Raises:
+        InputError: not a run folder, or a damaged file.
+
+    Example:
+        >>> load_top_items("runs/tiktok").recommend(["42"], k=5)  # doctest: +SKIP
+    """
+    folder = Path(path)
+    embeddings = read_embeddings(folder)
+    return TopItems(embeddings, Dataset.open(folder / DATASET))

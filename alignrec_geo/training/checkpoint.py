@@ -1,0 +1,123 @@
+"""Checkpoints: everything a run needs to continue exactly where it was, as one safetensors file with a JSON header."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import BaseModel, ConfigDict, ValidationError
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from alignrec_geo.errors import InputError
+from alignrec_geo.files import atomic_path
+
+
+class TrainingState(BaseModel):
+    """How far a run is."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    epochs_done: int = 0
+    """Finished epochs."""
+    best_epoch: int = -1
+    """Epoch of the best validation, counted from 0; -1 before the first."""
+    best_value: float = float("-inf")
+    """The best validation metric."""
+    stale: int = 0
+    """Validations in a row without an improvement."""
+    seconds: float = 0.0
+    """Training time so far, over all sessions."""
+
+
+def trainable_state(model: nn.Module) -> dict[str, Tensor]:
+    """Parameters that train, and buffers; frozen tables come from the data set again."""
+    frozen = {name for name, parameter in model.named_parameters() if not parameter.requires_grad}
+    return {name: tensor for name, tensor in model.state_dict().items() if name not in frozen}
+
+
+def load_trainable(model: nn.Module, state: Mapping[str, Tensor]) -> None:
+    """Put back what :func:`trainable_state` gave.
+
+    Raises:
+        InputError: names or shapes differ: another model, other settings, or another data set.
+    """
+    own = trainable_state(model)
+    for name in sorted(own.keys() | state.keys()):
+        there, here = state.get(name), own.get(name)
+        if there is None or here is None or there.shape != here.shape:
+            shapes = [None if tensor is None else tuple(tensor.shape) for tensor in (there, here)]
+            raise InputError(
+                f"the checkpoint does not fit the model: '{name}' is {shapes[0]} there and {shapes[1]} here"
+            )
+    with torch.no_grad():
+        for name, tensor in own.items():
+            tensor.copy_(state[name])
+
+
+def save_checkpoint(
+    path: Path,
+    state: TrainingState,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer | None,
+    generators: Mapping[str, torch.Generator],
+) -> None:
+    """Write model, optimiser, generator states and ``state``, atomically."""
+    tensors = {f"model.{name}": tensor for name, tensor in trainable_state(model).items()}
+    tensors |= {f"rng.{name}": generator.get_state() for name, generator in generators.items()}
+    if optimizer is not None:
+        for index, slots in optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{index}.{slot}": value for slot, value in slots.items()}
+    header = {"state": json.dumps(state.model_dump(exclude={"best_value"}) | {"best_value": repr(state.best_value)})}
+    with atomic_path(path) as staging:
+        save_file({name: tensor.detach().contiguous() for name, tensor in tensors.items()}, staging, metadata=header)
+
+
+def load_checkpoint(
+    path: Path,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer | None,
+    generators: Mapping[str, torch.Generator],
+) -> TrainingState:
+    """Put back everything :func:`save_checkpoint` wrote and return how far the run was.
+
+    Raises:
+        InputError: the file is damaged or does not fit the model.
+    """
+    tensors, header = read_tensors(path)
+    load_trainable(model, _section(tensors, "model."))
+    for name, generator in generators.items():
+        if f"rng.{name}" not in tensors:
+            raise InputError(f"{path}: no state of the random generator '{name}' in it")
+        generator.set_state(tensors[f"rng.{name}"])
+    if optimizer is not None:
+        slots: dict[int, dict[str, Tensor]] = {}
+        for name, tensor in _section(tensors, "optimizer.").items():
+            index, slot = name.split(".", 1)
+            slots.setdefault(int(index), {})[slot] = tensor
+        optimizer.load_state_dict({"state": slots, "param_groups": optimizer.state_dict()["param_groups"]})
+    try:
+        return TrainingState.model_validate_json(header["state"])
+    except (KeyError, ValidationError) as error:
+        raise InputError(f"{path}: not a checkpoint of this program ({error})") from None
+
+
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Read a safetensors file and its header.
+
+    Raises:
+        InputError: the file is missing or damaged.
+    """
+    try:
+        with safe_open(path, framework="pt") as stored:
+            return {name: stored.get_tensor(name) for name in stored.keys()}, stored.metadata() or {}  # noqa: SIM118
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except SafetensorError as error:
+        raise InputError(f"{path}: truncated or not a safetensors file ({error})") from None
+
+
+def _section(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}

@@ -1,0 +1,44 @@
+"""Settings of the training loop."""
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from alignrec_geo.evaluation.metrics import CUTOFFS, METRICS
+
+
+class TrainingConfig(BaseModel):
+    """How a model is trained; the defaults are AlignRec's."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    epochs: int = Field(default=1000, ge=0)
+    """Most epochs; early stopping usually ends a run sooner."""
+    batch_size: int = Field(default=2048, ge=1)
+    """Training triplets per step."""
+    lr: float = Field(default=1e-3, gt=0.0)
+    """Learning rate of Adam."""
+    lr_decay: float = Field(default=0.96, gt=0.0, le=1.0)
+    """The learning rate of epoch e (from 0) is ``lr * lr_decay ** (e / lr_decay_epochs)``; 1 keeps it."""
+    lr_decay_epochs: float = Field(default=50.0, gt=0.0)
+    """Epochs per factor ``lr_decay``."""
+    weight_decay: float = Field(default=0.0, ge=0.0)
+    """Adam's coupled L2 penalty on every parameter."""
+    eval_every: int = Field(default=1, ge=1)
+    """Epochs between validations."""
+    patience: int = Field(default=30, ge=0)
+    """Stop after more than this many validations in a row without an improvement."""
+    metric: str = "recall@20"
+    """Validation metric that chooses the epoch."""
+    tensorboard: bool = True
+    """Also write TensorBoard event files into the run folder, if TensorBoard is installed."""
+
+    @field_validator("metric")
+    @classmethod
+    def _known_metric(cls, value: str) -> str:
+        known = [f"{name}@{k}" for name in METRICS for k in CUTOFFS]
+        if value not in known:
+            raise ValueError(f"allowed: {', '.join(known)} (got '{value}')")
+        return value
+
+    def lr_at(self, epoch: int) -> float:
+        """The learning rate of an epoch, counted from 0."""
+        return float(self.lr * self.lr_decay ** (epoch / self.lr_decay_epochs))

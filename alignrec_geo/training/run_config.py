@@ -1,0 +1,156 @@
+"""The resolved settings of a run: from a YAML file, from ``key=value`` pairs, and checked as a whole."""
+
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError
+
+from alignrec_geo.dataset.store import Dataset
+from alignrec_geo.errors import InputError
+from alignrec_geo.evaluation.protocols import Protocol
+from alignrec_geo.files import atomic_path
+from alignrec_geo.models import find_model, model_name
+from alignrec_geo.models.base import ModelConfig, Recommender
+from alignrec_geo.training.config import TrainingConfig
+
+CONFIG = "config.yaml"
+SECTIONS = ("parameters", "training")
+_Kind = TypeVar("_Kind", bound=BaseModel)
+
+
+class RunConfig(BaseModel):
+    """Everything that determines a run; ``config.yaml`` of the run folder."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    dataset: str | None = None
+    """Path of the data set folder, ``null`` if it was only in memory."""
+    model: str = "alignrec"
+    """Name of the model."""
+    features: list[str] | None = None
+    """Feature matrices to use; ``null`` takes all that the data set has, an empty list none."""
+    protocol: Protocol = Protocol.CLEAN
+    """Ranking protocol of validation and test."""
+    seed: int = Field(default=0, ge=0)
+    """Seed of the initial parameters, of shuffling and of negatives."""
+    parameters: SerializeAsAny[ModelConfig] = ModelConfig()
+    """Settings of the model."""
+    training: TrainingConfig = TrainingConfig()
+    """Settings of the training loop."""
+
+    @classmethod
+    def resolve(cls, given: Mapping[str, Any], settings: Iterable[str] = ()) -> "RunConfig":
+        """Check settings and fill in defaults.
+
+        Args:
+            given: the layout of ``config.yaml``; sections may be missing.
+            settings: ``key=value`` pairs that override it. A key is ``parameters.NAME`` or ``training.NAME``, or just
+                ``NAME``; the value is YAML.
+
+        Raises:
+            InputError: unknown model or key, or an impossible value; the message names the key, what was given and what
+                is allowed.
+        """
+        values: dict[str, Any] = {key: value for key, value in given.items() if value is not None or key == "features"}
+        model = find_model(str(values.get("model", "alignrec")))
+        sections: dict[str, type[BaseModel]] = {"parameters": model.config_class, "training": TrainingConfig}
+        for name in SECTIONS:
+            section = values.get(name) or {}
+            if not isinstance(section, Mapping):
+                raise InputError(f"'{name}' must hold key: value pairs (got {section!r})")
+            values[name] = dict(section)
+        for setting in settings:
+            section, key, value = _parse_setting(setting, sections)
+            values[section][key] = value
+        for name, kind in sections.items():
+            _check_keys(name, values[name], kind)
+            values[name] = _validated(kind, values[name], name)
+        return _validated(cls, values, "")
+
+    @classmethod
+    def of(
+        cls, model: Recommender, dataset: Dataset, training: TrainingConfig, protocol: Protocol, seed: int
+    ) -> "RunConfig":
+        """The settings of a run that starts now."""
+        return cls(
+            dataset=None if dataset.path is None else str(dataset.path.resolve()),
+            model=model_name(type(model)),
+            features=list(model.features),
+            protocol=protocol,
+            seed=seed,
+            parameters=model.config,
+            training=training,
+        )
+
+    @classmethod
+    def load(cls, path: Path) -> "RunConfig":
+        """Read a complete ``config.yaml``.
+
+        Raises:
+            InputError: the file is missing, is not YAML, or holds a wrong setting.
+        """
+        return cls.resolve(read_yaml(path))
+
+    def save(self, path: Path) -> None:
+        """Write ``config.yaml``, atomically."""
+        with atomic_path(path) as staging:
+            staging.write_text(yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False), encoding="utf-8")
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Read a YAML file of settings.
+
+    Raises:
+        InputError: the file is missing, or is not a YAML mapping.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from None
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: settings must be key: value pairs (got {type(content).__name__})")
+    return content
+
+
+def _parse_setting(setting: str, sections: Mapping[str, type[BaseModel]]) -> tuple[str, str, Any]:
+    path, equals, text = setting.partition("=")
+    if not equals or not path:
+        raise InputError(f"--set takes key=value (got '{setting}')")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise InputError(f"--set {path}: '{text}' is not a value") from None
+    section, dot, key = path.rpartition(".")
+    if not dot:
+        homes = [name for name, kind in sections.items() if key in kind.model_fields]
+        section = homes[0] if homes else ""
+    if section not in sections or key not in sections[section].model_fields:
+        raise _unknown_key(path, [f"{name}.{key}" for name, kind in sections.items() for key in kind.model_fields])
+    return section, key, value
+
+
+def _check_keys(section: str, values: Mapping[str, Any], kind: type[BaseModel]) -> None:
+    for key in values:
+        if key not in kind.model_fields:
+            raise _unknown_key(f"{section}.{key}", [f"{section}.{name}" for name in kind.model_fields])
+
+
+def _unknown_key(key: str, known: list[str]) -> InputError:
+    plain = {name.rpartition(".")[2]: name for name in known}
+    close = get_close_matches(key.rpartition(".")[2], plain, n=1)
+    hint = f" (did you mean '{plain[close[0]]}'?)" if close else ""
+    return InputError(f"unknown setting '{key}'{hint}; there are: {', '.join(known)}")
+
+
+def _validated(kind: type[_Kind], values: Mapping[str, Any], section: str) -> _Kind:
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in (section, *first["loc"]) if part != "")
+        raise InputError(f"setting '{key}': {first['msg']} (got {first['input']!r})") from None
