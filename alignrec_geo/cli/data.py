@@ -1,0 +1,97 @@
+"""``data``: bring data sets in, split them, say what is in them."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from alignrec_geo.cli import data_import
+from alignrec_geo.cli.data_import import Rule
+from alignrec_geo.cli.data_summary import counts_line, summary
+from alignrec_geo.cli.fetch import fetch
+from alignrec_geo.cli.output import JsonFlag, print_json, print_table, stderr, stdout
+from alignrec_geo.dataset.describe import Coverage, Description
+from alignrec_geo.dataset.describe import describe as describe_dataset
+from alignrec_geo.dataset.interactions import Split
+from alignrec_geo.dataset.splits import SplitConfig
+from alignrec_geo.dataset.store import Dataset
+from alignrec_geo.dataset.validation import checked
+from alignrec_geo.errors import InputError
+
+app = typer.Typer(no_args_is_help=True, help="Fetch, import, split and describe data sets.")
+app.add_typer(data_import.app, name="import")
+app.command("fetch")(fetch)
+
+Folder = Annotated[Path, typer.Argument(metavar="DATASET", help="Data set folder.", show_default=False)]
+
+
+@app.command("split")
+def split(
+    dataset: Folder,
+    rule: Annotated[Rule, typer.Option("--rule", help="How to hold out pairs.", show_default=False)],
+    seed: Annotated[int, typer.Option("--seed", help="Seed of the rules that draw.")] = 0,
+    validation: Annotated[
+        float, typer.Option("--validation", help="Share held out for validation (global-time, cold-items).")
+    ] = 0.1,
+    test: Annotated[float, typer.Option("--test", help="Share held out for test, likewise.")] = 0.1,
+    out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="New folder; in place if not given.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the folder of --out.")] = False,
+    json_: JsonFlag = False,
+) -> None:
+    """Split a data set anew; features and pictures stay.
+
+    random: per user 8:1:1. leave-last: each user's last pair to test, the one before to validation.
+    global-time: the latest pairs of all. cold-items: all pairs of some items.
+
+    Example: alignrec-geo data split data/ml-100k --rule leave-last --out data/ml-100k-last
+    """
+    config = checked(SplitConfig, rule=rule, seed=seed, validation=validation, test=test)
+    made = Dataset.open(dataset).with_split(config)
+    if not (made.interactions.split == Split.TRAIN).any():
+        raise InputError(f"rule '{rule}' leaves data set '{made.name}' with an empty training split")
+    in_place = out is None or out.resolve() == dataset.resolve()
+    saved = made.save(dataset if out is None else out, overwrite=overwrite or in_place)
+    if json_:
+        print_json({**summary(saved), "rule": rule, "seed": seed})
+    else:
+        stdout.print(counts_line(saved), markup=False, soft_wrap=True)
+
+
+@app.command("describe")
+def describe(dataset: Folder, json_: JsonFlag = False) -> None:
+    """Print what is in a data set, and warnings of what will hurt.
+
+    Example: alignrec-geo data describe data/ml-100k
+    """
+    opened = Dataset.open(dataset)
+    found = describe_dataset(opened)
+    if json_:
+        print_json({**found.to_json(), "path": str(opened.path)})
+        return
+    print_table(f"Data set {found.name}", ("", "value"), _rows(found))
+    for warning in found.warnings:
+        stderr.print(f"warning: {warning}", markup=False, soft_wrap=True)
+
+
+def _rows(found: Description) -> Iterator[tuple[str, str]]:
+    yield "users", f"{found.users:,}"
+    yield "items", f"{found.items:,}"
+    yield "interactions", f"{found.interactions:,}"
+    yield "density", f"{found.density:.4%}"
+    for part, size in found.splits.items():
+        yield part, f"{size:,}"
+    if found.unused:
+        yield "in no split", f"{found.unused:,}"
+    yield "split rule", found.split_rule
+    for kind, centre in (("user", found.per_user), ("item", found.per_item)):
+        yield f"interactions per {kind}", f"median {centre['median']:g}, mean {centre['mean']:.1f}"
+    for name, coverage in found.modalities.items():
+        yield f"features '{name}'", _coverage(coverage)
+    yield "text", _coverage(found.text)
+    yield "images", _coverage(found.images)
+
+
+def _coverage(coverage: Coverage) -> str:
+    width = "" if coverage.width is None else f", width {coverage.width}"
+    return f"{coverage.items:,} items ({coverage.share:.1%}){width}"

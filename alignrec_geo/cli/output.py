@@ -1,0 +1,48 @@
+"""What verbs print: people read standard error and tables, programs read one JSON object on standard output."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output and nothing else.")]
+
+stderr = Console(stderr=True, highlight=False)
+"""Progress, notes and warnings."""
+stdout = Console(highlight=False)
+"""Results for people."""
+
+
+def print_json(value: dict[str, Any]) -> None:
+    """Print one JSON object on standard output."""
+    typer.echo(json.dumps(value, ensure_ascii=False, allow_nan=False))
+
+
+def print_notes(notes: Iterable[str], most: int = 10) -> None:
+    """Print notes on standard error, the first ``most`` of them."""
+    said = list(notes)
+    for note in said[:most]:
+        stderr.print(f"note: {note}", markup=False)
+    if len(said) > most:
+        stderr.print(f"note: … and {len(said) - most} more (all are in dataset.json)", markup=False)
+
+
+def print_table(title: str, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print a table on standard output: the first column left, the others right-aligned."""
+    table = Table(title=title, title_justify="left")
+    for number, name in enumerate(header):
+        table.add_column(name, justify="left" if number == 0 else "right")
+    for row in rows:
+        table.add_row(*row)
+    stdout.print(table)
+
+
+def print_metrics(title: str, metrics: Mapping[str, float]) -> None:
+    """Print metrics as a table, one row per metric and one column per cutoff."""
+    names = list(dict.fromkeys(key.split("@")[0] for key in metrics))
+    cutoffs = list(dict.fromkeys(key.split("@")[1] for key in metrics))
+    rows = [[name, *(f"{metrics[f'{name}@{k}']:.4f}" for k in cutoffs)] for name in names]
+    print_table(title, ["metric", *(f"@{k}" for k in cutoffs)], rows)

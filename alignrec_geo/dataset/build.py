@@ -1,0 +1,173 @@
+"""From tables with external ids to a :class:`Dataset`: one place for row numbers, duplicates and splits."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from alignrec_geo.dataset.features import Features
+from alignrec_geo.dataset.filters import FilterConfig, at_least_rated, k_core
+from alignrec_geo.dataset.images import ImageSource
+from alignrec_geo.dataset.interactions import Interactions, Split
+from alignrec_geo.dataset.splits import SplitConfig, make_split
+from alignrec_geo.dataset.store import Dataset
+from alignrec_geo.errors import InputError
+
+ITEM_COLUMNS = {"id": pl.String, "title": pl.String, "text": pl.String, "image": pl.String}
+
+
+@dataclass(frozen=True)
+class Tables:
+    """What a reader hands over, all ids external and text.
+
+    Args:
+        interactions: columns ``user``, ``item`` (text) and optionally ``split`` (:class:`Split` as int8),
+            ``timestamp`` (int64), ``rating`` (float32).
+        items: columns ``id`` and optionally ``title``, ``text``; ``None`` without metadata.
+        users: external ids to keep although they have no pair (a published numbering); ``None``: those that have one.
+        keep_items: keep the items of ``items`` that have no pair (cold items).
+        images: pictures named by external item id.
+    """
+
+    interactions: pl.DataFrame
+    items: pl.DataFrame | None = None
+    users: pl.Series | None = None
+    keep_items: bool = False
+    images: ImageSource | None = None
+
+
+def build_dataset(
+    name: str,
+    tables: Tables,
+    split: SplitConfig,
+    filters: FilterConfig | None = None,
+    source: dict[str, str] | None = None,
+    notes: Iterable[str] = (),
+) -> Dataset:
+    """Filter by rating, merge duplicates, take the k-core, number users and items, split.
+
+    Duplicate pairs become one: the one of the earliest split (train before validation before test), then of the
+    earliest time, then of the earliest row. Users and items are numbered in the order of their ids: as numbers if all
+    are whole numbers, else as text.
+
+    Raises:
+        InputError: no interactions (left), or an empty training split.
+    """
+    said = list(notes)
+    frame = tables.interactions
+    if frame.is_empty():
+        raise InputError(f"data set '{name}' has no interactions")
+    kept, dropped = _filtered(frame, filters or FilterConfig())
+    said += dropped
+    if kept.is_empty():
+        raise InputError(f"data set '{name}' has no interactions left after filtering ({filters})")
+    items = _item_table(kept["item"].unique(), tables)
+    users = _sorted_ids(kept["user"].unique() if tables.users is None else tables.users)
+    interactions = _number(kept, users, items["id"])
+    interactions = interactions.with_split(make_split(interactions, split))
+    if not (interactions.split == Split.TRAIN).any():
+        held = f"{len(interactions)} pairs, rule '{split.rule}'"
+        raise InputError(f"data set '{name}' has an empty training split ({held})")
+    return Dataset(
+        name=name,
+        interactions=interactions,
+        users=pl.DataFrame({"id": users}),
+        items=items,
+        split_config=split,
+        source=source or {},
+        notes=said,
+        images=tables.images,
+    )
+
+
+def features_by_id(
+    name: str, matrix: NDArray[Any], ids: Iterable[str], dataset: Dataset, meta: dict[str, str]
+) -> Features:
+    """Bring a matrix whose rows are named by item id into the row order of ``dataset``; other items lack the modality.
+
+    Raises:
+        InputError: an id is given twice or is unknown to the data set, or the counts differ.
+    """
+    named = pl.Series(list(ids), dtype=pl.String)
+    if len(named) != len(matrix):
+        raise InputError(f"features '{name}' have {len(matrix)} rows and {len(named)} ids")
+    if named.n_unique() < len(named):
+        twice = named.filter(named.is_duplicated())[0]
+        raise InputError(f"features '{name}' give item '{twice}' twice")
+    try:
+        rows = dataset.item_rows(named.to_list())
+    except InputError as error:
+        raise InputError(f"features '{name}': {error}") from None
+    n_items = dataset.interactions.n_items
+    placed = np.zeros((n_items, matrix.shape[1]), dtype=np.float32)
+    present = np.zeros(n_items, dtype=np.bool_)
+    placed[rows], present[rows] = matrix, True
+    return Features(name=name, matrix=placed, present=present, meta=meta)
+
+
+def _filtered(frame: pl.DataFrame, filters: FilterConfig) -> tuple[pl.DataFrame, list[str]]:
+    """Filters and merging in the order in which none undoes another, and what each left out."""
+    notes = []
+    rated = frame if filters.min_rating is None else at_least_rated(frame, filters.min_rating)
+    if filters.min_rating is not None:
+        notes.append(f"{frame.height - rated.height} rows with a rating below {filters.min_rating} were left out")
+    merged = _merge_duplicates(rated)
+    if merged.height < rated.height:
+        notes.append(f"{rated.height - merged.height} duplicate rows of a user-item pair were merged")
+    core = merged if filters.k_core == 1 else k_core(merged, filters.k_core)
+    if filters.k_core > 1:
+        notes.append(f"{merged.height - core.height} rows outside the {filters.k_core}-core were left out")
+    return core, notes
+
+
+def _merge_duplicates(frame: pl.DataFrame) -> pl.DataFrame:
+    order: list[str] = [column for column in ("split", "timestamp") if column in frame.columns]
+    ranked = frame.with_row_index("_row")
+    if "split" in order:  # unused rows last
+        ranked = ranked.with_columns(pl.col("split").replace(int(Split.UNUSED), 127).alias("_split"))
+        order[0] = "_split"
+    return (
+        ranked.sort([*order, "_row"])
+        .unique(["user", "item"], keep="first", maintain_order=True)
+        .sort("_row")
+        .select(frame.columns)
+    )
+
+
+def _item_table(interacted: pl.Series, tables: Tables) -> pl.DataFrame:
+    described = tables.items if tables.items is not None else pl.DataFrame({"id": interacted})
+    ids = pl.concat([interacted.rename("id"), described["id"]]).unique() if tables.keep_items else interacted
+    columns = [pl.col(name) for name in ITEM_COLUMNS if name in described.columns]
+    table = pl.DataFrame({"id": _sorted_ids(ids)}).join(
+        described.select(columns).unique("id", keep="first"), on="id", how="left", maintain_order="left"
+    )
+    missing = [pl.lit(None, dtype=kind).alias(name) for name, kind in ITEM_COLUMNS.items() if name not in table.columns]
+    return table.with_columns(missing).select(list(ITEM_COLUMNS))
+
+
+def _sorted_ids(ids: pl.Series) -> pl.Series:
+    numbers = ids.cast(pl.Int64, strict=False)
+    plain = numbers.null_count() == 0 and (numbers.cast(pl.String) == ids).all()
+    frame = pl.DataFrame({"id": ids, "number": numbers})
+    return frame.sort("number" if plain else "id")["id"]
+
+
+def _number(frame: pl.DataFrame, users: pl.Series, items: pl.Series) -> Interactions:
+    numbered = frame.join(
+        pl.DataFrame({"user": users}).with_row_index("user_row"), on="user", how="left", maintain_order="left"
+    ).join(pl.DataFrame({"item": items}).with_row_index("item_row"), on="item", how="left", maintain_order="left")
+    has = numbered.columns
+    return Interactions(
+        user=numbered["user_row"].to_numpy().astype(np.int64),
+        item=numbered["item_row"].to_numpy().astype(np.int64),
+        split=(
+            numbered["split"].to_numpy().astype(np.int8) if "split" in has else np.zeros(numbered.height, dtype=np.int8)
+        ),
+        n_users=len(users),
+        n_items=len(items),
+        timestamp=numbered["timestamp"].to_numpy().astype(np.int64) if "timestamp" in has else None,
+        rating=numbered["rating"].to_numpy().astype(np.float32) if "rating" in has else None,
+    )

@@ -1,0 +1,92 @@
+"""A feature matrix of the items, with a mask that says which items have it."""
+
+import json
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from alignrec_geo.errors import InputError
+from alignrec_geo.files import atomic_path
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+
+
+@dataclass(frozen=True)
+class Features:
+    """One vector per item for one modality.
+
+    Args:
+        name: the modality (``image``, ``text``, ``audio``…): letters, digits, ``_``, ``-``, ``.``.
+        matrix: ``[I, D]`` float32; rows of items without this modality are zero.
+        present: ``[I]`` bool, true where the item has this modality.
+        meta: how the matrix was made, free text by key.
+
+    Raises:
+        InputError: the name is not allowed, the shapes do not fit, or a present row holds NaN or infinity.
+    """
+
+    name: str
+    matrix: NDArray[np.float32]
+    present: NDArray[np.bool_]
+    meta: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not _NAME.fullmatch(self.name) or self.name == "none":
+            raise InputError(f"a feature name takes letters, digits, '_', '-' and '.' (got '{self.name}')")
+        if self.matrix.ndim != 2 or self.matrix.shape[1] == 0:
+            raise InputError(f"features '{self.name}' must be a matrix [items, width] (got shape {self.matrix.shape})")
+        if self.present.shape != (len(self.matrix),):
+            raise InputError(
+                f"features '{self.name}': the mask has shape {self.present.shape}, the matrix {self.matrix.shape}"
+            )
+        bad = np.flatnonzero(~np.isfinite(self.matrix).all(axis=1))
+        if len(bad):
+            raise InputError(
+                f"features '{self.name}' hold NaN or infinity in {len(bad)} of {len(self.matrix)} rows "
+                f"(first: row {bad[0]})"
+            )
+        object.__setattr__(self, "matrix", np.ascontiguousarray(self.matrix, dtype=np.float32))
+        if not self.present.all() and self.matrix[~self.present].any():
+            self.matrix[~self.present] = 0.0
+
+    @property
+    def width(self) -> int:
+        """Number of columns ``D``."""
+        return int(self.matrix.shape[1])
+
+    def save(self, path: Path) -> None:
+        """Write ``matrix`` and ``present`` as safetensors, atomically."""
+        # One key only: safetensors writes several in random order, and equal features would get unequal hashes.
+        header = {"features": json.dumps({"name": self.name, "meta": self.meta}, ensure_ascii=False)}
+        with atomic_path(path) as staging:
+            save_file({"matrix": self.matrix, "present": self.present}, staging, metadata=header)
+
+    @classmethod
+    def load(cls, path: Path) -> "Features":
+        """Read a file that :meth:`save` wrote.
+
+        Raises:
+            InputError: the file is missing, truncated, or not a feature file.
+        """
+        try:
+            with safe_open(path, framework="np") as stored:
+                header = json.loads((stored.metadata() or {}).get("features", "{}"))
+                missing = {"matrix", "present"} - set(stored.keys())
+                if missing:
+                    raise InputError(f"{path}: not a feature file, no tensor '{sorted(missing)[0]}' in it")
+                matrix, present = stored.get_tensor("matrix"), stored.get_tensor("present")
+        except FileNotFoundError:
+            raise InputError(f"{path}: no such feature file") from None
+        except SafetensorError as error:
+            raise InputError(f"{path}: not a readable safetensors file ({error})") from None
+        return cls(
+            name=header.get("name", path.stem),
+            matrix=matrix.astype(np.float32, copy=False),
+            present=present.astype(np.bool_),
+            meta=header.get("meta", {}),
+        )

@@ -1,0 +1,115 @@
+"""Who interacted with what: the table every model is trained from, in row numbers."""
+
+from dataclasses import dataclass, replace
+from enum import IntEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alignrec_geo.errors import InputError
+
+Int64 = NDArray[np.int64]
+
+
+class Split(IntEnum):
+    """The part of the data an interaction belongs to; the numbers are the field's ``x_label``."""
+
+    UNUSED = -1
+    TRAIN = 0
+    VALIDATION = 1
+    TEST = 2
+
+    @property
+    def label(self) -> str:
+        """The name people read: ``train``, ``validation``, ``test``, ``unused``."""
+        return self.name.lower()
+
+    @classmethod
+    def parse(cls, name: str) -> "Split":
+        """Return the split called ``name``.
+
+        Raises:
+            InputError: the name is none of ``train``, ``validation``, ``test``.
+        """
+        for split in EVALUATED:
+            if name == split.label:
+                return split
+        raise InputError(f"unknown split (got '{name}'); allowed: {', '.join(s.label for s in EVALUATED)}")
+
+
+EVALUATED = (Split.TRAIN, Split.VALIDATION, Split.TEST)
+
+
+@dataclass(frozen=True)
+class Interactions:
+    """Unique user-item pairs with the split each belongs to.
+
+    Args:
+        user: row number of the user, ``[E]``.
+        item: row number of the item, ``[E]``.
+        split: :class:`Split` of every pair, ``[E]`` int8.
+        n_users: number of users ``U``, those without a pair included.
+        n_items: number of items ``I``, those without a pair included.
+        timestamp: optional time of the interaction, ``[E]`` int64, any unit that orders.
+        rating: optional rating, ``[E]`` float32.
+
+    Raises:
+        InputError: lengths differ, a row number is out of range, or a pair is given twice.
+    """
+
+    user: Int64
+    item: Int64
+    split: NDArray[np.int8]
+    n_users: int
+    n_items: int
+    timestamp: Int64 | None = None
+    rating: NDArray[np.float32] | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("item", "split", "timestamp", "rating"):
+            column = getattr(self, name)
+            if column is not None and len(column) != len(self.user):
+                raise InputError(f"{name} has {len(column)} rows, user has {len(self.user)}")
+        for name, column, bound in (("user", self.user, self.n_users), ("item", self.item, self.n_items)):
+            if len(column) and (column.min() < 0 or column.max() >= bound):
+                raise InputError(f"{name} rows must lie in 0..{bound - 1} (got {column.min()}..{column.max()})")
+        if len(np.unique(self.keys())) != len(self):
+            raise InputError("a user-item pair occurs twice; merge duplicates first (dataset.build does)")
+
+    def __len__(self) -> int:
+        return len(self.user)
+
+    def keys(self) -> Int64:
+        """One integer per pair, ``user * n_items + item``: ``[E]``."""
+        return self.user * self.n_items + self.item
+
+    def of(self, *splits: Split) -> "Interactions":
+        """The pairs of the given splits only; users and items keep their row numbers."""
+        return self.take(np.isin(self.split, [int(split) for split in splits]))
+
+    def take(self, rows: NDArray[np.bool_]) -> "Interactions":
+        """The pairs where ``rows`` ``[E]`` is true."""
+        return replace(
+            self,
+            user=self.user[rows],
+            item=self.item[rows],
+            split=self.split[rows],
+            timestamp=None if self.timestamp is None else self.timestamp[rows],
+            rating=None if self.rating is None else self.rating[rows],
+        )
+
+    def with_split(self, split: NDArray[np.int8]) -> "Interactions":
+        """The same pairs under another split, ``[E]`` int8."""
+        return replace(self, split=split)
+
+    def split_sizes(self) -> dict[str, int]:
+        """Number of pairs in train, validation and test."""
+        return {split.label: int((self.split == int(split)).sum()) for split in EVALUATED}
+
+    def user_degree(self) -> Int64:
+        """Pairs per user: ``[U]``."""
+        return np.bincount(self.user, minlength=self.n_users).astype(np.int64)
+
+    def item_degree(self) -> Int64:
+        """Pairs per item: ``[I]``."""
+        return np.bincount(self.item, minlength=self.n_items).astype(np.int64)

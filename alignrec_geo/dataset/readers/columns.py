@@ -1,0 +1,145 @@
+"""Columns of a table as the data set types them: ids, splits, times and ratings, checked row by row."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import polars as pl
+
+from alignrec_geo.dataset.interactions import Split
+from alignrec_geo.dataset.readers.tables import Table
+from alignrec_geo.errors import InputError
+
+SPLIT_VALUES = {
+    "0": Split.TRAIN,
+    "train": Split.TRAIN,
+    "1": Split.VALIDATION,
+    "validation": Split.VALIDATION,
+    "valid": Split.VALIDATION,
+    "val": Split.VALIDATION,
+    "dev": Split.VALIDATION,
+    "2": Split.TEST,
+    "test": Split.TEST,
+}
+"""What a split column may hold, in lower case."""
+
+
+def id_column(table: Table, name: str) -> pl.Series:
+    """Ids as text; whole numbers stored as floats lose their ``.0``.
+
+    Raises:
+        InputError: no such column, a row without an id, or a column that cannot hold ids.
+    """
+    ids = id_text(table.column(name), f"{table.label}: column '{name}'")
+    if ids.null_count():
+        row = int(ids.is_null().arg_max() or 0)
+        raise InputError(f"{table.label}: {table.where(row)} has no id in column '{name}'")
+    return ids
+
+
+def id_text(values: pl.Series, label: str) -> pl.Series:
+    """Ids of any plain type as text; blank text becomes null.
+
+    Raises:
+        InputError: the values are of a nested type.
+    """
+    if values.dtype.is_nested() or values.dtype == pl.Object:
+        raise InputError(f"{label} holds {values.dtype}; ids are text or whole numbers")
+    if values.dtype.is_float():
+        whole = values.cast(pl.Int64, strict=False)
+        same = (whole.cast(pl.Float64) == values.cast(pl.Float64)).fill_null(True).all()
+        values = whole if same else values
+    text = values.cast(pl.String)
+    return pl.select(pl.when(text.str.strip_chars() != "").then(text).alias(values.name)).to_series()
+
+
+def split_column(table: Table, name: str, unused: Sequence[str] = ()) -> pl.Series:
+    """Values of a split column as :class:`Split` numbers (int8).
+
+    Args:
+        table: the rows.
+        name: the column: ``0``/``train``, ``1``/``validation``/``valid``/``val``/``dev``, ``2``/``test``, in
+            any case.
+        unused: further values whose rows belong to no split.
+
+    Raises:
+        InputError: another value; the message names it and its first row.
+    """
+    values = id_text(table.column(name), f"{table.label}: column '{name}'")
+    plain = values.str.strip_chars().str.to_lowercase().str.replace(r"\.0+$", "")
+    meaning = {value: int(split) for value, split in SPLIT_VALUES.items()}
+    meaning |= {value.strip().lower(): int(Split.UNUSED) for value in unused}
+    splits = plain.replace_strict(meaning, default=None, return_dtype=pl.Int8)
+    if splits.null_count():
+        row = int(splits.is_null().arg_max() or 0)
+        given = "nothing" if values[row] is None else f"'{values[row]}'"
+        hint = "" if values[row] is None else f"; if these rows belong to no split: --split-unused {values[row]}"
+        raise InputError(
+            f"{table.label}: split column '{name}' holds {given} (first in {table.where(row)}); allowed are "
+            f"0 or train, 1 or validation (valid, val, dev), 2 or test{hint}"
+        )
+    return splits
+
+
+def rating_column(table: Table, name: str) -> pl.Series:
+    """Ratings as float32.
+
+    Raises:
+        InputError: no such column, or a row that holds no finite number.
+    """
+    values = table.column(name)
+    ratings = _numbers(values)
+    if ratings is None:
+        raise InputError(f"{table.label}: column '{name}' holds {values.dtype}; ratings are numbers")
+    _check(table, name, values, ratings.is_finite().fill_null(False), "a number")
+    return ratings.cast(pl.Float32)
+
+
+def time_column(table: Table, name: str) -> pl.Series:
+    """Times as int64: numbers as they are (fractions dropped), dates and ISO texts as seconds since 1970.
+
+    Raises:
+        InputError: no such column, or a row that holds neither a number nor an ISO date or time.
+    """
+    values = table.column(name)
+    if values.dtype in (pl.Date, pl.Datetime):
+        seconds = values.cast(pl.Datetime("us")).dt.epoch("s")
+        _check(table, name, values, seconds.is_not_null(), "a time")
+        return seconds.cast(pl.Int64)
+    numbers = _numbers(values)
+    if numbers is None:
+        raise InputError(f"{table.label}: column '{name}' holds {values.dtype}; times are numbers or ISO text")
+    numeric = numbers.is_finite().fill_null(False)
+    if values.dtype == pl.String and not numeric.all():
+        texts = values.unique().drop_nulls().to_list()
+        parsed = {text: _iso_seconds(text) for text in texts}
+        times = values.replace_strict(parsed, default=None, return_dtype=pl.Int64)
+        good = times.is_not_null()
+        if good.sum() < numeric.sum():
+            good = numeric
+        _check(table, name, values, good, "a number or an ISO date or time such as 2024-05-01T12:30:00")
+        return times
+    _check(table, name, values, numeric, "a number")
+    whole = values.cast(pl.Int64, strict=False)
+    return whole if not whole.null_count() else numbers.cast(pl.Int64)
+
+
+def _numbers(values: pl.Series) -> pl.Series | None:
+    if values.dtype == pl.String:
+        return values.str.strip_chars().cast(pl.Float64, strict=False)
+    return values.cast(pl.Float64) if values.dtype.is_numeric() or values.dtype == pl.Null else None
+
+
+def _check(table: Table, name: str, values: pl.Series, good: pl.Series, wanted: str) -> None:
+    if not good.all():
+        row = int((~good).arg_max() or 0)
+        given = "nothing" if values[row] is None else f"'{values[row]}'"
+        raise InputError(f"{table.label}: {table.where(row)} holds {given} in column '{name}'; {wanted} is needed")
+
+
+def _iso_seconds(text: str) -> int | None:
+    try:
+        moment = datetime.fromisoformat(text.strip())
+    except ValueError:
+        return None
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return int(aware.timestamp() // 1)

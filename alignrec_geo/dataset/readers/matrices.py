@@ -1,0 +1,165 @@
+"""Feature matrices from files: ``.npy``, ``.safetensors``, or a table with an item column."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+
+from alignrec_geo.dataset.readers.columns import id_column
+from alignrec_geo.dataset.readers.tables import Table, open_bytes, read_table_file
+from alignrec_geo.errors import InputError
+
+BLOCK = 4096
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """A feature matrix as a file gives it.
+
+    Args:
+        values: ``[rows, D]`` float32, finite.
+        label: the file.
+        ids: item id of every row, ``None`` where the file names none.
+    """
+
+    values: NDArray[np.float32]
+    label: str
+    ids: pl.Series | None = None
+
+
+def read_matrix(path: Path, item_columns: Sequence[str] = ()) -> Matrix:
+    """Read a feature matrix.
+
+    Args:
+        path: ``.npy``, ``.safetensors`` (the tensor ``matrix``, or the only one), or a table with an item
+            column and either number columns or one column of lists.
+        item_columns: what the item column of a table may be called, the likeliest first.
+
+    Raises:
+        InputError: the file is missing, truncated, holds pickled objects or text, is no matrix, or a row
+            holds NaN or infinity (the message names the row).
+    """
+    if not path.is_file():
+        raise InputError(f"{path}: no such feature file")
+    if path.suffix == ".npy":
+        return Matrix(as_float32(_load_npy(path), str(path)), str(path))
+    if path.suffix == ".safetensors":
+        return Matrix(as_float32(_load_safetensors(path), str(path)), str(path))
+    return _from_table(read_table_file(path), item_columns)
+
+
+def as_float32(matrix: NDArray[np.generic], label: str) -> NDArray[np.float32]:
+    """Check and convert a matrix of numbers, in blocks of rows (it may be mapped from disk).
+
+    Raises:
+        InputError: it holds no numbers, is no matrix, or a row holds NaN, infinity or what float32 cannot
+            hold.
+    """
+    if matrix.dtype.kind not in "fiub":
+        kind = "text" if matrix.dtype.kind in "USOT" else str(matrix.dtype)
+        raise InputError(f"{label}: holds {kind}; a feature matrix holds numbers")
+    if matrix.ndim != 2 or 0 in matrix.shape:
+        raise InputError(f"{label}: has shape {matrix.shape}; a matrix [items, width] is needed")
+    values = np.empty(matrix.shape, dtype=np.float32)
+    for start in range(0, len(matrix), BLOCK):
+        block = values[start : start + BLOCK]
+        with np.errstate(over="ignore"):
+            block[:] = matrix[start : start + BLOCK]
+        bad = np.flatnonzero(~np.isfinite(block).all(axis=1))
+        if len(bad):
+            raise InputError(
+                f"{label}: row {start + bad[0]} (counted from 0) holds NaN, infinity or a number too large"
+            )
+    return values
+
+
+def read_ids(path: Path, item_columns: Sequence[str] = ()) -> pl.Series:
+    """Read the item ids of a matrix's rows: a text file with one id per line, or a table with an item column.
+
+    Raises:
+        InputError: the file cannot be read, or a line is empty.
+    """
+    if path.suffix in (".txt", ".ids", ""):
+        with open_bytes(path) as stream:
+            content = stream.read()
+        try:
+            ids = [line.strip() for line in content.decode().splitlines()]
+        except UnicodeDecodeError:
+            raise InputError(f"{path}: not UTF-8 text; one item id per line is needed") from None
+        if not all(ids):
+            raise InputError(f"{path}: line {ids.index('') + 1} is empty; one item id per line is needed")
+        return pl.Series("id", ids, dtype=pl.String)
+    table = read_table_file(path)
+    return id_column(table, _item_column(table, item_columns))
+
+
+def _load_npy(path: Path) -> NDArray[np.generic]:
+    try:
+        loaded: NDArray[np.generic] = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, EOFError, OSError) as error:
+        reason = "holds Python objects; only plain numbers are read" if "object" in str(error).lower() else f"({error})"
+        raise InputError(f"{path}: not a readable .npy file, or truncated; {reason}") from None
+    return loaded
+
+
+def _load_safetensors(path: Path) -> NDArray[np.generic]:
+    try:
+        with safe_open(path, framework="np") as stored:
+            names = list(stored.keys())
+            name = "matrix" if "matrix" in names else names[0] if len(names) == 1 else None
+            if name is None:
+                raise InputError(f"{path}: holds the tensors {names}; one called 'matrix', or only one, is needed")
+            tensor: NDArray[np.generic] = stored.get_tensor(name)
+    except (SafetensorError, TypeError) as error:
+        raise InputError(f"{path}: not a readable safetensors file, or truncated ({error})") from None
+    return tensor
+
+
+def _item_column(table: Table, item_columns: Sequence[str]) -> str:
+    found = [name for name in item_columns if name in table.frame.columns]
+    return found[0] if found else item_columns[0] if item_columns else table.frame.columns[0]
+
+
+def _from_table(table: Table, item_columns: Sequence[str]) -> Matrix:
+    item = _item_column(table, item_columns)
+    ids = id_column(table, item)
+    columns = [table.frame[name] for name in table.frame.columns if name != item]
+    if not columns:
+        raise InputError(f"{table.label}: has no column beside '{item}'; numbers or lists are needed")
+    if len(columns) == 1 and isinstance(columns[0].dtype, pl.List | pl.Array):
+        return Matrix(as_float32(_lists(table, columns[0]), table.label), table.label, ids)
+    numbers = [_numbers(table, column) for column in columns]
+    matrix = pl.DataFrame(numbers).to_numpy()
+    return Matrix(as_float32(matrix, table.label), table.label, ids)
+
+
+def _lists(table: Table, column: pl.Series) -> NDArray[np.generic]:
+    lists = column.cast(pl.List(column.dtype.inner)) if isinstance(column.dtype, pl.Array) else column
+    width = lists.list.len()
+    odd = (width != width[0]).fill_null(True)
+    if odd.any():
+        row = int(odd.arg_max() or 0)
+        raise InputError(
+            f"{table.label}: {table.where(row)} has {width[row] or 0} values in '{column.name}', "
+            f"the first row {width[0] or 0}; all must be equal"
+        )
+    flat = lists.explode()
+    if not flat.dtype.is_numeric():
+        raise InputError(f"{table.label}: column '{column.name}' holds text; a feature matrix holds numbers")
+    return flat.cast(pl.Float64).to_numpy().reshape(len(column), -1)
+
+
+def _numbers(table: Table, column: pl.Series) -> pl.Series:
+    numbers = column.cast(pl.Float64, strict=False) if not column.dtype.is_nested() else column.clear(len(column))
+    bad = numbers.is_null()
+    if bad.any():
+        row = int(bad.arg_max() or 0)
+        given = "nothing" if column[row] is None else f"'{column[row]}'"
+        raise InputError(
+            f"{table.label}: {table.where(row)} holds {given} in column '{column.name}'; numbers are needed"
+        )
+    return numbers

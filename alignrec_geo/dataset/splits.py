@@ -1,0 +1,109 @@
+"""Rules that split interactions into train, validation and test."""
+
+from collections.abc import Callable
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from alignrec_geo.dataset.interactions import Int64, Interactions, Split
+from alignrec_geo.errors import InputError
+
+Rule = Literal["given", "random", "leave-last", "global-time", "cold-items"]
+
+
+class SplitConfig(BaseModel):
+    """How interactions are split; stored with the data set."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    rule: Rule = "random"
+    """``given``, ``random`` (per user), ``leave-last`` (per user), ``global-time`` or ``cold-items``."""
+    seed: int = Field(default=0, ge=0)
+    """Seed of the rules that draw (``random``, ``cold-items``)."""
+    validation: float = Field(default=0.1, ge=0.0, lt=1.0)
+    """Share of the rows (``global-time``) or of the items (``cold-items``) held out for validation."""
+    test: float = Field(default=0.1, ge=0.0, lt=1.0)
+    """Share held out for test, likewise."""
+
+    @model_validator(mode="after")
+    def _something_left(self) -> "SplitConfig":
+        if self.validation + self.test >= 1.0:
+            raise ValueError(f"validation + test must be below 1 (got {self.validation} + {self.test})")
+        return self
+
+
+def make_split(interactions: Interactions, config: SplitConfig) -> NDArray[np.int8]:
+    """Return the split of every pair under ``config``: ``[E]`` int8.
+
+    - ``given``: as it is.
+    - ``random``: the field's 8:1:1 rule per user. A user with ``n`` pairs gives one to validation and one to test if
+      ``n < 10``, else ``floor(0.2 n)`` of which half (rounded down) to validation; fewer than 3 pairs all train.
+    - ``leave-last``: each user's last pair in time to test, the one before to validation; fewer than 3 all train.
+    - ``global-time``: the latest rows of the whole table.
+    - ``cold-items``: all pairs of a random share of the items, so that those items are new at validation and test.
+
+    Raises:
+        InputError: the rule needs timestamps and there are none.
+    """
+    if config.rule == "given":
+        return interactions.split
+    if config.rule == "random":
+        order = np.random.default_rng(config.seed).permutation(len(interactions))
+        return _per_user(interactions.user, order, _random_holdout)
+    if config.rule == "leave-last":
+        return _per_user(interactions.user, _time_order(interactions, config.rule), _last_holdout)
+    if config.rule == "global-time":
+        return _global_time(interactions, config)
+    return _cold_items(interactions, config)
+
+
+def _random_holdout(count: Int64) -> tuple[Int64, Int64]:
+    held = np.where(count < 10, 2, count // 5)
+    return held // 2, held - held // 2
+
+
+def _last_holdout(count: Int64) -> tuple[Int64, Int64]:
+    return np.ones_like(count), np.ones_like(count)
+
+
+def _per_user(user: Int64, order: Int64, holdout: Callable[[Int64], tuple[Int64, Int64]]) -> NDArray[np.int8]:
+    """Sort by user, keeping ``order`` within a user, and hold out the tail of each user's rows."""
+    rows = order[np.argsort(user[order], kind="stable")]  # [E] rows grouped by user
+    count = np.bincount(user)
+    start = np.concatenate(([0], np.cumsum(count)[:-1]))
+    rank = np.arange(len(user)) - start[user[rows]]
+    validation, test = holdout(count)
+    validation, test = np.where(count < 3, 0, validation), np.where(count < 3, 0, test)
+    from_end = count[user[rows]] - rank  # 1 = the user's last row
+    split = np.full(len(user), Split.TRAIN, dtype=np.int8)
+    split[rows[from_end <= (validation + test)[user[rows]]]] = Split.VALIDATION
+    split[rows[from_end <= test[user[rows]]]] = Split.TEST
+    return split
+
+
+def _time_order(interactions: Interactions, rule: str) -> Int64:
+    if interactions.timestamp is None:
+        raise InputError(f"split rule '{rule}' needs timestamps and this data set has none")
+    return np.argsort(interactions.timestamp, kind="stable")
+
+
+def _global_time(interactions: Interactions, config: SplitConfig) -> NDArray[np.int8]:
+    order = _time_order(interactions, config.rule)
+    n = len(interactions)
+    n_test, n_validation = round(n * config.test), round(n * config.validation)
+    split = np.full(n, Split.TRAIN, dtype=np.int8)
+    split[order[n - n_test - n_validation :]] = Split.VALIDATION
+    split[order[n - n_test :]] = Split.TEST
+    return split
+
+
+def _cold_items(interactions: Interactions, config: SplitConfig) -> NDArray[np.int8]:
+    warm = np.unique(interactions.item)
+    drawn = np.random.default_rng(config.seed).permutation(warm)
+    n_test, n_validation = round(len(warm) * config.test), round(len(warm) * config.validation)
+    of_item = np.full(interactions.n_items, Split.TRAIN, dtype=np.int8)
+    of_item[drawn[:n_test]] = Split.TEST
+    of_item[drawn[n_test : n_test + n_validation]] = Split.VALIDATION
+    return of_item[interactions.item]

@@ -1,0 +1,79 @@
+"""Fixtures every test may use."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from alignrec_geo.cli.app import main
+
+Cli = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def cli(tmp_path: Path) -> Cli:
+    """Run a verb as a subprocess in an empty folder: ``cli("data", "describe", path, check=0)``."""
+
+    def run(*args: object, check: int | None = None, timeout: float = 300) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            [sys.executable, "-m", "alignrec_geo.cli.app", *map(str, args)],
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+            timeout=timeout,
+            env={**os.environ, "COLUMNS": "200", "NO_COLOR": "1"},
+        )
+        if check is not None:
+            assert done.returncode == check, f"exit code {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done
+
+    return run
+
+
+@dataclass
+class Done:
+    """What a verb that was run in this process did."""
+
+    code: int
+    out: str
+    err: str
+
+    def refused(self, *words: str) -> None:
+        """Assert bad input: exit code 2, one error line that holds ``words``, nothing on standard output."""
+        assert self.code == 2, self.err
+        assert self.out == ""
+        errors = [line for line in self.err.splitlines() if line.startswith("error: ")]
+        assert len(errors) == 1, self.err
+        for word in words:
+            assert word in errors[0]
+
+
+@pytest.fixture
+def verb(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Done]:
+    """Run a verb through the program's own ``main`` in this process, which saves the start of a new one."""
+
+    def run(*args: object) -> Done:
+        monkeypatch.setattr(sys, "argv", ["alignrec-geo", *map(str, args)])
+        monkeypatch.setenv("COLUMNS", "200")
+        code = 0
+        try:
+            main()
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+        said = capsys.readouterr()
+        return Done(code, said.out, said.err)
+
+    return run
+
+
+@pytest.fixture
+def shared_data() -> Path:
+    """The folder of real data beside the checkout; the test is skipped where it is absent."""
+    folder = Path(__file__).resolve().parents[2] / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip(f"real data sets are not on this machine ({folder})")
+    return folder

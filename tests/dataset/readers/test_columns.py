@@ -1,0 +1,120 @@
+from datetime import date, datetime, timedelta, timezone
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from alignrec_geo.dataset.readers.columns import id_column, rating_column, split_column, time_column
+from alignrec_geo.dataset.readers.tables import Table
+from alignrec_geo.errors import InputError
+
+
+def table(values: list[object], kind: pl.DataType | None = None) -> Table:
+    return Table(pl.DataFrame({"x": pl.Series("x", values, dtype=kind, strict=False)}), "clicks.csv")
+
+
+@pytest.mark.parametrize(
+    ("values", "wanted"),
+    [
+        (["007", " a "], ["007", " a "]),
+        ([1, 2], ["1", "2"]),
+        ([1.0, 2.0], ["1", "2"]),
+        ([1.5, 2.0], ["1.5", "2.0"]),
+        ([True, False], ["true", "false"]),
+    ],
+)
+def test_ids_of_any_plain_type_become_text(values: list[object], wanted: list[str]) -> None:
+    assert id_column(table(values), "x").to_list() == wanted
+
+
+@pytest.mark.parametrize("values", [["a", None, "b"], ["a", "  "], [1.0, None]])
+def test_a_row_without_id_is_named(values: list[object]) -> None:
+    with pytest.raises(InputError, match=r"clicks\.csv: row 2 has no id in column 'x'"):
+        id_column(table(values), "x")
+
+
+def test_nested_ids_are_refused() -> None:
+    with pytest.raises(InputError, match="ids are text or whole numbers"):
+        id_column(table([[1, 2]]), "x")
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        ["0", "1", "2"],
+        [0, 1, 2],
+        [0.0, 1.0, 2.0],
+        ["0.0", "1.0", "2.0"],
+        ["train", "Valid", " TEST "],
+        ["Train", "validation", "test"],
+        ["train", "val", "2"],
+        ["train", "dev", "test"],
+    ],
+)
+def test_split_values_in_all_their_spellings(values: list[object]) -> None:
+    assert split_column(table(values), "x").to_list() == [0, 1, 2]
+
+
+def test_other_split_values_are_named_with_row_and_hint() -> None:
+    message = r"split column 'x' holds 'holdout' \(first in row 2\); allowed are 0 or train, .*--split-unused holdout"
+    with pytest.raises(InputError, match=message):
+        split_column(table(["train", "holdout", "other"]), "x")
+    assert split_column(table([0, -1, 2]), "x", ["-1"]).to_list() == [0, -1, 2]
+    with pytest.raises(InputError, match=r"holds nothing \(first in row 1\)"):
+        split_column(table([None, "train"]), "x")
+
+
+def test_ratings() -> None:
+    assert rating_column(table(["3", " 4.5"]), "x").to_list() == [3.0, 4.5]
+    assert rating_column(table([3, 4]), "x").dtype == pl.Float32
+    for values, said in ((["3", "good"], "'good'"), ([3.0, None], "nothing"), ([3.0, float("nan")], "'nan'")):
+        with pytest.raises(InputError, match=f"row 2 holds {said} in column 'x'; a number is needed"):
+            rating_column(table(values), "x")
+    with pytest.raises(InputError, match="ratings are numbers"):
+        rating_column(table([[1]]), "x")
+
+
+@pytest.mark.parametrize(
+    ("values", "wanted"),
+    [
+        ([5, 7], [5, 7]),
+        (["881250949", "7"], [881250949, 7]),
+        ([5.0, 7.9], [5, 7]),
+        ([2**60 + 1, 7], [2**60 + 1, 7]),
+        (["1970-01-02", "1970-01-01T00:00:05"], [86400, 5]),
+        (["1970-01-01T01:00:00+01:00", "1970-01-01 00:00:05Z"], [0, 5]),
+        ([date(1970, 1, 2), date(1970, 1, 1)], [86400, 0]),
+        ([datetime(1970, 1, 1, 0, 1), datetime(1969, 12, 31, 23, 59)], [60, -60]),
+        ([datetime(1970, 1, 1, 1, tzinfo=timezone(timedelta(hours=1)))], [0]),
+    ],
+)
+def test_times_in_all_their_forms(values: list[object], wanted: list[int]) -> None:
+    times = time_column(table(values), "x")
+    assert times.to_list() == wanted
+    assert times.dtype == pl.Int64
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (["1970-01-01", "yesterday"], "row 2 holds 'yesterday' in column 'x'; a number or an ISO date"),
+        (["1", "2", "later"], "row 3 holds 'later'"),
+        (["1", None], "row 2 holds nothing"),
+        ([1.0, float("inf")], "row 2 holds 'inf' in column 'x'; a number is needed"),
+        ([date(1970, 1, 1), None], "row 2 holds nothing in column 'x'; a time is needed"),
+        ([[1]], "times are numbers or ISO text"),
+    ],
+)
+def test_what_is_no_time_is_named(values: list[object], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        time_column(table(values), "x")
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.datetimes(datetime(1950, 1, 1), datetime(2100, 1, 1)), min_size=1, max_size=5))
+def test_iso_text_keeps_the_order_of_times(moments: list[datetime]) -> None:
+    times = time_column(table([moment.isoformat() for moment in moments]), "x").to_list()
+    assert times == [
+        (moment.replace(microsecond=0) - datetime(1970, 1, 1)) // timedelta(seconds=1) for moment in moments
+    ]

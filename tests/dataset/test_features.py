@@ -1,0 +1,57 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from alignrec_geo.dataset import Features
+from alignrec_geo.errors import InputError
+
+
+def some(name: str = "image") -> Features:
+    matrix = np.arange(6, dtype=np.float32).reshape(3, 2)
+    return Features(name, matrix, np.array([True, False, True]), {"made": "by hand"})
+
+
+def test_rows_of_items_without_the_modality_are_zero() -> None:
+    features = some()
+    assert features.matrix.tolist() == [[0, 1], [0, 0], [4, 5]]
+    assert features.width == 2
+
+
+def test_file_round_trip(tmp_path: Path) -> None:
+    some().save(tmp_path / "image.safetensors")
+    read = Features.load(tmp_path / "image.safetensors")
+    assert read.name == "image"
+    assert read.meta == {"made": "by hand"}
+    np.testing.assert_array_equal(read.matrix, some().matrix)
+    np.testing.assert_array_equal(read.present, some().present)
+
+
+@pytest.mark.parametrize("name", ["a/b", "", "none", ".x", "a b"])
+def test_names_that_are_no_file_names_are_refused(name: str) -> None:
+    with pytest.raises(InputError, match="a feature name takes"):
+        some(name)
+
+
+def test_wrong_shapes_and_values_are_refused() -> None:
+    with pytest.raises(InputError, match=r"must be a matrix \[items, width\] \(got shape \(3,\)\)"):
+        Features("image", np.zeros(3, dtype=np.float32), np.ones(3, dtype=np.bool_))
+    with pytest.raises(InputError, match=r"the mask has shape \(2,\)"):
+        Features("image", np.zeros((3, 1), dtype=np.float32), np.ones(2, dtype=np.bool_))
+    bad = np.array([[1.0], [np.nan], [np.inf]], dtype=np.float32)
+    with pytest.raises(InputError, match=r"NaN or infinity in 2 of 3 rows \(first: row 1\)"):
+        Features("image", bad, np.ones(3, dtype=np.bool_))
+
+
+def test_unreadable_files_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no such feature file"):
+        Features.load(tmp_path / "none.safetensors")
+    some().save(tmp_path / "cut.safetensors")
+    content = (tmp_path / "cut.safetensors").read_bytes()
+    (tmp_path / "cut.safetensors").write_bytes(content[:-4])
+    with pytest.raises(InputError, match="not a readable safetensors file"):
+        Features.load(tmp_path / "cut.safetensors")
+    save_file({"weights": np.zeros(2)}, tmp_path / "other.safetensors")
+    with pytest.raises(InputError, match="not a feature file, no tensor 'matrix' in it"):
+        Features.load(tmp_path / "other.safetensors")
