@@ -8,12 +8,12 @@ import torch
 from torch import Tensor
 
 from alignrec_geo.dataset.interactions import Interactions, Split
+from alignrec_geo.embeddings import Embeddings
 from alignrec_geo.errors import InputError
 from alignrec_geo.evaluation.metrics import CUTOFFS, ranking_metrics
 from alignrec_geo.evaluation.protocols import Protocol
 from alignrec_geo.kernels.csr import CSR
 from alignrec_geo.kernels.topk import blocked_top_k
-from alignrec_geo.nn.embeddings import Embeddings
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Evaluator:
     Example:
         >>> import torch
         >>> from alignrec_geo.dataset import Split, make_catalogue
-        >>> from alignrec_geo.nn import Embeddings
+        >>> from alignrec_geo.embeddings import Embeddings
         >>> pairs = make_catalogue(n_users=60, n_items=40, image_size=16).interactions
         >>> tables = Embeddings(torch.ones(60, 1), torch.from_numpy(pairs.item_degree())[:, None].float())
         >>> sorted(Evaluator(pairs, Split.TEST)(tables).metrics)[:2]

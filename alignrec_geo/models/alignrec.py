@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch_geometric.data import HeteroData
 
 from alignrec_geo.dataset.store import Dataset
+from alignrec_geo.embeddings import Embeddings
 from alignrec_geo.graph.adjacency import bipartite_adjacency, symmetric_adjacency
 from alignrec_geo.graph.content import Scaling, feature_names, item_content
 from alignrec_geo.graph.hetero import INTERACTS, SIMILAR, to_hetero
@@ -18,7 +19,6 @@ from alignrec_geo.kernels.infonce import infonce
 from alignrec_geo.kernels.similarity_gap import similarity_gap
 from alignrec_geo.kernels.spmm import mean_propagation
 from alignrec_geo.models.base import Batch, ModelConfig, Recommender
-from alignrec_geo.nn.embeddings import Embeddings
 from alignrec_geo.nn.light_conv import LightConv
 from alignrec_geo.nn.losses import bpr, l2_penalty, user_item_alignment
 from alignrec_geo.randomness import child_generator

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
 from alignrec_geo.dataset.store import Dataset
-from alignrec_geo.nn.embeddings import Embeddings
+from alignrec_geo.embeddings import Embeddings
 from alignrec_geo.serving.recommend import Recommendation, TopItems
 from alignrec_geo.serving.store import save_embeddings
 

@@ -8,8 +8,8 @@ from torch import Tensor
 
 from alignrec_geo.dataset.interactions import Split
 from alignrec_geo.dataset.store import Dataset
+from alignrec_geo.embeddings import Embeddings
 from alignrec_geo.models.base import Batch, ModelConfig, Recommender
-from alignrec_geo.nn.embeddings import Embeddings
 
 
 class Popularity(Recommender):

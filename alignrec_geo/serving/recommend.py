@@ -11,10 +11,10 @@ from torch import Tensor
 
 from alignrec_geo.dataset.interactions import Int64, Split
 from alignrec_geo.dataset.store import Dataset
+from alignrec_geo.embeddings import Embeddings
 from alignrec_geo.errors import InputError
 from alignrec_geo.kernels.csr import CSR
 from alignrec_geo.kernels.topk import blocked_top_k, top_k
-from alignrec_geo.nn.embeddings import Embeddings
 
 COLD_POLICIES = ("error", "popular")
 

@@ -7,9 +7,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from alignrec_geo.dataset.store import Dataset
+from alignrec_geo.embeddings import Embeddings
 from alignrec_geo.errors import InputError
 from alignrec_geo.files import atomic_path
-from alignrec_geo.nn.embeddings import Embeddings
 from alignrec_geo.serving.recommend import TopItems
 
 EMBEDDINGS = "embeddings.safetensors"

@@ -12,11 +12,11 @@ from torch import Tensor
 
 from alignrec_geo.dataset.interactions import Split
 from alignrec_geo.dataset.store import Dataset
+from alignrec_geo.embeddings import Embeddings
 from alignrec_geo.errors import InputError, TrainingDiverged
 from alignrec_geo.evaluation.evaluator import Evaluation, Evaluator
 from alignrec_geo.evaluation.protocols import Protocol
 from alignrec_geo.models.base import Batch, Recommender
-from alignrec_geo.nn.embeddings import Embeddings
 from alignrec_geo.randomness import child_generator
 from alignrec_geo.training.checkpoint import (
     TrainingState,

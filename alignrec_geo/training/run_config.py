@@ -141,8 +141,9 @@ def _check_keys(section: str, values: Mapping[str, Any], kind: type[BaseModel]) 
 
 
 def _unknown_key(key: str, known: list[str]) -> InputError:
-    plain = {name.rpartition(".")[2]: name for name in known}
-    close = get_close_matches(key.rpartition(".")[2], plain, n=1)
+    plain = {setting.rpartition(".")[2]: setting for setting in known}
+    name = key.rpartition(".")[2]
+    close = get_close_matches(name, plain, n=1) or [known for known in plain if name in known]
     hint = f" (did you mean '{plain[close[0]]}'?)" if close else ""
     return InputError(f"unknown setting '{key}'{hint}; there are: {', '.join(known)}")
 

@@ -10,9 +10,9 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from alignrec_geo.dataset.store import Dataset
+from alignrec_geo.embeddings import Embeddings
 from alignrec_geo.errors import InputError
 from alignrec_geo.files import atomic_path, read_json, write_json
-from alignrec_geo.nn.embeddings import Embeddings
 from alignrec_geo.serving.store import DATASET, write_embeddings
 from alignrec_geo.training.checkpoint import read_tensors
 from alignrec_geo.training.run_config import CONFIG, RunConfig
@@ -88,7 +88,8 @@ class RunFolder:
                 )
         else:
             dataset.save(self.path / DATASET, overwrite=True, content=False)
-        config.save(self.path / CONFIG)
+        if not (self.path / CONFIG).exists():
+            config.save(self.path / CONFIG)
 
     def keep_epochs(self, count: int) -> None:
         """Drop the lines of ``metrics.jsonl`` after the first ``count`` epochs (those of a killed session)."""

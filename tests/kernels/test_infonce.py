@@ -1,0 +1,46 @@
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from alignrec_geo.kernels import infonce as module
+from alignrec_geo.kernels.infonce import infonce, reference_infonce
+
+
+@given(st.integers(1, 40), st.integers(1, 20), st.floats(0.05, 2.0), st.integers(1, 50), st.integers(0, 99))
+@settings(max_examples=50, deadline=None)
+def test_value_and_gradients_equal_the_reference(size, width, temperature, tile, seed):
+    generator = torch.Generator().manual_seed(seed)
+    query, key = (torch.randn(size, width, generator=generator, dtype=torch.float64) for _ in range(2))
+    query[-1], key[-1] = query[0], key[0]  # a pair that occurs twice
+    query.requires_grad_(), key.requires_grad_()
+    whole, module.TILE = module.TILE, tile
+    try:
+        fast = infonce(query, key, temperature)
+    finally:
+        module.TILE = whole
+    slow = reference_infonce(query, key, temperature)
+    torch.testing.assert_close(fast, slow)
+    for ours, theirs in zip(
+        torch.autograd.grad(3 * fast, (query, key)), torch.autograd.grad(3 * slow, (query, key)), strict=True
+    ):
+        torch.testing.assert_close(ours, theirs)
+
+
+def test_float32_is_within_1e_5():
+    generator = torch.Generator().manual_seed(0)
+    query, key = (torch.randn(1500, 64, generator=generator) for _ in range(2))
+    exact = reference_infonce(query.double(), key.double())
+    assert float(infonce(query, key)) == pytest.approx(float(exact), rel=1e-5)
+
+
+def test_gradcheck():
+    query, key = (torch.rand(5, 3, dtype=torch.float64, requires_grad=True) for _ in range(2))
+    assert torch.autograd.gradcheck(lambda q, k: infonce(q, k, 0.3), (query, key))
+
+
+def test_known_values():
+    same = torch.ones(8, 4)
+    assert float(infonce(same, same)) == pytest.approx(torch.tensor(8.0).log().item())  # all alike: chance
+    assert float(infonce(torch.eye(4), torch.eye(4), temperature=0.01)) == pytest.approx(0.0, abs=1e-6)
+    assert float(infonce(torch.empty(0, 4), torch.empty(0, 4))) == 0.0

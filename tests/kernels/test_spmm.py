@@ -1,0 +1,55 @@
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from alignrec_geo.kernels.csr import CSR
+from alignrec_geo.kernels.spmm import mean_propagation, reference_mean_propagation, reference_spmm, spmm
+
+
+def drawn(seed: int, rows: int, cols: int, nnz: int) -> CSR:
+    generator = torch.Generator().manual_seed(seed)
+    row = torch.randint(rows, (nnz,), generator=generator)
+    col = torch.randint(cols, (nnz,), generator=generator)
+    return CSR.from_coo(row, col, torch.rand(nnz, generator=generator, dtype=torch.float64), (rows, cols))
+
+
+shapes = st.tuples(st.integers(0, 99), st.integers(1, 9), st.integers(1, 9), st.integers(0, 30), st.integers(1, 5))
+
+
+@given(shapes)
+@settings(max_examples=50, deadline=None)
+def test_product_and_its_gradient_equal_the_reference(shape):
+    seed, rows, cols, nnz, width = shape
+    adjacency = drawn(seed, rows, cols, nnz)
+    x = torch.rand(cols, width, dtype=torch.float64, requires_grad=True)
+    weight = torch.rand(rows, width, dtype=torch.float64)
+    fast, slow = spmm(adjacency, x), reference_spmm(adjacency, x)
+    torch.testing.assert_close(fast, slow)
+    grads = [torch.autograd.grad((y * weight).sum(), x)[0] for y in (fast, slow)]
+    torch.testing.assert_close(*grads)
+
+
+@given(shapes, st.integers(0, 4))
+@settings(max_examples=50, deadline=None)
+def test_mean_propagation_and_its_gradient_equal_the_reference(shape, layers):
+    seed, rows, _, nnz, width = shape
+    adjacency = drawn(seed, rows, rows, nnz)
+    x = torch.rand(rows, width, dtype=torch.float64, requires_grad=True)
+    weight = torch.rand(rows, width, dtype=torch.float64)
+    fast, slow = mean_propagation(adjacency, x, layers), reference_mean_propagation(adjacency, x, layers)
+    torch.testing.assert_close(fast, slow)
+    grads = [torch.autograd.grad((y * weight).sum(), x)[0] for y in (fast, slow)]
+    torch.testing.assert_close(*grads)
+
+
+def test_gradcheck():
+    adjacency = drawn(0, 4, 4, 8)
+    x = torch.rand(4, 3, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda y: spmm(adjacency, y), x)
+    assert torch.autograd.gradcheck(lambda y: mean_propagation(adjacency, y, 2), x)
+
+
+def test_wrong_number_of_rows():
+    with pytest.raises(ValueError, match=r"x must have 4 rows.*\(got \(3, 2\)\)"):
+        spmm(drawn(0, 5, 4, 3), torch.zeros(3, 2))

@@ -1,0 +1,30 @@
+import subprocess
+import sys
+
+import pytest
+import torch
+
+import alignrec_geo
+from alignrec_geo.randomness import child_generator
+
+
+def test_every_public_name_can_be_imported():
+    for name in alignrec_geo.__all__:
+        assert getattr(alignrec_geo, name).__name__ == name
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        alignrec_geo.nothing  # noqa: B018
+
+
+def test_importing_the_package_does_not_load_torch():
+    code = "import sys, alignrec_geo, alignrec_geo.cli.app; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_child_generators_are_independent_and_repeatable():
+    draws = {
+        (seed, name): tuple(torch.rand(4, generator=child_generator(seed, name)).tolist())
+        for seed in (0, 1)
+        for name in ("init", "sampling")
+    }
+    assert len(set(draws.values())) == 4
+    assert draws[0, "init"] == tuple(torch.rand(4, generator=child_generator(0, "init")).tolist())

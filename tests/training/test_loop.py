@@ -1,0 +1,183 @@
+import json
+
+import pytest
+import torch
+
+from alignrec_geo.dataset import Split, make_catalogue
+from alignrec_geo.errors import InputError, TrainingDiverged
+from alignrec_geo.evaluation import Evaluator, Protocol
+from alignrec_geo.models import AlignRec
+from alignrec_geo.serving.store import read_embeddings
+from alignrec_geo.training import TrainingConfig, fit
+from alignrec_geo.training.observer import Observer
+from tests.golden_numbers import toy_graph
+
+
+@pytest.fixture(scope="module")
+def data():
+    return make_catalogue(n_users=120, n_items=60, image_size=16)
+
+
+def model_for(data, seed=0, **config) -> AlignRec:
+    return AlignRec.from_dataset(data, config={"dim": 16, **config}, seed=seed)
+
+
+class Records(Observer):
+    def __init__(self):
+        self.epochs, self.steps, self.records = [], 0, []
+
+    def epoch_started(self, epoch, steps):
+        self.epochs.append((epoch, steps))
+
+    def step_done(self, terms):
+        self.steps += 1
+
+    def epoch_done(self, record):
+        self.records.append(record)
+
+
+def lines(run) -> list[dict]:
+    return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+
+
+def without_seconds(records) -> list[dict]:
+    return [{key: value for key, value in record.items() if key != "seconds"} for record in records]
+
+
+def test_training_learns_and_observers_see_every_step(data):
+    watch = Records()
+    fit(model_for(data), data, TrainingConfig(epochs=15, lr=0.01, batch_size=256), observers=[watch])
+    assert [epoch for epoch, _ in watch.epochs] == list(range(15))
+    assert watch.steps == sum(steps for _, steps in watch.epochs)
+    assert watch.records[-1]["loss"]["bpr"] < 0.8 * watch.records[0]["loss"]["bpr"]
+    assert watch.records[-1]["validation"]["recall@20"] > watch.records[0]["validation"]["recall@20"]
+
+
+def test_the_best_epoch_is_chosen_kept_and_tested_once(data):
+    watch = Records()
+    model = model_for(data)
+    result = fit(model, data, TrainingConfig(epochs=300, lr=0.05, patience=3), observers=[watch])
+    values = [record["validation"]["recall@20"] for record in watch.records]
+    best = values.index(max(values))
+    assert result.best_epoch == best
+    assert result.epochs == best + 1 + 4  # patience 3: stops at the fourth without improvement
+    assert result.validation["recall@20"] == values[best]
+    again = Evaluator(data.interactions, Split.TEST, Protocol.CLEAN)(model.embeddings())
+    assert again.metrics == result.metrics
+    assert torch.equal(result.test.users, again.users)
+
+
+def test_learning_rate_schedule_and_evaluation_interval(data):
+    watch = Records()
+    config = TrainingConfig(epochs=5, lr=0.01, lr_decay=0.5, lr_decay_epochs=2, eval_every=2)
+    fit(model_for(data), data, config, observers=[watch])
+    assert [record["lr"] for record in watch.records] == pytest.approx([0.01 * 0.5 ** (e / 2) for e in range(5)])
+    assert ["validation" in record for record in watch.records] == [False, True, False, True, True]
+
+
+def test_without_a_validation_split_the_last_epoch_counts(data):
+    train_only = data.with_split(data.split_config)
+    pairs = data.interactions
+    train_only = type(data)(**{**vars(data), "interactions": pairs.of(Split.TRAIN)})
+    result = fit(model_for(train_only), train_only, TrainingConfig(epochs=3))
+    assert result.best_epoch == 2
+    assert result.metrics == {}
+    assert result.validation == {}
+
+
+def test_run_folder(data, tmp_path):
+    run = tmp_path / "run"
+    result = fit(model_for(data), data, TrainingConfig(epochs=3), out=run, protocol="mmrec", seed=7)
+    stored = json.loads((run / "result.json").read_text())
+    assert stored["metrics"] == result.metrics
+    assert stored["protocol"] == "mmrec"
+    assert len(lines(run)) == 3
+    for ours, kept in zip(result.embeddings, read_embeddings(run), strict=True):
+        assert torch.equal(ours, kept)
+    assert (run / "config.yaml").read_text().startswith("dataset:")
+    assert (run / "per_user.parquet").exists()
+    assert not list(run.rglob("*.part"))
+    assert list((run / "tensorboard").iterdir())
+    with pytest.raises(InputError, match="holds a run already"):
+        fit(model_for(data), data, TrainingConfig(epochs=1), out=run)
+
+
+def test_interrupted_run_resumes_bit_for_bit(data, tmp_path):
+    config = TrainingConfig(epochs=8, batch_size=128, patience=2, tensorboard=False)
+    whole = fit(model_for(data), data, config, out=tmp_path / "whole")
+
+    class Stop(Observer):
+        def step_done(self, terms):
+            raise KeyboardInterrupt
+
+    class StopLater(Stop):
+        seen = 0
+
+        def step_done(self, terms):
+            StopLater.seen += 1
+            if StopLater.seen == 20:
+                raise KeyboardInterrupt
+
+    for stop in (Stop(), StopLater()):  # in the first epoch; in the middle of a later one
+        with pytest.raises(KeyboardInterrupt):
+            fit(model_for(data), data, config, out=tmp_path / "cut", resume=True, observers=[stop])
+    assert 0 < len(lines(tmp_path / "cut")) < len(lines(tmp_path / "whole"))
+    resumed = fit(model_for(data), data, config, out=tmp_path / "cut", resume=True)
+    assert without_seconds(lines(tmp_path / "cut")) == without_seconds(lines(tmp_path / "whole"))
+    assert resumed.metrics == whole.metrics
+    for ours, theirs in zip(resumed.embeddings, whole.embeddings, strict=True):
+        assert torch.equal(ours, theirs)
+    # a finished run gives the same again
+    assert fit(model_for(data), data, config, out=tmp_path / "cut", resume=True).metrics == whole.metrics
+
+
+def test_resume_on_other_data_or_another_model_is_an_error(data, tmp_path):
+    run = tmp_path / "run"
+    fit(model_for(data), data, TrainingConfig(epochs=1), out=run)
+    other = make_catalogue(n_users=120, n_items=60, image_size=16, seed=1)
+    with pytest.raises(InputError, match="trained on other interactions"):
+        fit(model_for(other), other, TrainingConfig(epochs=2), out=run, resume=True)
+    with pytest.raises(InputError, match=r"checkpoint does not fit the model: '[\w.]+' is \(16,\) there"):
+        fit(model_for(data, dim=8), data, TrainingConfig(epochs=2), out=run, resume=True)
+
+
+def test_damaged_checkpoint(data, tmp_path):
+    run = tmp_path / "run"
+    fit(model_for(data), data, TrainingConfig(epochs=1), out=run)
+    last = run / "checkpoint" / "last.safetensors"
+    last.write_bytes(last.read_bytes()[:1000])
+    with pytest.raises(InputError, match=r"last\.safetensors: truncated"):
+        fit(model_for(data), data, TrainingConfig(epochs=2), out=run, resume=True)
+
+
+def test_divergence_names_epoch_and_term_and_keeps_the_last_state(data, tmp_path):
+    model = model_for(data)
+    honest = model.loss
+
+    def poisoned(batch):
+        terms = honest(batch)
+        if poisoned.calls > 10:
+            terms["cca"] = terms["cca"] * float("nan")
+        poisoned.calls += 1
+        return terms
+
+    poisoned.calls = 0
+    model.loss = poisoned
+    with pytest.raises(TrainingDiverged, match="term 'cca' became nan in epoch 1"):
+        fit(model, data, TrainingConfig(epochs=5, batch_size=128), out=tmp_path / "run")
+    assert len(lines(tmp_path / "run")) == 1
+    assert (tmp_path / "run" / "checkpoint" / "last.safetensors").exists()
+
+
+def test_a_folder_of_something_else_is_not_touched(data, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.tex").write_text("precious")
+    for path, message in ((tmp_path / "mine", "other content"), (tmp_path / "mine" / "thesis.tex", "is a file")):
+        with pytest.raises(InputError, match=message):
+            fit(model_for(data), data, TrainingConfig(epochs=1), out=path)
+    assert [file.name for file in (tmp_path / "mine").iterdir()] == ["thesis.tex"]
+
+
+def test_a_model_without_a_data_set():
+    with pytest.raises(ValueError, match="fit needs a data set"):
+        fit(AlignRec(toy_graph()))

@@ -1,0 +1,58 @@
+import pytest
+import yaml
+
+from alignrec_geo.errors import InputError
+from alignrec_geo.training.run_config import RunConfig
+
+
+def test_defaults_sections_and_settings():
+    config = RunConfig.resolve(
+        {"dataset": "d", "training": {"lr": 0.01}},
+        ["parameters.dim=32", "cca_weight=1e-2", "lr=5e-4", "train_features=false", "training.epochs=3"],
+    )
+    assert config.model == "alignrec"
+    assert config.parameters.dim == 32
+    assert config.parameters.cca_weight == 0.01
+    assert config.parameters.train_features is False
+    assert config.training.lr == 5e-4
+    assert config.training.epochs == 3
+    assert config.features is None
+
+
+def test_round_trip_through_yaml(tmp_path):
+    config = RunConfig.resolve({"dataset": "d", "features": ["a"], "protocol": "mmrec"}, ["dim=8"])
+    config.save(tmp_path / "config.yaml")
+    assert RunConfig.load(tmp_path / "config.yaml") == config
+    assert yaml.safe_load((tmp_path / "config.yaml").read_text())["parameters"]["dim"] == 8
+
+
+@pytest.mark.parametrize(
+    ("given", "settings", "message"),
+    [
+        ({}, ["cca=1"], r"unknown setting 'cca' \(did you mean 'parameters\.\w+'\?\); there are: parameters\.dim"),
+        ({}, ["cca_weigth=1"], r"did you mean 'parameters\.cca_weight'"),
+        ({}, ["training.dim=1"], "unknown setting 'training.dim'"),
+        ({}, ["other.dim=1"], "unknown setting 'other.dim'"),
+        ({}, ["dim"], r"--set takes key=value \(got 'dim'\)"),
+        ({}, ["dim=[1"], "is not a value"),
+        ({}, ["temperature=0"], r"setting 'parameters\.temperature': .*greater than 0 \(got 0\)"),
+        ({}, ["metric=auc"], r"setting 'training\.metric': .*recall@5.*got 'auc'"),
+        ({"training": {"epoch": 1}}, [], r"unknown setting 'training\.epoch' \(did you mean 'training\.epochs'\?\)"),
+        ({"training": 3}, [], "'training' must hold key: value pairs"),
+        ({"modeL": "alignrec"}, [], r"setting 'modle': Extra inputs are not permitted"),
+        ({"model": "svd"}, [], "unknown model"),
+        ({"seed": -1}, [], "setting 'seed'"),
+    ],
+)
+def test_what_is_refused(given, settings, message):
+    with pytest.raises(InputError, match=message):
+        RunConfig.resolve({"dataset": "d", **given}, settings)
+
+
+@pytest.mark.parametrize(("text", "message"), [("a: [", "not valid YAML"), ("- 1", "must be key: value")])
+def test_wrong_files(tmp_path, text, message):
+    (tmp_path / "c.yaml").write_text(text)
+    with pytest.raises(InputError, match=message):
+        RunConfig.load(tmp_path / "c.yaml")
+    with pytest.raises(InputError, match="no such file"):
+        RunConfig.load(tmp_path / "absent.yaml")
