@@ -1,4 +1,4 @@
-"""A data set with known answers: even users like even items, odd users odd ones; the diagonal is withheld."""
+"""A data set with known answers: even users like even items; the diagonal is withheld."""
 
 import numpy as np
 import polars as pl

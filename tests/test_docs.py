@@ -1,0 +1,47 @@
+"""The README and docs/: every Python block runs, every link leads somewhere, every setting is listed."""
+
+import re
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from alignrec_geo import Dataset, Features, SplitConfig
+from alignrec_geo.models import AlignRecConfig
+from alignrec_geo.training import TrainingConfig, loop
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def make_shop() -> None:
+    """The data set that the README's example opens."""
+    users = [f"C-{1029 + n // 6}" for n in range(60)]
+    items = [f"SKU-{70 + (n * 7) % 11}" for n in range(60)]
+    data = Dataset.from_frame(pl.DataFrame({"user": users, "item": items}), rule=SplitConfig())
+    matrix = pl.DataFrame({"a": range(1, 12), "b": [3.0] * 11}).to_numpy().astype("float32")
+    data.with_features(Features("image", matrix, matrix.any(axis=1))).save("data/shop")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_python_blocks_run(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(loop, "TrainingConfig", lambda: TrainingConfig(epochs=3))  # a short run
+    make_shop()
+    blocks = re.findall(r"^```python\n(.*?)^```$", page.read_text(), flags=re.DOTALL | re.MULTILINE)
+    assert len(blocks) == page.read_text().count("```python")
+    for block in blocks:
+        exec(compile(block, page.name, "exec"), {})
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page):
+    for link in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text()):
+        assert link.startswith("https://") or (page.parent / link).exists(), link
+
+
+def test_every_setting_is_listed_with_its_default():
+    listed = (ROOT / "docs" / "training.md").read_text()
+    for section, kind in (("parameters", AlignRecConfig), ("training", TrainingConfig)):
+        for name, setting in kind.model_fields.items():
+            assert f"| `{section}.{name}` | {setting.default} |" in listed
