@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 
 from alignrec_geo import Dataset, Features, SplitConfig
+from alignrec_geo.kernels.config import KernelConfig
 from alignrec_geo.models import AlignRecConfig
 from alignrec_geo.training import TrainingConfig, loop
 
@@ -42,6 +43,7 @@ def test_links_lead_somewhere(page):
 
 def test_every_setting_is_listed_with_its_default():
     listed = (ROOT / "docs" / "training.md").read_text()
-    for section, kind in (("parameters", AlignRecConfig), ("training", TrainingConfig)):
+    kinds = {"parameters": AlignRecConfig, "training": TrainingConfig, "kernels": KernelConfig}
+    for section, kind in kinds.items():
         for name, setting in kind.model_fields.items():
             assert f"| `{section}.{name}` | {setting.default} |" in listed

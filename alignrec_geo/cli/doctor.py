@@ -3,6 +3,7 @@
 import os
 import platform
 from importlib.metadata import version
+from importlib.util import find_spec
 
 from alignrec_geo.cli.output import JsonFlag, print_json, print_table
 
@@ -17,7 +18,7 @@ def doctor(as_json: JsonFlag = False) -> None:
     import torch
 
     from alignrec_geo.graph.item_knn import cache_folder
-    from alignrec_geo.kernels.backends import backends, optional_packages
+    from alignrec_geo.kernels.backends import NEEDS, TABLE, choose
 
     gpus = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
     machine = {
@@ -30,18 +31,21 @@ def doctor(as_json: JsonFlag = False) -> None:
         "cuda": torch.version.cuda or "none",
         "cache": str(cache_folder()),
     }
+    device = "cuda" if gpus else "cpu"
+    chosen = [choose(operation, device) for operation in TABLE]
+    optional = {package: find_spec(package) is not None for package in (*NEEDS.values(), "tensorboard")}
     versions = {name: version(name) for name in PACKAGES}
     report = {
         "versions": versions,
         "machine": machine,
-        "backends": {row.operation: {"runs": row.runs, "reason": row.reason} for row in backends()},
-        "optional": {row.package: row.available for row in optional_packages()},
+        "backends": {row.operation: {"runs": row.runs, "reason": row.reason} for row in chosen},
+        "optional": optional,
     }
     if as_json:
         print_json(report)
         return
     print_table("versions", ["package", "version"], versions.items())
     print_table("machine", ["", "value"], [[name, str(value)] for name, value in machine.items()])
-    print_table("what runs", ["operation", "implementation", "why"], [list(row) for row in backends()])
-    found = [[row.package, "there" if row.available else "not installed"] for row in optional_packages()]
+    print_table("what runs", ["operation", "implementation", "why"], [list(row) for row in chosen])
+    found = [[package, "there" if here else "not installed"] for package, here in optional.items()]
     print_table("optional packages", ["package", ""], found)

@@ -29,6 +29,7 @@ def train(
     ] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Seed (default 0).")] = None,
     protocol: Annotated[str | None, typer.Option(help="Ranking protocol: clean (default) or mmrec.")] = None,
+    compiled: Annotated[bool, typer.Option("--compile", help="Compile the loss with torch.compile.")] = False,
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue the run in --out from its last finished epoch.")
     ] = False,
@@ -50,7 +51,8 @@ def train(
         "protocol": protocol,
     }
     chosen = {key: value for key, value in given.items() if value is not None}
-    resolved = _resolve(out, chosen, config, settings or [], resume)
+    overrides = [*(settings or []), *(["training.compile=true"] if compiled else [])]
+    resolved = _resolve(out, chosen, config, overrides, resume)
     if resume and overwrite:
         raise InputError("--resume continues a run and --overwrite replaces it; pass one of them")
     result = run_training(resolved, out, resume=resume, overwrite=overwrite)
@@ -84,6 +86,7 @@ def run_training(config: "RunConfig", out: Path, resume: bool = False, overwrite
                 model,
                 data,
                 config.training,
+                kernels=config.kernels,
                 protocol=config.protocol,
                 seed=config.seed,
                 out=out,

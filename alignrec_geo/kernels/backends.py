@@ -1,42 +1,159 @@
-"""Which implementation of each operation runs here, and why."""
+"""Which implementation of each operation runs, and why: one table for all of them."""
 
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache
+from importlib import import_module
 from importlib.util import find_spec
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 
-OPERATIONS = ("spmm", "knn", "infonce", "similarity_gap", "topk")
+from alignrec_geo.errors import InputError
+
+VARIABLE = "ALIGNREC_BACKEND"
+AUTO = "auto"
+
+TABLE: dict[str, dict[str, str]] = {
+    "spmm": {
+        "torch": "spmm:multiply",
+        "triton": "triton.spmm:multiply",
+        "torch-sparse": "torch_sparse_spmm:multiply",
+        "torch-scatter": "torch_scatter_spmm:multiply",
+        "reference": "spmm:reference_multiply",
+    },
+    "gather": {
+        "torch": "gather:accumulate",
+        "triton": "triton.gather:accumulate",
+        "torch-scatter": "torch_scatter_gather:accumulate",
+        "reference": "gather:reference_accumulate",
+    },
+    "infonce": {
+        "torch": "infonce:loss_and_gradients",
+        "triton": "triton.infonce:loss_and_gradients",
+        "reference": "infonce:reference_loss_and_gradients",
+    },
+    "pair_loss": {
+        "torch": "pair_loss:terms_and_gradients",
+        "triton": "triton.pair_loss:terms_and_gradients",
+        "reference": "pair_loss:reference_terms_and_gradients",
+    },
+    "topk": {
+        "torch": "topk:best_items",
+        "triton": "triton.topk:best_items",
+        "reference": "topk:reference_best_items",
+    },
+}
+"""Operation → backend → where its function is, below ``alignrec_geo.kernels``."""
+
+NEEDS = {"triton": "triton", "torch-sparse": "torch_sparse", "torch-scatter": "torch_scatter"}
+"""Backends that need a package."""
+
+_forced: dict[str, str] = {}
 
 
-class Backend(NamedTuple):
+class Choice(NamedTuple):
     """One row of the backends table."""
 
     operation: str
     """Name of the operation, the file in ``alignrec_geo/kernels``."""
     runs: str
-    """The implementation that runs."""
+    """The backend that runs."""
     reason: str
     """Why this one."""
 
 
-class Optional(NamedTuple):
-    """An optional package that other implementations need."""
+def choose(operation: str, device: torch.device | str = "cpu") -> Choice:
+    """Return the backend that runs ``operation`` on ``device``.
 
-    package: str
-    """Name to import."""
-    available: bool
-    """Whether it can be imported."""
+    What :func:`use_backends` forces comes first, then ``$ALIGNREC_BACKEND`` (one backend for every operation that has
+    it, or ``spmm=torch-sparse,infonce=reference``), then Triton for CUDA tensors where it is installed, else torch.
+
+    Raises:
+        InputError: a forced backend does not exist or its package is not installed.
+    """
+    forced = _forced.get(operation, AUTO)
+    if forced != AUTO:
+        return Choice(operation, _checked(operation, forced), "set by kernels." + operation)
+    wanted = _from_environment(os.environ.get(VARIABLE, "")).get(operation)
+    if wanted is not None:
+        return Choice(operation, _checked(operation, wanted), f"set by ${VARIABLE}")
+    if torch.device(device).type == "cuda" and "triton" in TABLE[operation] and available("triton"):
+        return Choice(operation, "triton", "the default on CUDA")
+    return Choice(operation, "torch", f"the default on {torch.device(device).type.upper()}")
 
 
-def backends() -> list[Backend]:
-    """Return the implementation that runs for every operation: the fast torch path, the only one so far."""
-    device = "CUDA" if torch.cuda.is_available() else "CPU"
-    reason = f"the default on {device}"
-    mkl = "CSR with 32-bit indices by MKL" if torch.backends.mkl.is_available() else "CSR with 32-bit indices"
-    return [Backend(name, "torch", f"{reason}; {mkl}" if name == "spmm" else reason) for name in OPERATIONS]
+def implementation(operation: str, device: torch.device) -> Callable[..., Any]:
+    """Return the function that runs ``operation`` on ``device``."""
+    return _load(TABLE[operation][choose(operation, device).runs])
 
 
-def optional_packages() -> list[Optional]:
-    """Return which optional packages are here."""
-    names = ("triton", "torch_sparse", "torch_scatter", "pyg_lib", "tensorboard")
-    return [Optional(name, find_spec(name) is not None) for name in names]
+@contextmanager
+def use_backends(**choices: str) -> Iterator[None]:
+    """Force backends by operation within a block; ``auto`` leaves the choice open.
+
+    Raises:
+        InputError: an operation or backend does not exist, or its package is not installed.
+
+    Example:
+        >>> with use_backends(spmm="reference"):
+        ...     choose("spmm").runs
+        'reference'
+    """
+    before = dict(_forced)
+    for operation, backend in choices.items():
+        if operation not in TABLE:
+            raise InputError(f"unknown operation (got '{operation}'); there are: {', '.join(TABLE)}")
+        if backend != AUTO:
+            _checked(operation, backend)
+        _forced[operation] = backend
+    try:
+        yield
+    finally:
+        _forced.clear()
+        _forced.update(before)
+
+
+@cache
+def available(backend: str) -> bool:
+    """Whether a backend's package can be imported."""
+    return backend not in NEEDS or find_spec(NEEDS[backend]) is not None
+
+
+def backend_names() -> list[str]:
+    """Every backend of any operation."""
+    return list(dict.fromkeys(name for backends in TABLE.values() for name in backends))
+
+
+@cache
+def _from_environment(text: str) -> Mapping[str, str]:
+    wanted: dict[str, str] = {}
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        operation, equals, backend = part.partition("=")
+        if equals:
+            if operation not in TABLE:
+                raise InputError(f"${VARIABLE}: unknown operation (got '{operation}'); there are: {', '.join(TABLE)}")
+            wanted[operation] = backend
+        elif part in backend_names():
+            wanted |= {name: part for name, backends in TABLE.items() if part in backends}
+        else:
+            raise InputError(f"${VARIABLE}: unknown backend (got '{part}'); there are: {', '.join(backend_names())}")
+    return wanted
+
+
+def _checked(operation: str, backend: str) -> str:
+    if backend not in TABLE[operation]:
+        raise InputError(f"{operation} has no backend '{backend}'; there are: {', '.join(TABLE[operation])}")
+    if not available(backend):
+        raise InputError(
+            f"backend '{backend}' of {operation} needs the package {NEEDS[backend]}, which is not installed"
+        )
+    return backend
+
+
+@cache
+def _load(place: str) -> Callable[..., Any]:
+    module, _, function = place.partition(":")
+    found: Callable[..., Any] = getattr(import_module(f"alignrec_geo.kernels.{module}"), function)
+    return found

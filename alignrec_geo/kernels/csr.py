@@ -1,6 +1,7 @@
 """A fixed sparse matrix kept in both directions."""
 
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -62,10 +63,10 @@ class CSR:
         """The transpose; nothing is copied."""
         return CSR(self.transposed, self.matrix)
 
-    def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> "CSR":
-        """The same matrix on another device or in another precision."""
-        matrix = self.matrix.to(device=device, dtype=dtype)
-        return CSR(matrix, matrix if self.transposed is self.matrix else self.transposed.to(device=device, dtype=dtype))
+    def map(self, function: Callable[[Tensor], Tensor]) -> "CSR":
+        """Apply ``function`` (a move, a cast) to both directions."""
+        matrix = function(self.matrix)
+        return CSR(matrix, matrix if self.transposed is self.matrix else function(self.transposed))
 
     def edges(self) -> tuple[Tensor, Tensor]:
         """PyG's ``edge_index`` ``[2, nnz]`` (row 0 the column, row 1 the row that gathers) and ``edge_weight``."""

@@ -6,67 +6,134 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-TILE = 512
+from alignrec_geo.kernels.backends import implementation
+
+TILE = 256
+"""Rows of the batch×batch matrix that exist at a time: 2 MB at a batch of 2048, so that they stay in the cache."""
+
+_LARGEST_EXPONENT = 60.0
+"""Above it, ``exp(1 / temperature)`` is not left to float32 and the logits are shifted first."""
 
 
-def infonce(query: Tensor, key: Tensor, temperature: float = 0.2) -> Tensor:
+def infonce(query: Tensor, key: Tensor, temperature: float = 0.2, ids: Tensor | None = None) -> Tensor:
     r"""Return ``-mean log softmax(q̂ k̂ᵀ / τ)`` at the diagonal, rows L2-normalised.
 
     .. math::
         \mathcal L = -\frac1B \sum_b \log
         \frac{\exp(\hat q_b^\top \hat k_b / \tau)}{\sum_{b'} \exp(\hat q_b^\top \hat k_{b'} / \tau)}
 
-    Every row's key is its positive, all other keys of the batch are negatives; a user or item that occurs twice in the
-    batch is a negative of itself. One direction: queries against keys.
+    Every row's key is its positive, all other keys of the batch are negatives. One direction: queries against keys.
+    The batch×batch matrix exists in tiles only. Several losses can be computed in one call.
 
     Args:
-        query: ``[B, D]``.
-        key: ``[B, D]``.
+        query: ``[B, D]``, or ``[G, B, D]`` for ``G`` losses.
+        key: the same shape.
         temperature: τ.
+        ids: ``[B]`` or ``[G, B]`` int64; keys with the same id as the query (other than its own) are left out. Without
+            them a user or item that occurs twice in the batch is a negative of itself.
 
     Returns:
-        A scalar; 0 for an empty batch.
+        A scalar, or ``[G]``; 0 for an empty batch.
 
     Example:
         >>> import torch
         >>> round(float(infonce(torch.eye(2), torch.eye(2), temperature=1.0)), 4)
         0.3133
     """
-    result: Tensor = _InfoNCE.apply(F.normalize(query, dim=1), F.normalize(key, dim=1), temperature)  # type: ignore[no-untyped-call]
-    return result
+    grouped = query.dim() == 3
+    queries, keys = (query, key) if grouped else (query[None], key[None])
+    labels = ids if ids is None or grouped else ids[None]
+    losses: Tensor = _InfoNCE.apply(F.normalize(queries, dim=2), F.normalize(keys, dim=2), temperature, labels)  # type: ignore[no-untyped-call]
+    return losses if grouped else losses[0]
 
 
-def reference_infonce(query: Tensor, key: Tensor, temperature: float = 0.2) -> Tensor:
-    """The plain formula of :func:`infonce`, with the whole batch×batch matrix."""
+def reference_infonce(query: Tensor, key: Tensor, temperature: float = 0.2, ids: Tensor | None = None) -> Tensor:
+    """The plain formula of :func:`infonce` for one group, with the whole batch×batch matrix."""
     logits = F.normalize(query, dim=1) @ F.normalize(key, dim=1).T / temperature  # [B, B]
-    return F.cross_entropy(logits, torch.arange(len(logits), device=logits.device))
+    own = torch.arange(len(logits), device=logits.device)
+    if ids is not None:
+        repeated = (ids[:, None] == ids[None, :]) & (own[:, None] != own[None, :])
+        logits = logits.masked_fill(repeated, -torch.inf)
+    return F.cross_entropy(logits, own)
+
+
+def loss_and_gradients(
+    query: Tensor, key: Tensor, temperature: float, ids: Tensor | None
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Backend ``torch``: losses and their gradients in one pass over row tiles.
+
+    The gradient of a scalar only needs scaling later, so nothing is recomputed in the backward. As the rows have unit
+    length, ``exp`` needs no maximum, and the softmax denominators divide ``[tile, D]`` matrices instead of the
+    tile. Every backend of ``infonce`` has this signature.
+
+    Args:
+        query: ``[G, B, D]``, unit rows.
+        key: ``[G, B, D]``, unit rows.
+        temperature: τ.
+        ids: ``[G, B]`` or ``None``.
+
+    Returns:
+        Losses ``[G]`` and the gradients of their sum, ``[G, B, D]`` each.
+    """
+    groups, size, _ = query.shape
+    losses = query.new_zeros(groups)
+    query_grad, key_grad = torch.empty_like(query), torch.zeros_like(key)
+    shift = 1.0 / temperature if 1.0 / temperature > _LARGEST_EXPONENT else 0.0
+    tile = query.new_empty(min(TILE, size), size)
+    for group in range(groups):
+        q, k = query[group] / temperature, key[group]  # [B, D]
+        diagonal = (q * k).sum(dim=1)  # [B]
+        for start in range(0, size, TILE):
+            rows = slice(start, min(start + TILE, size))
+            weight = torch.mm(q[rows], k.T, out=tile[: rows.stop - start])  # [tile, B]
+            if shift:
+                weight.sub_(shift)
+            weight.exp_()
+            if ids is not None:
+                repeated = ids[group, rows, None] == ids[group, None, :]
+                repeated.diagonal(start).fill_(False)
+                weight.masked_fill_(repeated, 0.0)
+            total = weight.sum(dim=1, keepdim=True)  # [tile, 1]
+            losses[group] += (total.log()[:, 0] + shift - diagonal[rows]).sum()
+            query_grad[group, rows] = torch.mm(weight, k).div_(total)
+            key_grad[group].addmm_(weight.T, q[rows] / total)
+        query_grad[group].sub_(k).div_(temperature * size)
+        key_grad[group].sub_(q).div_(size)
+    return losses / max(size, 1), query_grad, key_grad
+
+
+def reference_loss_and_gradients(
+    query: Tensor, key: Tensor, temperature: float, ids: Tensor | None
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Backend ``reference``: the plain formula and automatic differentiation."""
+    with torch.enable_grad():
+        q, k = query.detach().requires_grad_(), key.detach().requires_grad_()
+        labels = [None] * len(q) if ids is None else list(ids)
+        groups = zip(q, k, labels, strict=True)
+        losses = torch.stack([_plain(a, b, temperature, label) for a, b, label in groups])
+        query_grad, key_grad = torch.autograd.grad(losses.sum(), (q, k))
+    return losses.detach(), query_grad, key_grad
+
+
+def _plain(query: Tensor, key: Tensor, temperature: float, ids: Tensor | None) -> Tensor:
+    own = torch.arange(len(query), device=query.device)
+    logits = query @ key.T / temperature
+    if ids is not None:
+        logits = logits.masked_fill((ids[:, None] == ids) & (own[:, None] != own), -torch.inf)
+    return F.cross_entropy(logits, own)
 
 
 class _InfoNCE(torch.autograd.Function):
-    """Loss and gradients in one pass over row tiles: the gradient of a scalar only needs scaling later."""
+    @staticmethod
+    def forward(ctx: Any, query: Tensor, key: Tensor, temperature: float, ids: Tensor | None) -> Tensor:
+        run = implementation("infonce", query.device)
+        losses: Tensor
+        losses, query_grad, key_grad = run(query, key, temperature, ids)
+        ctx.save_for_backward(query_grad, key_grad)
+        return losses
 
     @staticmethod
-    def forward(ctx: Any, query: Tensor, key: Tensor, temperature: float) -> Tensor:
-        size = max(len(query), 1)
-        loss = query.new_zeros(())
-        query_grad = torch.empty_like(query)
-        key_grad = torch.zeros_like(key)
-        for start in range(0, len(query), TILE):
-            rows = slice(start, start + TILE)
-            q, positive = query[rows], key[rows]
-            logits = q @ key.T  # [tile, B]
-            logits /= temperature
-            normaliser = logits.logsumexp(dim=1, keepdim=True)  # [tile, 1]
-            loss += (normaliser[:, 0] - (q * positive).sum(dim=1) / temperature).sum()
-            probability = logits.sub_(normaliser).exp_()  # [tile, B]
-            query_grad[rows] = probability @ key - positive
-            key_grad.addmm_(probability.T, q)
-        key_grad -= query
-        scale = 1.0 / (temperature * size)
-        ctx.save_for_backward(query_grad.mul_(scale), key_grad.mul_(scale))
-        return loss / size
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None, None]:
         query_grad, key_grad = ctx.saved_tensors
-        return query_grad * grad, key_grad * grad, None
+        scale = grad[:, None, None]
+        return query_grad * scale, key_grad * scale, None, None

@@ -1,7 +1,12 @@
 """How far the inner products of a batch are from the cosines of its anchors."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
+
+_BLOCK = 256
+"""Columns of a Gram matrix computed at a time; only blocks on and above the diagonal are."""
 
 
 def similarity_gap(hidden: Tensor, anchor: Tensor) -> Tensor:
@@ -12,7 +17,8 @@ def similarity_gap(hidden: Tensor, anchor: Tensor) -> Tensor:
     .. math::
         \|HH^\top - VV^\top\|_F^2 = \|H^\top H\|_F^2 - 2\,\|V^\top H\|_F^2 + \|V^\top V\|_F^2
 
-    only ``D×D``, ``D_v×D`` and ``D_v×D_v`` products are formed (``V Vᵀ`` in blocks where the batch is narrower).
+    only ``D×D``, ``D_v×D`` and half of ``D_v×D_v`` (or of ``B×B`` in blocks, whichever is narrower) are formed. The
+    gradient is ``2 (H (HᵀH) − V (VᵀH)) / (B · norm)``.
 
     Args:
         hidden: ``H``, ``[B, D]``, as it is (not normalised).
@@ -21,15 +27,8 @@ def similarity_gap(hidden: Tensor, anchor: Tensor) -> Tensor:
     Returns:
         A scalar; the norm is not squared. Its gradient is 0 where the gap is 0.
     """
-    anchor = anchor.detach()
-    size = max(len(hidden), 1)
-    own = _squared_norm(hidden.T @ hidden)
-    cross = _squared_norm(anchor.T @ hidden)
-    fixed = _squared_norm(anchor.T @ anchor if anchor.shape[1] < len(anchor) else anchor @ anchor.T)
-    squared = own - 2.0 * cross + fixed
-    safe = torch.where(squared > 0, squared, torch.ones_like(squared))
-    gap = torch.where(squared > 0, safe.sqrt(), torch.zeros_like(squared))
-    return (gap / size).to(hidden.dtype)
+    result: Tensor = _SimilarityGap.apply(hidden, anchor.detach())  # type: ignore[no-untyped-call]
+    return result
 
 
 def reference_similarity_gap(hidden: Tensor, anchor: Tensor) -> Tensor:
@@ -38,5 +37,39 @@ def reference_similarity_gap(hidden: Tensor, anchor: Tensor) -> Tensor:
     return gap / len(hidden)
 
 
+def gram_squared_norm(x: Tensor) -> Tensor:
+    """Return ``‖xᵀ x‖_F²`` (which is ``‖x xᵀ‖_F²``) in double, from one triangle of the smaller Gram matrix.
+
+    Args:
+        x: ``[n, m]``.
+    """
+    columns = x if x.shape[1] <= x.shape[0] else x.T
+    total = x.new_zeros((), dtype=torch.float64)
+    for start in range(0, columns.shape[1], _BLOCK):
+        block = columns[:, start : start + _BLOCK].T @ columns[:, start:]  # [b, rest]
+        width = len(block)
+        total += _squared_norm(block[:, :width]) + 2.0 * _squared_norm(block[:, width:])
+    return total
+
+
+class _SimilarityGap(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, hidden: Tensor, anchor: Tensor) -> Tensor:
+        own, cross = hidden.T @ hidden, anchor.T @ hidden  # [D, D], [D_v, D]
+        squared = _squared_norm(own) - 2.0 * _squared_norm(cross) + gram_squared_norm(anchor)
+        gap = squared.clamp(min=0.0).sqrt()
+        ctx.save_for_backward(hidden, anchor, own, cross, gap)
+        return (gap / max(len(hidden), 1)).to(hidden.dtype)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+        hidden, anchor, own, cross, gap = ctx.saved_tensors
+        scale = torch.where(gap > 0, 2.0 * grad / (gap * max(len(hidden), 1)).where(gap > 0, 1.0), 0.0)
+        slope = torch.addmm(hidden @ own, anchor, cross, alpha=-1.0)
+        return slope * scale.to(hidden.dtype), None
+
+
 def _squared_norm(matrix: Tensor) -> Tensor:
-    return matrix.double().square().sum()  # the three terms nearly cancel: add them in double
+    """Summed in double: the three terms of the gap nearly cancel."""
+    norm: Tensor = torch.linalg.vector_norm(matrix, dtype=torch.float64)
+    return norm.square()

@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from alignrec_geo.kernels.backends import implementation
 from alignrec_geo.kernels.csr import CSR
 
 
@@ -61,6 +62,29 @@ def reference_mean_propagation(adjacency: CSR, x: Tensor, layers: int) -> Tensor
     return torch.stack(outputs).mean(dim=0)
 
 
+def multiply(matrix: Tensor, x: Tensor, base: Tensor | None = None, out: Tensor | None = None) -> Tensor:
+    """Backend ``torch``: ``matrix @ x``, plus ``base`` if given, by MKL or cuSPARSE.
+
+    Every backend of ``spmm`` has this signature.
+
+    Args:
+        matrix: sparse CSR tensor ``[rows, cols]``.
+        x: ``[cols, D]``.
+        base: ``[rows, D]``, added to the product.
+        out: ``[rows, D]``, to write into; neither ``x`` nor ``base``.
+    """
+    if base is None:
+        return torch.mm(matrix, x) if out is None else torch.mm(matrix, x, out=out)
+    return torch.addmm(base, matrix, x) if out is None else torch.addmm(base, matrix, x, out=out)
+
+
+def reference_multiply(matrix: Tensor, x: Tensor, base: Tensor | None = None, out: Tensor | None = None) -> Tensor:
+    """Backend ``reference``: gather, weigh, add."""
+    product = reference_spmm(CSR(matrix, matrix), x)
+    result = product if base is None else base + product
+    return result if out is None else out.copy_(result)
+
+
 def _check_width(adjacency: CSR, x: Tensor) -> None:
     if x.dim() != 2 or x.shape[0] != adjacency.shape[1]:
         raise ValueError(f"x must have {adjacency.shape[1]} rows, one per column of the matrix (got {tuple(x.shape)})")
@@ -70,11 +94,12 @@ class _Product(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, adjacency: CSR, x: Tensor) -> Tensor:
         ctx.adjacency = adjacency
-        return adjacency.matrix @ x
+        result: Tensor = implementation("spmm", x.device)(adjacency.matrix, x)
+        return result
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[None, Tensor]:
-        return None, ctx.adjacency.transposed @ grad
+        return None, implementation("spmm", grad.device)(ctx.adjacency.transposed, grad.contiguous())
 
 
 class _MeanPropagation(torch.autograd.Function):
@@ -85,11 +110,18 @@ class _MeanPropagation(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[None, Tensor, None]:
-        return None, _mean_of_powers(ctx.adjacency.transposed, grad, ctx.layers), None
+        return None, _mean_of_powers(ctx.adjacency.transposed, grad.contiguous(), ctx.layers), None
 
 
 def _mean_of_powers(matrix: Tensor, x: Tensor, layers: int) -> Tensor:
+    """Two buffers take turns, whatever the number of layers."""
+    if layers == 0:
+        return x.clone()
+    product = implementation("spmm", x.device)
     total = x
+    spare: Tensor | None = None
     for _ in range(layers):
-        total = torch.addmm(x, matrix, total)
-    return total / (layers + 1)
+        result = product(matrix, total, base=x, out=spare)
+        spare = None if total is x else total
+        total = result
+    return total.div_(layers + 1)

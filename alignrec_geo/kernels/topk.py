@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from alignrec_geo.kernels.backends import implementation
 from alignrec_geo.kernels.csr import CSR
 
 BLOCK_SCORES = 1 << 23
@@ -53,26 +54,55 @@ def blocked_top_k(
     Args:
         users: ``[U, D]``.
         items: ``[I, D]``.
-        rows: which users, ``[n]`` int64.
+        rows: which users, ``[n]`` int64; like ``exclude`` on any device, on which the results come back.
         k: how many items per user.
         exclude: ``[U, I]``; stored entries are scored minus infinity.
 
     Yields:
         The block's user rows ``[b]``, scores ``[b, k]`` and items ``[b, k]``. Excluded items come last, with ``-inf``.
     """
-    block = max(1, BLOCK_SCORES // max(len(items), 1))
-    for chosen in rows.split(block):
-        scores = users[chosen] @ items.T  # [b, I]
-        if exclude is not None:
-            row, column = _entries(exclude, chosen)
-            scores[row, column] = -torch.inf
-        yield chosen, *top_k(scores, k)
+    best = implementation("topk", users.device)
+    for chosen in rows.split(max(1, BLOCK_SCORES // max(len(items), 1))):
+        entries = None if exclude is None else _entries(exclude, chosen)
+        seen = None if entries is None else (entries[0].to(users.device), entries[1].to(users.device))
+        scores, best_columns = best(users[chosen.to(users.device)], items, k, seen)
+        yield chosen, scores.to(rows.device), best_columns.to(rows.device)
 
 
 def reference_top_k(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
     """The plain formula of :func:`top_k`: sort everything."""
     value, column = torch.sort(scores, dim=1, descending=True, stable=True)
     return value[:, :k], column[:, :k]
+
+
+def best_items(users: Tensor, items: Tensor, k: int, seen: tuple[Tensor, Tensor] | None) -> tuple[Tensor, Tensor]:
+    """Backend ``torch``: one block of scores, seen entries out, :func:`top_k`.
+
+    Every backend of ``topk`` has this signature.
+
+    Args:
+        users: ``[b, D]``.
+        items: ``[I, D]``.
+        k: how many.
+        seen: row within the block and item of every excluded pair, ``[s]`` int64 each, sorted by row; or ``None``.
+
+    Returns:
+        Scores ``[b, k]`` and items ``[b, k]``; at equal scores the lower item first.
+    """
+    scores = users @ items.T  # [b, I]
+    if seen is not None:
+        scores[seen] = -torch.inf
+    return top_k(scores, k)
+
+
+def reference_best_items(
+    users: Tensor, items: Tensor, k: int, seen: tuple[Tensor, Tensor] | None
+) -> tuple[Tensor, Tensor]:
+    """Backend ``reference``: sort everything."""
+    scores = users @ items.T
+    if seen is not None:
+        scores[seen] = -torch.inf
+    return reference_top_k(scores, min(k, len(items)))
 
 
 def _entries(matrix: CSR, rows: Tensor) -> tuple[Tensor, Tensor]:

@@ -15,12 +15,13 @@ from alignrec_geo.graph.adjacency import bipartite_adjacency, symmetric_adjacenc
 from alignrec_geo.graph.content import Scaling, feature_names, item_content
 from alignrec_geo.graph.hetero import INTERACTS, SIMILAR, to_hetero
 from alignrec_geo.kernels.csr import CSR
+from alignrec_geo.kernels.gather import gather_rows
 from alignrec_geo.kernels.infonce import infonce
+from alignrec_geo.kernels.pair_loss import pair_loss
 from alignrec_geo.kernels.similarity_gap import similarity_gap
 from alignrec_geo.kernels.spmm import mean_propagation
 from alignrec_geo.models.base import Batch, ModelConfig, Recommender
 from alignrec_geo.nn.light_conv import LightConv
-from alignrec_geo.nn.losses import bpr, l2_penalty, user_item_alignment
 from alignrec_geo.randomness import child_generator
 
 
@@ -54,12 +55,14 @@ class AlignRecConfig(ModelConfig):
 
 
 class Views(NamedTuple):
-    """The two branches on all nodes, users first."""
+    """The two branches on all nodes."""
 
     identity: Tensor
-    """``c``, ``[U + I, d]``."""
-    content: Tensor | None
-    """``m``, ``[U + I, d]``; ``None`` without features."""
+    """``c``, ``[U + I, d]``, users first."""
+    content_users: Tensor | None
+    """``m_U``, ``[U, d]``; ``None`` without features."""
+    content_items: Tensor | None
+    """``m_I``, ``[I, d]``; ``None`` without features."""
 
 
 class AlignRec(Recommender):
@@ -91,6 +94,9 @@ class AlignRec(Recommender):
 
     config_class = AlignRecConfig
     config: AlignRecConfig
+    present: Tensor | None
+    anchor: Tensor | None
+    anchor_scale: Tensor
 
     def __init__(
         self,
@@ -114,8 +120,10 @@ class AlignRec(Recommender):
             self.content = nn.Parameter(x.clone(), requires_grad=self.config.train_features)  # x
             self.projection = nn.Linear(x.shape[1], dim)  # W, b
             self.gate = nn.Linear(dim, dim)  # G
-            self.present = None if bool(present.all()) else present
-            self.anchor = x if self.config.anchor == "initial" and self.config.train_features else None
+            anchor = x if self.config.anchor == "initial" and self.config.train_features else None
+            self.register_buffer("present", None if bool(present.all()) else present, persistent=False)
+            self.register_buffer("anchor", anchor, persistent=False)  # x as loaded, where x trains
+            self.register_buffer("anchor_scale", 1.0 / x.norm(dim=1, keepdim=True).clamp(min=1e-12), persistent=False)
             self.item_to_user: CSR = bipartite_adjacency(pairs, self.n_users, self.n_items)  # R̂
             (neighbour, centre), weight = data[SIMILAR].edge_index, data[SIMILAR].edge_weight
             self.item_graph: CSR = CSR.from_coo(centre, neighbour, weight, (self.n_items, self.n_items))  # S
@@ -140,52 +148,72 @@ class AlignRec(Recommender):
         """Return both branches of all nodes from one propagation."""
         table = torch.cat([self.user_embedding, self.item_embedding])  # [N, d]
         identity = mean_propagation(self.user_item_graph, table, self.config.layers)
-        return Views(identity, self._content_view() if self.features else None)
+        return Views(identity, *(self._content_views() if self.features else (None, None)))
 
     def encode(self) -> Embeddings:
         """Return the fused tables ``h``, ``[U, d]`` and ``[I, d]``."""
-        identity, content = self.views()
-        fused = identity if content is None else identity + content
-        return Embeddings(fused[: self.n_users], fused[self.n_users :])
+        identity, content_users, content_items = self.views()
+        users, items = identity[: self.n_users], identity[self.n_users :]
+        if content_users is None or content_items is None:
+            return Embeddings(users, items)
+        return Embeddings(users + content_users, items + content_items)
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Return the terms ``bpr``, ``l2``, ``uia`` and, with features, ``cca`` and ``reg``."""
-        config = self.config
-        views = self.views()
-        nodes = torch.cat([batch.users, batch.positives + self.n_users, batch.negatives + self.n_users])
-        identity = views.identity[nodes].chunk(3)  # user, positive, negative: [B, d] each
-        content = None if views.content is None else views.content[nodes].chunk(3)
-        fused = identity if content is None else tuple(c + m for c, m in zip(identity, content, strict=True))
-        user, positive, negative = fused
-        terms = {
-            "bpr": bpr(user, positive, negative),
-            "l2": config.l2_weight * l2_penalty(user, positive, negative, batch_size=batch.nominal_size),
-            "uia": config.uia_weight * user_item_alignment(user, positive),
-        }
+        config, views = self.config, self.views()
+        items = torch.cat([batch.positives, batch.negatives])
+        nodes = torch.cat([batch.users, items + self.n_users])
+        identity = gather_rows(views.identity, nodes).chunk(3)  # user, positive, negative: [B, d] each
+        content: tuple[Tensor, ...] | None = None
+        if views.content_users is not None and views.content_items is not None:
+            content = (gather_rows(views.content_users, batch.users), *gather_rows(views.content_items, items).chunk(2))
+        user, positive, negative = (
+            identity if content is None else (c + m for c, m in zip(identity, content, strict=True))
+        )
+        pair = pair_loss(user, positive, negative, batch.nominal_size)
+        terms = {"bpr": pair.bpr, "l2": config.l2_weight * pair.l2, "uia": config.uia_weight * pair.uia}
         if content is not None:
-            items, item_content, item_identity = batch.positives, content[1], identity[1]
-            if self.present is not None:  # items without content have nothing to align
-                rows = torch.nonzero(self.present[items])[:, 0]
-                items, item_content, item_identity = items[rows], item_content[rows], item_identity[rows]
-            tau = config.temperature
-            terms["cca"] = config.cca_weight * (
-                infonce(item_content, item_identity, tau) + infonce(content[0], identity[0], tau)
-            )
-            terms["reg"] = config.reg_weight * similarity_gap(item_content, self._anchor_rows(items))
+            terms["cca"] = config.cca_weight * self._content_identity_alignment(batch, content, identity)
+            positives, hidden = self._with_content(batch.positives, content[1])
+            terms["reg"] = config.reg_weight * similarity_gap(hidden, self._anchor_rows(positives))
         return terms
 
-    def _content_view(self) -> Tensor:
-        gate = torch.sigmoid(self.gate(self.projection(self.content)))  # [I, d]
-        items = self.item_embedding * gate
+    def _content_views(self) -> tuple[Tensor, Tensor]:
+        # G (W x + b) + b_G as one map of x: the product G W is tiny
+        weight = self.gate.weight @ self.projection.weight  # [d, D]
+        bias = self.gate.weight @ self.projection.bias + self.gate.bias  # [d]
+        items = self.item_embedding * torch.sigmoid(F.linear(self.content, weight, bias))  # [I, d]
         if self.present is not None:
             items = items * self.present[:, None]
         for _ in range(self.config.item_layers):
             items = self.conv(items, self.item_graph)
-        return torch.cat([self.conv(items, self.item_to_user), items])  # [N, d]
+        return self.conv(items, self.item_to_user), items  # [U, d], [I, d]
+
+    def _content_identity_alignment(
+        self, batch: Batch, content: tuple[Tensor, ...], identity: tuple[Tensor, ...]
+    ) -> Tensor:
+        """InfoNCE of users plus InfoNCE of positives, the content branch as the query."""
+        tau = self.config.temperature
+        if self.present is None:
+            queries, keys = torch.stack(content[:2]), torch.stack(identity[:2])  # [2, B, d]
+            return infonce(queries, keys, tau).sum()
+        _, item_content = self._with_content(batch.positives, content[1])
+        _, item_identity = self._with_content(batch.positives, identity[1])
+        return infonce(content[0], identity[0], tau) + infonce(item_content, item_identity, tau)
+
+    def _with_content(self, items: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """The items that have content, and their rows: the others have nothing to align."""
+        if self.present is None:
+            return items, rows
+        kept = torch.nonzero(self.present[items])[:, 0]
+        return items[kept], rows[kept]
 
     def _anchor_rows(self, items: Tensor) -> Tensor:
+        """Unit content vectors of a batch, ``[B, D]``."""
+        if self.config.anchor == "current":
+            return F.normalize(self.content.detach()[items], dim=1)
         source = self.content.detach() if self.anchor is None else self.anchor
-        return F.normalize(source[items], dim=1)  # [B, D]
+        return source[items].mul_(self.anchor_scale[items])
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(users={self.n_users}, items={self.n_items}, features={list(self.features)})"

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.embeddings import Embeddings
+from alignrec_geo.kernels.csr import CSR
 from alignrec_geo.serving.recommend import Recommendation, TopItems
 from alignrec_geo.serving.store import save_embeddings
 
@@ -28,6 +29,10 @@ class Batch(NamedTuple):
     positives: Tensor
     negatives: Tensor
     nominal_size: int
+
+    def to(self, device: torch.device) -> "Batch":
+        """The same batch on another device."""
+        return Batch(self.users.to(device), self.positives.to(device), self.negatives.to(device), self.nominal_size)
 
 
 class ModelConfig(BaseModel):
@@ -93,6 +98,14 @@ class Recommender(nn.Module, ABC):
         model.features = tuple(names if cls.uses_features else [])
         return model
 
+    def _apply(self, fn: Any, recurse: bool = True) -> Self:
+        """Move and cast the graphs together with the parameters."""
+        for name, value in vars(self).items():
+            if isinstance(value, CSR):
+                setattr(self, name, value.map(fn))
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        return self
+
     def recommend(self, users: Sequence[str], k: int = 10, cold: str = "error") -> dict[str, list[Recommendation]]:
         """Return the ``k`` best unseen items of every user; see :meth:`alignrec_geo.serving.TopItems.recommend`."""
         return self.top_items().recommend(users, k, cold)
@@ -103,11 +116,11 @@ class Recommender(nn.Module, ABC):
 
     def top_items(self) -> TopItems:
         """The two tables with the data set's ids, ready to recommend from."""
-        return TopItems(self.embeddings(), self._need_dataset())
+        return TopItems(self._cpu_embeddings(), self._need_dataset())
 
     def save(self, path: str) -> None:
         """Write a folder for ``alignrec-geo recommend``, ``similar`` and ``evaluate``: tables and ids, no content."""
-        save_embeddings(path, self.embeddings(), self._need_dataset())
+        save_embeddings(path, self._cpu_embeddings(), self._need_dataset())
 
     @torch.no_grad()
     def embeddings(self) -> Embeddings:
@@ -117,6 +130,9 @@ class Recommender(nn.Module, ABC):
         tables = self.encode()
         self.train(training)
         return tables
+
+    def _cpu_embeddings(self) -> Embeddings:
+        return Embeddings(*(table.cpu() for table in self.embeddings()))
 
     def _need_dataset(self) -> Dataset:
         if self.dataset is None:

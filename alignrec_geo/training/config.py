@@ -1,5 +1,8 @@
 """Settings of the training loop."""
 
+from typing import Literal
+
+import torch
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from alignrec_geo.evaluation.metrics import CUTOFFS, METRICS
@@ -28,6 +31,10 @@ class TrainingConfig(BaseModel):
     """Stop after more than this many validations in a row without an improvement."""
     metric: str = "recall@20"
     """Validation metric that chooses the epoch."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where to train: ``auto`` takes CUDA if there is a GPU."""
+    compile: bool = False
+    """Compile the loss with ``torch.compile`` (needs a C++ compiler on a CPU)."""
     tensorboard: bool = True
     """Also write TensorBoard event files into the run folder, if TensorBoard is installed."""
 
@@ -38,6 +45,12 @@ class TrainingConfig(BaseModel):
         if value not in known:
             raise ValueError(f"allowed: {', '.join(known)} (got '{value}')")
         return value
+
+    def torch_device(self) -> torch.device:
+        """The device that ``device`` means here."""
+        if self.device == "auto":
+            return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        return torch.device(self.device)
 
     def lr_at(self, epoch: int) -> float:
         """The learning rate of an epoch, counted from 0."""

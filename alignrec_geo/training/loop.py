@@ -1,5 +1,6 @@
 """The training loop: the whole path from batches to the tested model, to be read in one sitting."""
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,9 @@ from alignrec_geo.embeddings import Embeddings
 from alignrec_geo.errors import InputError, TrainingDiverged
 from alignrec_geo.evaluation.evaluator import Evaluation, Evaluator
 from alignrec_geo.evaluation.protocols import Protocol
+from alignrec_geo.kernels.allocator import keep_freed_memory
+from alignrec_geo.kernels.backends import use_backends
+from alignrec_geo.kernels.config import KernelConfig
 from alignrec_geo.models.base import Batch, Recommender
 from alignrec_geo.randomness import child_generator
 from alignrec_geo.training.checkpoint import (
@@ -60,6 +64,7 @@ def fit(
     dataset: Dataset | None = None,
     config: TrainingConfig | None = None,
     *,
+    kernels: KernelConfig | None = None,
     protocol: Protocol | str = Protocol.CLEAN,
     seed: int = 0,
     out: str | PathLike[str] | None = None,
@@ -75,6 +80,7 @@ def fit(
         model: any :class:`~alignrec_geo.models.Recommender`.
         dataset: what to train on; by default the data set the model was made for.
         config: settings; ``None`` takes the defaults.
+        kernels: which backend runs each operation; ``None`` takes the best for the device.
         protocol: ``clean`` or ``mmrec`` (see :class:`~alignrec_geo.evaluation.Protocol`).
         seed: seed of shuffling, negatives and the model's own draws.
         out: run folder to write (see :class:`~alignrec_geo.training.run_folder.RunFolder`); ``None`` writes nothing.
@@ -96,118 +102,143 @@ def fit(
     data = dataset if dataset is not None else model.dataset
     if data is None:
         raise ValueError("fit needs a data set: pass one, or make the model with from_dataset")
-    settings = config or TrainingConfig()
+    settings, backends = config or TrainingConfig(), kernels or KernelConfig()
     trial = Protocol.parse(protocol)
     sampler = TripletSampler(data.interactions, settings.batch_size)
     validate = _evaluator(data, Split.VALIDATION, trial)
     folder = None if out is None else RunFolder(Path(out))
     if folder is not None:
-        folder.prepare(data, RunConfig.of(model, data, settings, trial, seed), resume)
+        folder.prepare(data, RunConfig.of(model, data, settings, backends, trial, seed), resume)
     watching = [*observers, *_tensorboard(folder, settings)]
-    generators = {name: child_generator(seed, name) for name in ("sampling", "model")}
-    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    optimizer = (
-        torch.optim.Adam(parameters, lr=settings.lr, weight_decay=settings.weight_decay, fused=True)
-        if parameters
-        else None
-    )
-    state = TrainingState()
-    best = {name: tensor.clone() for name, tensor in trainable_state(model).items()}
-    if folder is not None:
-        if resume and folder.last.exists():
-            state = load_checkpoint(folder.last, model, optimizer, generators)
-            best = folder.read_best() if folder.best.exists() else best
-        folder.keep_epochs(state.epochs_done)
-
-    last_epoch = settings.epochs if optimizer is not None else 0
-    model.train()
-    while optimizer is not None and state.epochs_done < last_epoch and state.stale <= settings.patience:
-        started = time.perf_counter()
-        epoch = state.epochs_done
-        for group in optimizer.param_groups:
-            group["lr"] = settings.lr_at(epoch)
-        model.start_epoch(epoch, generators["model"])
-        losses = _train_epoch(model, optimizer, sampler, generators["sampling"], epoch, watching)
-        state.epochs_done = epoch + 1
-        record: dict[str, Any] = {"epoch": epoch, "loss": losses, "lr": settings.lr_at(epoch)}
-        tables: Embeddings | None = None
-        improved = validate is None
-        if validate is not None and (state.epochs_done % settings.eval_every == 0 or state.epochs_done == last_epoch):
-            tables = model.embeddings()
-            metrics = validate(tables).metrics
-            record["validation"] = metrics
-            improved = metrics[settings.metric] > state.best_value
-            state.stale = 0 if improved else state.stale + 1
-            state.best_value = max(state.best_value, metrics[settings.metric])
-        if improved:
-            state.best_epoch = epoch
-            best = {name: tensor.clone() for name, tensor in trainable_state(model).items()}
-        state.seconds += time.perf_counter() - started
-        record["seconds"] = round(time.perf_counter() - started, 4)
+    keep_freed_memory()
+    model.to(settings.torch_device())
+    with use_backends(**backends.model_dump()):
+        run = _Run(model, settings, sampler, validate, folder, watching, seed)
         if folder is not None:
-            folder.log(record)
-            if improved:
-                folder.write_best(best, tables or model.embeddings())
-            save_checkpoint(folder.last, state, model, optimizer, generators)
-        for observer in watching:
-            observer.epoch_done(record)
-
-    load_trainable(model, best)
-    tables = model.embeddings()
-    test = _evaluator(data, Split.TEST, trial)
-    tested = None if test is None else test(tables)
-    result = FitResult(
-        metrics={} if tested is None else tested.metrics,
-        validation={} if validate is None else validate(tables).metrics,
-        best_epoch=state.best_epoch,
-        epochs=state.epochs_done,
-        seconds=state.seconds,
-        embeddings=tables,
-        test=tested,
-    )
+            run.prepare_folder(folder, resume)
+        model.train()
+        while run.goes_on():
+            run.epoch()
+        load_trainable(model, run.best)
+        tables = Embeddings(*(table.cpu() for table in model.embeddings()))
+        test = _evaluator(data, Split.TEST, trial)
+        tested = None if test is None else test(tables)
+        result = FitResult(
+            metrics={} if tested is None else tested.metrics,
+            validation={} if validate is None else validate(tables).metrics,
+            best_epoch=run.state.best_epoch,
+            epochs=run.state.epochs_done,
+            seconds=run.state.seconds,
+            embeddings=tables,
+            test=tested,
+        )
     if folder is not None:
-        _write_result(folder, result, trial, data, best)
+        _write_result(folder, result, trial, data, run.best)
     return result
 
 
-def _train_epoch(
-    model: Recommender,
-    optimizer: torch.optim.Optimizer,
-    sampler: TripletSampler,
-    generator: torch.Generator,
-    epoch: int,
-    observers: Sequence[Observer],
-) -> dict[str, float]:
-    """Make one optimiser step per batch and return the mean of every loss term."""
-    for observer in observers:
-        observer.epoch_started(epoch, sampler.steps)
-    totals: dict[str, float] = {}
-    for batch in sampler.epoch(generator):
-        terms = _step(model, optimizer, batch, epoch)
-        for name, value in terms.items():
-            totals[name] = totals.get(name, 0.0) + value
-        for observer in observers:
-            observer.step_done(terms)
-    return {name: value / sampler.steps for name, value in totals.items()}
+class _Run:
+    """One training run: the optimiser, the random streams, and how far it is."""
+
+    def __init__(
+        self,
+        model: Recommender,
+        config: TrainingConfig,
+        sampler: TripletSampler,
+        validate: Evaluator | None,
+        folder: RunFolder | None,
+        observers: Sequence[Observer],
+        seed: int,
+    ) -> None:
+        self.model, self.config, self.sampler = model, config, sampler
+        self.validate, self.folder, self.observers = validate, folder, observers
+        self.generators = {name: child_generator(seed, name) for name in ("sampling", "model")}
+        parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        self.optimizer = (
+            torch.optim.Adam(parameters, lr=config.lr, weight_decay=config.weight_decay, fused=True)
+            if parameters
+            else None
+        )
+        self.loss = torch.compile(model.loss) if config.compile else model.loss
+        self.state = TrainingState()
+        self.best = _copy(trainable_state(model))
+
+    def prepare_folder(self, folder: RunFolder, resume: bool) -> None:
+        """Take up the checkpoint, if there is one to continue from."""
+        if resume and folder.last.exists():
+            self.state = load_checkpoint(folder.last, self.model, self.optimizer, self.generators)
+            self.best = folder.read_best() if folder.best.exists() else self.best
+        folder.keep_epochs(self.state.epochs_done)
+
+    def goes_on(self) -> bool:
+        """Whether another epoch is due."""
+        due = self.state.epochs_done < self.config.epochs and self.state.stale <= self.config.patience
+        return self.optimizer is not None and due
+
+    def epoch(self) -> None:
+        """Train one epoch, validate, keep it if it is the best so far, save."""
+        started = time.perf_counter()
+        state, config, epoch = self.state, self.config, self.state.epochs_done
+        self.model.start_epoch(epoch, self.generators["model"])
+        losses = self.train(epoch)
+        state.epochs_done = epoch + 1
+        record: dict[str, Any] = {"epoch": epoch, "loss": losses, "lr": config.lr_at(epoch)}
+        tables: Embeddings | None = None
+        improved = self.validate is None
+        if self.validate is not None and (state.epochs_done % config.eval_every == 0 or not self.goes_on()):
+            tables = self.model.embeddings()
+            record["validation"] = metrics = self.validate(tables).metrics
+            improved = metrics[config.metric] > state.best_value
+            state.stale = 0 if improved else state.stale + 1
+            state.best_value = max(state.best_value, metrics[config.metric])
+        if improved:
+            state.best_epoch = epoch
+            self.best = _copy(trainable_state(self.model))
+        record["seconds"] = round(time.perf_counter() - started, 4)
+        state.seconds += time.perf_counter() - started
+        if self.folder is not None:
+            self.folder.log(record)
+            if improved:
+                self.folder.write_best(self.best, tables or self.model.embeddings())
+            save_checkpoint(self.folder.last, state, self.model, self.optimizer, self.generators)
+        for observer in self.observers:
+            observer.epoch_done(record)
+
+    def train(self, epoch: int) -> dict[str, float]:
+        """Make one optimiser step per batch and return the mean of every loss term."""
+        for observer in self.observers:
+            observer.epoch_started(epoch, self.sampler.steps)
+        device = next(self.model.parameters()).device
+        totals: dict[str, float] = {}
+        for batch in self.sampler.epoch(self.generators["sampling"]):
+            terms = self.step(batch.to(device), epoch)
+            for name, value in terms.items():
+                totals[name] = totals.get(name, 0.0) + value
+            for observer in self.observers:
+                observer.step_done(terms)
+        return {name: value / self.sampler.steps for name, value in totals.items()}
+
+    def step(self, batch: Batch, epoch: int) -> dict[str, float]:
+        """Make one optimiser step and return the loss terms."""
+        assert self.optimizer is not None
+        terms = self.loss(batch)
+        values = {name: float(term.detach()) for name, term in terms.items()}
+        for name, value in values.items():
+            if not math.isfinite(value):
+                raise TrainingDiverged(
+                    f"loss term '{name}' became {value} in epoch {epoch}; the state before this epoch is kept. "
+                    "Try a lower learning rate (--set lr=…) or look at the features' scale"
+                )
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.config.lr_at(epoch)
+        self.optimizer.zero_grad()
+        torch.stack([term.reshape(()) for term in terms.values()]).sum().backward()
+        self.optimizer.step()
+        return values
 
 
-def _step(model: Recommender, optimizer: torch.optim.Optimizer, batch: Batch, epoch: int) -> dict[str, float]:
-    terms = model.loss(batch)
-    values = {name: float(term.detach()) for name, term in terms.items()}
-    for name, value in values.items():
-        if not abs(value) < float("inf"):
-            raise TrainingDiverged(
-                f"loss term '{name}' became {value} in epoch {epoch}; the state before this epoch is kept. "
-                "Try a lower learning rate (--set lr=…) or look at the features' scale"
-            )
-    optimizer.zero_grad()
-    _sum(terms).backward()
-    optimizer.step()
-    return values
-
-
-def _sum(terms: Mapping[str, Tensor]) -> Tensor:
-    return torch.stack([term.reshape(()) for term in terms.values()]).sum()
+def _copy(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: tensor.detach().clone() for name, tensor in tensors.items()}
 
 
 def _evaluator(dataset: Dataset, split: Split, protocol: Protocol) -> Evaluator | None:

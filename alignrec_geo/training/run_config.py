@@ -12,12 +12,13 @@ from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.errors import InputError
 from alignrec_geo.evaluation.protocols import Protocol
 from alignrec_geo.files import atomic_path
+from alignrec_geo.kernels.config import KernelConfig
 from alignrec_geo.models import find_model, model_name
 from alignrec_geo.models.base import ModelConfig, Recommender
 from alignrec_geo.training.config import TrainingConfig
 
 CONFIG = "config.yaml"
-SECTIONS = ("parameters", "training")
+SECTIONS = ("parameters", "training", "kernels")
 _Kind = TypeVar("_Kind", bound=BaseModel)
 
 
@@ -40,6 +41,8 @@ class RunConfig(BaseModel):
     """Settings of the model."""
     training: TrainingConfig = TrainingConfig()
     """Settings of the training loop."""
+    kernels: KernelConfig = KernelConfig()
+    """Which backend runs each operation."""
 
     @classmethod
     def resolve(cls, given: Mapping[str, Any], settings: Iterable[str] = ()) -> "RunConfig":
@@ -47,7 +50,7 @@ class RunConfig(BaseModel):
 
         Args:
             given: the layout of ``config.yaml``; sections may be missing.
-            settings: ``key=value`` pairs that override it. A key is ``parameters.NAME`` or ``training.NAME``, or just
+            settings: ``key=value`` pairs that override it. A key is ``SECTION.NAME``, or just
                 ``NAME``; the value is YAML.
 
         Raises:
@@ -56,7 +59,8 @@ class RunConfig(BaseModel):
         """
         values: dict[str, Any] = {key: value for key, value in given.items() if value is not None or key == "features"}
         model = find_model(str(values.get("model", "alignrec")))
-        sections: dict[str, type[BaseModel]] = {"parameters": model.config_class, "training": TrainingConfig}
+        kinds = (model.config_class, TrainingConfig, KernelConfig)
+        sections: dict[str, type[BaseModel]] = dict(zip(SECTIONS, kinds, strict=True))
         for name in SECTIONS:
             section = values.get(name) or {}
             if not isinstance(section, Mapping):
@@ -72,7 +76,13 @@ class RunConfig(BaseModel):
 
     @classmethod
     def of(
-        cls, model: Recommender, dataset: Dataset, training: TrainingConfig, protocol: Protocol, seed: int
+        cls,
+        model: Recommender,
+        dataset: Dataset,
+        training: TrainingConfig,
+        kernels: KernelConfig,
+        protocol: Protocol,
+        seed: int,
     ) -> "RunConfig":
         """The settings of a run that starts now."""
         return cls(
@@ -83,6 +93,7 @@ class RunConfig(BaseModel):
             seed=seed,
             parameters=model.config,
             training=training,
+            kernels=kernels,
         )
 
     @classmethod

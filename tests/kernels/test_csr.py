@@ -41,9 +41,9 @@ def test_edges_round_trip():
 def test_symmetric_is_stored_once_and_moves_as_one():
     matrix = CSR.from_coo(torch.tensor([0, 1]), torch.tensor([1, 0]), torch.ones(2), (2, 2), symmetric=True)
     assert matrix.transposed is matrix.matrix
-    moved = matrix.to(dtype=torch.float64)
+    moved = matrix.map(torch.Tensor.double)
     assert moved.transposed is moved.matrix
-    assert small().to(dtype=torch.float64).transposed.dtype == torch.float64
+    assert small().map(torch.Tensor.double).transposed.dtype == torch.float64
 
 
 def test_too_large_for_32_bits_is_a_clear_error(monkeypatch):

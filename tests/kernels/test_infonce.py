@@ -4,6 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alignrec_geo.kernels import infonce as module
+from alignrec_geo.kernels.backends import use_backends
 from alignrec_geo.kernels.infonce import infonce, reference_infonce
 
 
@@ -44,3 +45,28 @@ def test_known_values():
     assert float(infonce(same, same)) == pytest.approx(torch.tensor(8.0).log().item())  # all alike: chance
     assert float(infonce(torch.eye(4), torch.eye(4), temperature=0.01)) == pytest.approx(0.0, abs=1e-6)
     assert float(infonce(torch.empty(0, 4), torch.empty(0, 4))) == 0.0
+
+
+def test_several_losses_in_one_call_and_repeated_ids_left_out():
+    generator = torch.Generator().manual_seed(3)
+    query, key = (torch.randn(2, 9, 4, generator=generator, dtype=torch.float64) for _ in range(2))
+    ids = torch.randint(4, (2, 9), generator=generator)
+    query.requires_grad_(), key.requires_grad_()
+    for labels in (None, ids):
+        for backend in ("torch", "reference"):
+            with use_backends(infonce=backend):
+                fast = infonce(query, key, 0.3, labels)
+            slow = torch.stack(
+                [reference_infonce(query[g], key[g], 0.3, None if labels is None else labels[g]) for g in range(2)]
+            )
+            torch.testing.assert_close(fast, slow)
+            weight = torch.tensor([1.0, -2.0], dtype=torch.float64)
+            ours = torch.autograd.grad((fast * weight).sum(), (query, key))
+            theirs = torch.autograd.grad((slow * weight).sum(), (query, key))
+            for mine, plain in zip(ours, theirs, strict=True):
+                torch.testing.assert_close(mine, plain)
+
+
+def test_a_tiny_temperature_does_not_overflow():
+    query = torch.randn(6, 4, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(infonce(query, query, 1e-3), reference_infonce(query, query, 1e-3))

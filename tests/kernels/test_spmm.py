@@ -3,6 +3,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from alignrec_geo.kernels.backends import use_backends
 from alignrec_geo.kernels.csr import CSR
 from alignrec_geo.kernels.spmm import mean_propagation, reference_mean_propagation, reference_spmm, spmm
 
@@ -17,29 +18,33 @@ def drawn(seed: int, rows: int, cols: int, nnz: int) -> CSR:
 shapes = st.tuples(st.integers(0, 99), st.integers(1, 9), st.integers(1, 9), st.integers(0, 30), st.integers(1, 5))
 
 
+@pytest.mark.parametrize("backend", ["torch", "reference"])
 @given(shapes)
 @settings(max_examples=50, deadline=None)
-def test_product_and_its_gradient_equal_the_reference(shape):
+def test_product_and_its_gradient_equal_the_reference(backend, shape):
     seed, rows, cols, nnz, width = shape
     adjacency = drawn(seed, rows, cols, nnz)
     x = torch.rand(cols, width, dtype=torch.float64, requires_grad=True)
     weight = torch.rand(rows, width, dtype=torch.float64)
-    fast, slow = spmm(adjacency, x), reference_spmm(adjacency, x)
-    torch.testing.assert_close(fast, slow)
-    grads = [torch.autograd.grad((y * weight).sum(), x)[0] for y in (fast, slow)]
+    with use_backends(spmm=backend):
+        fast, slow = spmm(adjacency, x), reference_spmm(adjacency, x)
+        torch.testing.assert_close(fast, slow)
+        grads = [torch.autograd.grad((y * weight).sum(), x)[0] for y in (fast, slow)]
     torch.testing.assert_close(*grads)
 
 
+@pytest.mark.parametrize("backend", ["torch", "reference"])
 @given(shapes, st.integers(0, 4))
 @settings(max_examples=50, deadline=None)
-def test_mean_propagation_and_its_gradient_equal_the_reference(shape, layers):
+def test_mean_propagation_and_its_gradient_equal_the_reference(backend, shape, layers):
     seed, rows, _, nnz, width = shape
     adjacency = drawn(seed, rows, rows, nnz)
     x = torch.rand(rows, width, dtype=torch.float64, requires_grad=True)
     weight = torch.rand(rows, width, dtype=torch.float64)
-    fast, slow = mean_propagation(adjacency, x, layers), reference_mean_propagation(adjacency, x, layers)
-    torch.testing.assert_close(fast, slow)
-    grads = [torch.autograd.grad((y * weight).sum(), x)[0] for y in (fast, slow)]
+    with use_backends(spmm=backend):
+        fast, slow = mean_propagation(adjacency, x, layers), reference_mean_propagation(adjacency, x, layers)
+        torch.testing.assert_close(fast, slow)
+        grads = [torch.autograd.grad((y * weight).sum(), x)[0] for y in (fast, slow)]
     torch.testing.assert_close(*grads)
 
 

@@ -3,6 +3,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alignrec_geo.kernels import topk
+from alignrec_geo.kernels.backends import use_backends
 from alignrec_geo.kernels.csr import CSR
 from alignrec_geo.kernels.topk import blocked_top_k, reference_top_k, top_k
 
@@ -29,9 +30,10 @@ def test_blocks_equal_one_block_and_excluded_items_come_last(monkeypatch):
     scores = users @ items.T
     scores[seen_user, seen_item] = -torch.inf
     value, column = reference_top_k(scores[rows], 9)
-    for size in (1, 18, 1000):
+    for size, backend in ((1, "torch"), (18, "torch"), (1000, "torch"), (18, "reference")):
         monkeypatch.setattr(topk, "BLOCK_SCORES", size)
-        blocks = list(blocked_top_k(users, items, rows, 9, exclude=seen))
+        with use_backends(topk=backend):
+            blocks = list(blocked_top_k(users, items, rows, 9, exclude=seen))
         assert torch.equal(torch.cat([block[0] for block in blocks]), rows)
         torch.testing.assert_close(torch.cat([block[1] for block in blocks]), value)
         assert torch.equal(torch.cat([block[2] for block in blocks]), column)

@@ -33,7 +33,8 @@ def test_views_equal_the_dense_formulas():
     e = torch.cat([model.user_embedding, model.item_embedding])
     f = data["item"].x_image @ model.projection.weight.T + model.projection.bias
     m = s @ s @ (model.item_embedding * torch.sigmoid(f @ model.gate.weight.T + model.gate.bias))
-    identity, content = model.views()
+    identity, content_users, content_items = model.views()
+    content = torch.cat([content_users, content_items])
     torch.testing.assert_close(identity, (e + a @ e + a @ a @ e + a @ a @ a @ e) / 4)
     torch.testing.assert_close(content, torch.cat([r @ m, m]))
     users, items = model.encode()
@@ -71,8 +72,9 @@ def test_without_features_it_is_the_id_branch():
     model = AlignRec(toy_graph(), features=[])
     assert {name for name, _ in model.named_parameters()} == {"user_embedding", "item_embedding"}
     assert set(model.loss(BATCH)) == {"bpr", "l2", "uia"}
-    identity, content = model.views()
-    assert content is None
+    identity, content_users, content_items = model.views()
+    assert content_users is None
+    assert content_items is None
     assert torch.equal(torch.cat(model.encode()), identity)
 
 
@@ -86,9 +88,9 @@ def test_items_without_content_have_no_content_branch_and_no_content_loss():
         data[SIMILAR].edge_weight[kept],
     )
     model = AlignRec(data)
-    content = model.views().content
-    assert not content[60 + 1].any()
-    assert content[60 + 3].any()
+    content = model.views().content_items
+    assert not content[1].any()
+    assert content[3].any()
     terms = model.loss(BATCH)
     assert all(value.isfinite() for value in terms.values())
     with torch.no_grad():

@@ -39,7 +39,7 @@ def test_round_trip_through_yaml(tmp_path):
         ({}, ["metric=auc"], r"setting 'training\.metric': .*recall@5.*got 'auc'"),
         ({"training": {"epoch": 1}}, [], r"unknown setting 'training\.epoch' \(did you mean 'training\.epochs'\?\)"),
         ({"training": 3}, [], "'training' must hold key: value pairs"),
-        ({"modeL": "alignrec"}, [], r"setting 'modle': Extra inputs are not permitted"),
+        ({"modeL": "alignrec"}, [], r"setting 'modeL': Extra inputs are not permitted"),
         ({"model": "svd"}, [], "unknown model"),
         ({"seed": -1}, [], "setting 'seed'"),
     ],

@@ -1,0 +1,31 @@
+"""Which backend runs each operation: the ``kernels`` section of a run's settings."""
+
+from pydantic import BaseModel, ConfigDict, field_validator
+from pydantic_core.core_schema import ValidationInfo
+
+from alignrec_geo.kernels.backends import AUTO, TABLE
+
+
+class KernelConfig(BaseModel):
+    """Backends by operation; ``auto`` takes the best for the device (see ``alignrec-geo doctor``)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    spmm: str = AUTO
+    """Propagation: auto, torch, triton, torch-sparse, torch-scatter, reference."""
+    gather: str = AUTO
+    """Gradients of gathered rows: auto, torch, triton, torch-scatter, reference."""
+    infonce: str = AUTO
+    """InfoNCE: auto, torch, triton, reference."""
+    pair_loss: str = AUTO
+    """BPR, UIA and L2: auto, torch, triton, reference."""
+    topk: str = AUTO
+    """Ranking: auto, torch, triton, reference."""
+
+    @field_validator("*")
+    @classmethod
+    def _known(cls, value: str, info: ValidationInfo) -> str:
+        allowed = [AUTO, *TABLE[str(info.field_name)]]
+        if value not in allowed:
+            raise ValueError(f"allowed: {', '.join(allowed)}")
+        return value
