@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from alignrec_geo.kernels.backends import implementation
+from alignrec_geo.kernels.backends import choose, implementation
 
 TILE = 256
 """Rows of the batch×batch matrix that exist at a time: 2 MB at a batch of 2048, so that they stay in the cache."""
@@ -15,7 +15,13 @@ _LARGEST_EXPONENT = 60.0
 """Above it, ``exp(1 / temperature)`` is not left to float32 and the logits are shifted first."""
 
 
-def infonce(query: Tensor, key: Tensor, temperature: float = 0.2, ids: Tensor | None = None) -> Tensor:
+def infonce(
+    query: Tensor,
+    key: Tensor,
+    temperature: float = 0.2,
+    ids: Tensor | None = None,
+    weight: Tensor | None = None,
+) -> Tensor:
     r"""Return ``-mean log softmax(q̂ k̂ᵀ / τ)`` at the diagonal, rows L2-normalised.
 
     .. math::
@@ -31,6 +37,8 @@ def infonce(query: Tensor, key: Tensor, temperature: float = 0.2, ids: Tensor | 
         temperature: τ.
         ids: ``[B]`` or ``[G, B]`` int64; keys with the same id as the query (other than its own) are left out. Without
             them a user or item that occurs twice in the batch is a negative of itself.
+        weight: ``[B]`` int64, for one group without ``ids``: row ``b`` stands for ``weight[b]`` equal rows (see
+            :func:`alignrec_geo.kernels.repeats.find_repeats`). The value is that of the repeated rows.
 
     Returns:
         A scalar, or ``[G]``; 0 for an empty batch.
@@ -40,10 +48,16 @@ def infonce(query: Tensor, key: Tensor, temperature: float = 0.2, ids: Tensor | 
         >>> round(float(infonce(torch.eye(2), torch.eye(2), temperature=1.0)), 4)
         0.3133
     """
+    if weight is not None and (query.dim() == 3 or ids is not None):
+        raise ValueError("weight takes one group and no ids")
+    if weight is not None and choose("infonce", query.device).runs != "torch":
+        query, key = (rows.repeat_interleave(weight, dim=0) for rows in (query, key))
+        weight = None
     grouped = query.dim() == 3
     queries, keys = (query, key) if grouped else (query[None], key[None])
     labels = ids if ids is None or grouped else ids[None]
-    losses: Tensor = _InfoNCE.apply(F.normalize(queries, dim=2), F.normalize(keys, dim=2), temperature, labels)  # type: ignore[no-untyped-call]
+    unit = F.normalize(queries, dim=2), F.normalize(keys, dim=2)
+    losses: Tensor = _InfoNCE.apply(*unit, temperature, labels, weight)  # type: ignore[no-untyped-call]
     return losses if grouped else losses[0]
 
 
@@ -58,19 +72,20 @@ def reference_infonce(query: Tensor, key: Tensor, temperature: float = 0.2, ids:
 
 
 def loss_and_gradients(
-    query: Tensor, key: Tensor, temperature: float, ids: Tensor | None
+    query: Tensor, key: Tensor, temperature: float, ids: Tensor | None, weight: Tensor | None = None
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Backend ``torch``: losses and their gradients in one pass over row tiles.
 
     The gradient of a scalar only needs scaling later, so nothing is recomputed in the backward. As the rows have unit
     length, ``exp`` needs no maximum, and the softmax denominators divide ``[tile, D]`` matrices instead of the
-    tile. Every backend of ``infonce`` has this signature.
+    tile. Every backend of ``infonce`` has this signature, but only this one knows ``weight``.
 
     Args:
         query: ``[G, B, D]``, unit rows.
         key: ``[G, B, D]``, unit rows.
         temperature: τ.
         ids: ``[G, B]`` or ``None``.
+        weight: ``[B]`` or ``None``, how many rows each row stands for.
 
     Returns:
         Losses ``[G]`` and the gradients of their sum, ``[G, B, D]`` each.
@@ -80,26 +95,29 @@ def loss_and_gradients(
     query_grad, key_grad = torch.empty_like(query), torch.zeros_like(key)
     shift = 1.0 / temperature if 1.0 / temperature > _LARGEST_EXPONENT else 0.0
     tile = query.new_empty(min(TILE, size), size)
+    count = query.new_ones(size) if weight is None else weight.to(query.dtype)  # [B]
+    batch = max(float(count.sum()), 1.0)
     for group in range(groups):
         q, k = query[group] / temperature, key[group]  # [B, D]
-        diagonal = (q * k).sum(dim=1)  # [B]
+        counted_k = k if weight is None else k * count[:, None]
+        diagonal = torch.linalg.vecdot(q, k)  # [B]
         for start in range(0, size, TILE):
             rows = slice(start, min(start + TILE, size))
-            weight = torch.mm(q[rows], k.T, out=tile[: rows.stop - start])  # [tile, B]
+            similarity = torch.mm(q[rows], k.T, out=tile[: rows.stop - start])  # [tile, B]
             if shift:
-                weight.sub_(shift)
-            weight.exp_()
+                similarity.sub_(shift)
+            similarity.exp_()
             if ids is not None:
                 repeated = ids[group, rows, None] == ids[group, None, :]
                 repeated.diagonal(start).fill_(False)
-                weight.masked_fill_(repeated, 0.0)
-            total = weight.sum(dim=1, keepdim=True)  # [tile, 1]
-            losses[group] += (total.log()[:, 0] + shift - diagonal[rows]).sum()
-            query_grad[group, rows] = torch.mm(weight, k).div_(total)
-            key_grad[group].addmm_(weight.T, q[rows] / total)
-        query_grad[group].sub_(k).div_(temperature * size)
-        key_grad[group].sub_(q).div_(size)
-    return losses / max(size, 1), query_grad, key_grad
+                similarity.masked_fill_(repeated, 0.0)
+            total = torch.mv(similarity, count)  # [tile]
+            losses[group] += torch.dot(total.log() + shift - diagonal[rows], count[rows])
+            query_grad[group, rows] = torch.mm(similarity, counted_k).div_(total[:, None])
+            key_grad[group].addmm_(similarity.T, q[rows] * (count[rows] / total)[:, None])
+        query_grad[group].sub_(k).mul_((count / (temperature * batch))[:, None])
+        key_grad[group].sub_(q).mul_((count / batch)[:, None])
+    return losses / batch, query_grad, key_grad
 
 
 def reference_loss_and_gradients(
@@ -125,15 +143,17 @@ def _plain(query: Tensor, key: Tensor, temperature: float, ids: Tensor | None) -
 
 class _InfoNCE(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, query: Tensor, key: Tensor, temperature: float, ids: Tensor | None) -> Tensor:
+    def forward(
+        ctx: Any, query: Tensor, key: Tensor, temperature: float, ids: Tensor | None, weight: Tensor | None
+    ) -> Tensor:
         run = implementation("infonce", query.device)
         losses: Tensor
-        losses, query_grad, key_grad = run(query, key, temperature, ids)
+        losses, query_grad, key_grad = run(query, key, temperature, ids, *(() if weight is None else (weight,)))
         ctx.save_for_backward(query_grad, key_grad)
         return losses
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None, None]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
         query_grad, key_grad = ctx.saved_tensors
         scale = grad[:, None, None]
-        return query_grad * scale, key_grad * scale, None, None
+        return query_grad * scale, key_grad * scale, None, None, None

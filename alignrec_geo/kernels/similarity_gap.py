@@ -9,7 +9,7 @@ _BLOCK = 256
 """Columns of a Gram matrix computed at a time; only blocks on and above the diagonal are."""
 
 
-def similarity_gap(hidden: Tensor, anchor: Tensor) -> Tensor:
+def similarity_gap(hidden: Tensor, anchor: Tensor, weight: Tensor | None = None) -> Tensor:
     r"""Return ``‖H Hᵀ − V Vᵀ‖_F / B`` without a batch×batch matrix.
 
     AlignRec's similarity regulariser. By the Gram identity
@@ -23,11 +23,16 @@ def similarity_gap(hidden: Tensor, anchor: Tensor) -> Tensor:
     Args:
         hidden: ``H``, ``[B, D]``, as it is (not normalised).
         anchor: ``V``, ``[B, D_v]``, rows of unit length, so that ``V Vᵀ`` holds cosines; no gradient flows into it.
+        weight: ``[B]``, how many equal rows each row stands for; the value is that of the repeated rows.
 
     Returns:
         A scalar; the norm is not squared. Its gradient is 0 where the gap is 0.
     """
-    result: Tensor = _SimilarityGap.apply(hidden, anchor.detach())  # type: ignore[no-untyped-call]
+    size = len(hidden)
+    if weight is not None:  # a row n times over is the row times √n in every Gram matrix
+        scale = weight.to(hidden.dtype).sqrt()[:, None]
+        hidden, anchor, size = hidden * scale, anchor * scale, int(weight.sum())
+    result: Tensor = _SimilarityGap.apply(hidden, anchor.detach(), max(size, 1))  # type: ignore[no-untyped-call]
     return result
 
 
@@ -54,19 +59,20 @@ def gram_squared_norm(x: Tensor) -> Tensor:
 
 class _SimilarityGap(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, hidden: Tensor, anchor: Tensor) -> Tensor:
+    def forward(ctx: Any, hidden: Tensor, anchor: Tensor, size: int) -> Tensor:
         own, cross = hidden.T @ hidden, anchor.T @ hidden  # [D, D], [D_v, D]
         squared = _squared_norm(own) - 2.0 * _squared_norm(cross) + gram_squared_norm(anchor)
         gap = squared.clamp(min=0.0).sqrt()
         ctx.save_for_backward(hidden, anchor, own, cross, gap)
-        return (gap / max(len(hidden), 1)).to(hidden.dtype)
+        ctx.size = size
+        return (gap / size).to(hidden.dtype)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
         hidden, anchor, own, cross, gap = ctx.saved_tensors
-        scale = torch.where(gap > 0, 2.0 * grad / (gap * max(len(hidden), 1)).where(gap > 0, 1.0), 0.0)
+        scale = torch.where(gap > 0, 2.0 * grad / (gap * ctx.size).where(gap > 0, 1.0), 0.0)
         slope = torch.addmm(hidden @ own, anchor, cross, alpha=-1.0)
-        return slope * scale.to(hidden.dtype), None
+        return slope * scale.to(hidden.dtype), None, None
 
 
 def _squared_norm(matrix: Tensor) -> Tensor:

@@ -18,6 +18,7 @@ from alignrec_geo.kernels.csr import CSR
 from alignrec_geo.kernels.gather import gather_rows
 from alignrec_geo.kernels.infonce import infonce
 from alignrec_geo.kernels.pair_loss import pair_loss
+from alignrec_geo.kernels.repeats import Repeats, find_repeats
 from alignrec_geo.kernels.similarity_gap import similarity_gap
 from alignrec_geo.kernels.spmm import mean_propagation
 from alignrec_geo.models.base import Batch, ModelConfig, Recommender
@@ -173,9 +174,13 @@ class AlignRec(Recommender):
         pair = pair_loss(user, positive, negative, batch.nominal_size)
         terms = {"bpr": pair.bpr, "l2": config.l2_weight * pair.l2, "uia": config.uia_weight * pair.uia}
         if content is not None:
-            terms["cca"] = config.cca_weight * self._content_identity_alignment(batch, content, identity)
-            positives, hidden = self._with_content(batch.positives, content[1])
-            terms["reg"] = config.reg_weight * similarity_gap(hidden, self._anchor_rows(positives))
+            users, positives = find_repeats(batch.users), self._distinct_with_content(batch.positives)
+            rows = positives.first
+            terms["cca"] = config.cca_weight * (
+                self._alignment(content[0], identity[0], users) + self._alignment(content[1], identity[1], positives)
+            )
+            anchor = self._anchor_rows(batch.positives[rows])
+            terms["reg"] = config.reg_weight * similarity_gap(content[1][rows], anchor, positives.count)
         return terms
 
     def _content_views(self) -> tuple[Tensor, Tensor]:
@@ -189,24 +194,18 @@ class AlignRec(Recommender):
             items = self.conv(items, self.item_graph)
         return self.conv(items, self.item_to_user), items  # [U, d], [I, d]
 
-    def _content_identity_alignment(
-        self, batch: Batch, content: tuple[Tensor, ...], identity: tuple[Tensor, ...]
-    ) -> Tensor:
-        """InfoNCE of users plus InfoNCE of positives, the content branch as the query."""
-        tau = self.config.temperature
+    def _distinct_with_content(self, items: Tensor) -> Repeats:
+        """The distinct items of a batch that have content: the others have nothing to align."""
+        repeats = find_repeats(items)
         if self.present is None:
-            queries, keys = torch.stack(content[:2]), torch.stack(identity[:2])  # [2, B, d]
-            return infonce(queries, keys, tau).sum()
-        _, item_content = self._with_content(batch.positives, content[1])
-        _, item_identity = self._with_content(batch.positives, identity[1])
-        return infonce(content[0], identity[0], tau) + infonce(item_content, item_identity, tau)
+            return repeats
+        kept = self.present[items[repeats.first]]
+        return Repeats(repeats.first[kept], repeats.count[kept])
 
-    def _with_content(self, items: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """The items that have content, and their rows: the others have nothing to align."""
-        if self.present is None:
-            return items, rows
-        kept = torch.nonzero(self.present[items])[:, 0]
-        return items[kept], rows[kept]
+    def _alignment(self, content: Tensor, identity: Tensor, repeats: Repeats) -> Tensor:
+        """InfoNCE with the content branch as the query; equal rows are computed once and weighted by their number."""
+        rows = repeats.first
+        return infonce(content[rows], identity[rows], self.config.temperature, weight=repeats.count)
 
     def _anchor_rows(self, items: Tensor) -> Tensor:
         """Unit content vectors of a batch, ``[B, D]``."""

@@ -70,3 +70,20 @@ def test_several_losses_in_one_call_and_repeated_ids_left_out():
 def test_a_tiny_temperature_does_not_overflow():
     query = torch.randn(6, 4, generator=torch.Generator().manual_seed(0))
     torch.testing.assert_close(infonce(query, query, 1e-3), reference_infonce(query, query, 1e-3))
+
+
+@pytest.mark.parametrize("backend", ["torch", "reference"])
+def test_weights_stand_for_repeated_rows(backend):
+    generator = torch.Generator().manual_seed(4)
+    query, key = (torch.randn(5, 3, generator=generator, dtype=torch.float64, requires_grad=True) for _ in range(2))
+    weight = torch.tensor([1, 4, 2, 1, 3])
+    with use_backends(infonce=backend):
+        fast = infonce(query, key, 0.3, weight=weight)
+    slow = reference_infonce(query.repeat_interleave(weight, 0), key.repeat_interleave(weight, 0), 0.3)
+    torch.testing.assert_close(fast, slow)
+    for mine, plain in zip(
+        torch.autograd.grad(fast, (query, key)), torch.autograd.grad(slow, (query, key)), strict=True
+    ):
+        torch.testing.assert_close(mine, plain)
+    with pytest.raises(ValueError, match="one group and no ids"):
+        infonce(query, key, ids=weight, weight=weight)

@@ -46,3 +46,12 @@ def test_no_gradient_into_the_anchor():
     anchor = torch.eye(3, requires_grad=True)
     similarity_gap(torch.rand(3, 2, requires_grad=True), anchor).backward()
     assert anchor.grad is None
+
+
+def test_weights_stand_for_repeated_rows():
+    hidden, anchor = drawn(2, 5, 3, 7)
+    weight = torch.tensor([1, 4, 2, 1, 3])
+    fast = similarity_gap(hidden, anchor, weight)
+    slow = reference_similarity_gap(hidden.repeat_interleave(weight, 0), anchor.repeat_interleave(weight, 0))
+    torch.testing.assert_close(fast, slow)
+    torch.testing.assert_close(torch.autograd.grad(fast, hidden)[0], torch.autograd.grad(slow, hidden)[0])
