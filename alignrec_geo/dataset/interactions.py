@@ -1,7 +1,9 @@
 """Who interacted with what: the table every model is trained from, in row numbers."""
 
+from copy import copy
 from dataclasses import dataclass, replace
 from enum import IntEnum
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,18 +91,19 @@ class Interactions:
 
     def take(self, rows: NDArray[np.bool_]) -> "Interactions":
         """The pairs where ``rows`` ``[E]`` is true."""
-        return replace(
-            self,
-            user=self.user[rows],
-            item=self.item[rows],
-            split=self.split[rows],
-            timestamp=None if self.timestamp is None else self.timestamp[rows],
-            rating=None if self.rating is None else self.rating[rows],
-        )
+        columns = ("user", "item", "split", "timestamp", "rating")
+        return self._with(**{name: column[rows] for name in columns if (column := getattr(self, name)) is not None})
 
     def with_split(self, split: NDArray[np.int8]) -> "Interactions":
         """The same pairs under another split, ``[E]`` int8."""
         return replace(self, split=split)
+
+    def _with(self, **columns: NDArray[Any]) -> "Interactions":
+        """Change columns without checking again what a part of checked pairs cannot break."""
+        changed = copy(self)
+        for name, column in columns.items():
+            object.__setattr__(changed, name, column)
+        return changed
 
     def split_sizes(self) -> dict[str, int]:
         """Number of pairs in train, validation and test."""

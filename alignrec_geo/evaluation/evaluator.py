@@ -13,6 +13,7 @@ from alignrec_geo.errors import InputError
 from alignrec_geo.evaluation.metrics import CUTOFFS, ranking_metrics
 from alignrec_geo.evaluation.protocols import Protocol
 from alignrec_geo.kernels.csr import CSR
+from alignrec_geo.kernels.pair_set import PairSet
 from alignrec_geo.kernels.topk import blocked_top_k
 
 
@@ -77,7 +78,7 @@ class Evaluator:
             raise InputError(f"the {split.label} split has no user with a training interaction; nothing to evaluate")
         self.users = torch.from_numpy(counted)
         self.positives = torch.from_numpy(wanted.user_degree()[counted])
-        self._wanted = torch.from_numpy(np.sort(wanted.keys()))
+        self._wanted = PairSet(torch.from_numpy(wanted.keys()))
         self._masked = _pattern(interactions.of(*protocol.masked(split)))
 
     def __call__(self, embeddings: Embeddings) -> Evaluation:
@@ -93,9 +94,7 @@ class Evaluator:
         return Evaluation(self.users, ranking_metrics(torch.cat(hits), self.positives, self.cutoffs))
 
     def _hits(self, users: Tensor, items: Tensor) -> Tensor:
-        keys = users[:, None] * self.n_items + items  # [b, k]
-        place = torch.searchsorted(self._wanted, keys).clamp(max=len(self._wanted) - 1)
-        return self._wanted[place] == keys
+        return self._wanted.contains(users[:, None] * self.n_items + items)  # [b, k]
 
 
 def _pattern(pairs: Interactions) -> CSR:

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from alignrec_geo.dataset.interactions import Interactions, Split
 from alignrec_geo.errors import InputError
+from alignrec_geo.kernels.pair_set import PairSet
 from alignrec_geo.models.base import Batch
 
 
@@ -39,7 +40,7 @@ class TripletSampler:
         self.users = torch.from_numpy(train.user[usable])
         self.positives = torch.from_numpy(train.item[usable])
         self.candidates = torch.from_numpy(candidates)
-        self._keys = torch.from_numpy(np.sort(train.keys()))
+        self._known = PairSet(torch.from_numpy(train.keys()))
 
     @property
     def steps(self) -> int:
@@ -49,7 +50,7 @@ class TripletSampler:
     def epoch(self, generator: torch.Generator) -> Iterator[Batch]:
         """Draw one epoch and yield its batches."""
         order = torch.randperm(len(self.users), generator=generator)
-        users, positives = self.users[order], self.positives[order]
+        users, positives = self.users.index_select(0, order), self.positives.index_select(0, order)
         negatives = self._negatives(users, generator)
         for u, p, n in zip(*(column.split(self.batch_size) for column in (users, positives, negatives)), strict=True):
             yield Batch(u, p, n, self.batch_size)
@@ -63,9 +64,8 @@ class TripletSampler:
         return drawn
 
     def _draw(self, count: int, generator: torch.Generator) -> Tensor:
-        return self.candidates[torch.randint(len(self.candidates), (count,), generator=generator)]
+        chosen = torch.randint(len(self.candidates), (count,), generator=generator)
+        return self.candidates.index_select(0, chosen)
 
     def _seen(self, users: Tensor, items: Tensor) -> Tensor:
-        keys = users * self.n_items + items
-        place = torch.searchsorted(self._keys, keys).clamp(max=len(self._keys) - 1)
-        return self._keys[place] == keys
+        return self._known.contains(users * self.n_items + items)

@@ -1,0 +1,20 @@
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from alignrec_geo.kernels.pair_set import PairSet
+
+keys = st.lists(st.integers(0, 2**40), max_size=60)
+
+
+@given(keys, keys)
+def test_equals_a_python_set(held, asked):
+    both = asked + held[::2]
+    got = PairSet(torch.tensor(held, dtype=torch.long)).contains(torch.tensor(both, dtype=torch.long))
+    assert got.tolist() == [key in set(held) for key in both]
+
+
+def test_dense_neighbouring_keys_and_shapes():
+    held = torch.arange(0, 3000, 3)
+    asked = torch.arange(3000).view(3, 1000)
+    assert torch.equal(PairSet(held).contains(asked), asked % 3 == 0)
