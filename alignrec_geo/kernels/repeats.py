@@ -11,11 +11,11 @@ class Repeats(NamedTuple):
 
     Args:
         first: position of each distinct id's first occurrence, ``[n]`` int64.
-        count: how often it occurs, ``[n]`` int64.
+        times: how often it occurs, ``[n]`` int64.
     """
 
     first: Tensor
-    count: Tensor
+    times: Tensor
 
 
 def find_repeats(ids: Tensor) -> Repeats:
@@ -29,7 +29,7 @@ def find_repeats(ids: Tensor) -> Repeats:
     Example:
         >>> import torch
         >>> find_repeats(torch.tensor([7, 3, 7]))
-        Repeats(first=tensor([1, 0]), count=tensor([1, 2]))
+        Repeats(first=tensor([1, 0]), times=tensor([1, 2]))
     """
     ordered, order = torch.sort(ids, stable=True)
     _, count = torch.unique_consecutive(ordered, return_counts=True)

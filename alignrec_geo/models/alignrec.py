@@ -180,7 +180,7 @@ class AlignRec(Recommender):
                 self._alignment(content[0], identity[0], users) + self._alignment(content[1], identity[1], positives)
             )
             anchor = self._anchor_rows(batch.positives[rows])
-            terms["reg"] = config.reg_weight * similarity_gap(content[1][rows], anchor, positives.count)
+            terms["reg"] = config.reg_weight * similarity_gap(content[1][rows], anchor, positives.times)
         return terms
 
     def _content_views(self) -> tuple[Tensor, Tensor]:
@@ -200,12 +200,12 @@ class AlignRec(Recommender):
         if self.present is None:
             return repeats
         kept = self.present[items[repeats.first]]
-        return Repeats(repeats.first[kept], repeats.count[kept])
+        return Repeats(repeats.first[kept], repeats.times[kept])
 
     def _alignment(self, content: Tensor, identity: Tensor, repeats: Repeats) -> Tensor:
         """InfoNCE with the content branch as the query; equal rows are computed once and weighted by their number."""
         rows = repeats.first
-        return infonce(content[rows], identity[rows], self.config.temperature, weight=repeats.count)
+        return infonce(content[rows], identity[rows], self.config.temperature, weight=repeats.times)
 
     def _anchor_rows(self, items: Tensor) -> Tensor:
         """Unit content vectors of a batch, ``[B, D]``."""

@@ -7,7 +7,7 @@ from alignrec_geo.kernels.repeats import find_repeats
 
 @given(st.lists(st.integers(0, 5), max_size=30))
 def test_first_occurrences_and_counts(ids):
-    first, count = find_repeats(torch.tensor(ids, dtype=torch.long))
+    first, times = find_repeats(torch.tensor(ids, dtype=torch.long))
     distinct = sorted(set(ids))
     assert first.tolist() == [ids.index(value) for value in distinct]
-    assert count.tolist() == [ids.count(value) for value in distinct]
+    assert times.tolist() == [ids.count(value) for value in distinct]
