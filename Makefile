@@ -1,6 +1,7 @@
 # make quickstart   set up .venv and run the whole system once on a generated catalogue
 # make test         set up .venv and run the tests (under 10 minutes on 2 cores)
 # make test-slow    also the long checks
+# make test-ext     the torch-sparse and torch-scatter backends, in a .venv-ext of their own (builds them: 20 minutes)
 # make lint         ruff, mypy, import-linter, codespell
 # make clean        remove .venv and caches
 
@@ -12,9 +13,11 @@ OUT ?= runs/quickstart
 
 VENV := .venv
 BIN := $(VENV)/bin
+EXT := .venv-ext
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+EXT_PIP := $(EXT)/bin/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: quickstart test test-slow lint clean
+.PHONY: quickstart test test-slow test-ext lint clean
 
 quickstart: $(VENV)/.installed
 	$(BIN)/alignrec-geo quickstart --out $(OUT)
@@ -24,6 +27,9 @@ test: $(VENV)/.installed-dev
 
 test-slow: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -m "slow or not slow"
+
+test-ext: $(EXT)/.installed
+	$(EXT)/bin/python -m pytest tests/kernels/test_ext.py
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
@@ -44,5 +50,13 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 	$(PIP) --editable '.[dev]'
 	touch $@
 
+# without build isolation: both are compiled against the torch that is installed, with what compiles them at hand
+$(EXT)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(EXT)
+	$(EXT_PIP) $(TORCH)
+	$(EXT_PIP) --editable . setuptools wheel pytest hypothesis
+	$(EXT_PIP) --no-build-isolation --editable '.[pyg-ext]'
+	touch $@
+
 clean:
-	rm -rf $(VENV) .coverage* .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build *.egg-info
+	rm -rf $(VENV) $(EXT) .coverage* .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build *.egg-info

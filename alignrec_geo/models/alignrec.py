@@ -180,7 +180,7 @@ class AlignRec(Recommender):
                 self._alignment(content[0], identity[0], users) + self._alignment(content[1], identity[1], positives)
             )
             anchor = self._anchor_rows(batch.positives[rows])
-            terms["reg"] = config.reg_weight * similarity_gap(content[1][rows], anchor, positives.times)
+            terms["reg"] = config.reg_weight * similarity_gap(gather_rows(content[1], rows), anchor, positives.times)
         return terms
 
     def _content_views(self) -> tuple[Tensor, Tensor]:
@@ -204,8 +204,8 @@ class AlignRec(Recommender):
 
     def _alignment(self, content: Tensor, identity: Tensor, repeats: Repeats) -> Tensor:
         """InfoNCE with the content branch as the query; equal rows are computed once and weighted by their number."""
-        rows = repeats.first
-        return infonce(content[rows], identity[rows], self.config.temperature, weight=repeats.times)
+        query, key = gather_rows(content, repeats.first), gather_rows(identity, repeats.first)
+        return infonce(query, key, self.config.temperature, weight=repeats.times)
 
     def _anchor_rows(self, items: Tensor) -> Tensor:
         """Unit content vectors of a batch, ``[B, D]``."""
