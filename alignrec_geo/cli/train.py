@@ -1,6 +1,5 @@
 """``alignrec-geo train``: from a data set folder to a run folder."""
 
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -78,8 +77,6 @@ def run_training(config: "RunConfig", out: Path, resume: bool = False, overwrite
     data = Dataset.open(str(config.dataset))
     RunFolder(out).refuse_existing(resume or overwrite)
     model = find_model(config.model).from_dataset(data, config.features, config.parameters, config.seed)
-    if overwrite:
-        shutil.rmtree(out, ignore_errors=True)
     with TrainingProgress(config.training.metric, config.training.epochs) as progress:
         try:
             return fit(
@@ -91,6 +88,7 @@ def run_training(config: "RunConfig", out: Path, resume: bool = False, overwrite
                 seed=config.seed,
                 out=out,
                 resume=resume,
+                overwrite=overwrite,
                 observers=[progress],
             )
         except KeyboardInterrupt:

@@ -1,10 +1,12 @@
 """Which implementation of each operation runs, and why: one table for all of them."""
 
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from importlib import import_module
+from importlib.metadata import version
 from importlib.util import find_spec
 from typing import Any, NamedTuple
 
@@ -50,6 +52,9 @@ TABLE: dict[str, dict[str, str]] = {
 NEEDS = {"triton": "triton", "torch-sparse": "torch_sparse", "torch-scatter": "torch_scatter"}
 """Backends that need a package."""
 
+LEAST_VERSION = {"triton": (3, 7)}
+"""Versions below it are not used: the kernels are tested on this one."""
+
 _forced: dict[str, str] = {}
 
 
@@ -71,17 +76,28 @@ def choose(operation: str, device: torch.device | str = "cpu") -> Choice:
     it, or ``spmm=torch-sparse,infonce=reference``), then Triton for CUDA tensors where it is installed, else torch.
 
     Raises:
-        InputError: a forced backend does not exist or its package is not installed.
+        InputError: a forced backend does not exist, its package is not installed, or it cannot run on ``device``.
     """
+    kind = torch.device(device).type
     forced = _forced.get(operation, AUTO)
     if forced != AUTO:
-        return Choice(operation, _checked(operation, forced), "set by kernels." + operation)
+        return Choice(operation, _checked(operation, forced, kind), "set by kernels." + operation)
     wanted = _from_environment(os.environ.get(VARIABLE, "")).get(operation)
     if wanted is not None:
-        return Choice(operation, _checked(operation, wanted), f"set by ${VARIABLE}")
-    if torch.device(device).type == "cuda" and "triton" in TABLE[operation] and available("triton"):
+        return Choice(operation, _checked(operation, wanted, kind), f"set by ${VARIABLE}")
+    if kind == "cuda" and "triton" in TABLE[operation] and available("triton"):
         return Choice(operation, "triton", "the default on CUDA")
-    return Choice(operation, "torch", f"the default on {torch.device(device).type.upper()}")
+    return Choice(operation, "torch", f"the default on {kind.upper()}")
+
+
+def check_backends(device: torch.device) -> None:
+    """Check that every operation has a backend that runs on ``device``, before anything is written or trained.
+
+    Raises:
+        InputError: one is forced that does not.
+    """
+    for operation in TABLE:
+        choose(operation, device)
 
 
 def implementation(operation: str, device: torch.device) -> Callable[..., Any]:
@@ -117,8 +133,13 @@ def use_backends(**choices: str) -> Iterator[None]:
 
 @cache
 def available(backend: str) -> bool:
-    """Whether a backend's package can be imported."""
-    return backend not in NEEDS or find_spec(NEEDS[backend]) is not None
+    """Whether a backend's package is installed, in a version that has what the backend uses."""
+    if backend not in NEEDS:
+        return True
+    if find_spec(NEEDS[backend]) is None:
+        return False
+    least = LEAST_VERSION.get(backend, (0,))
+    return tuple(int(part) for part in re.findall(r"\d+", version(NEEDS[backend]))[: len(least)]) >= least
 
 
 def backend_names() -> list[str]:
@@ -142,12 +163,17 @@ def _from_environment(text: str) -> Mapping[str, str]:
     return wanted
 
 
-def _checked(operation: str, backend: str) -> str:
+def _checked(operation: str, backend: str, device: str | None = None) -> str:
     if backend not in TABLE[operation]:
         raise InputError(f"{operation} has no backend '{backend}'; there are: {', '.join(TABLE[operation])}")
     if not available(backend):
+        least = ".".join(map(str, LEAST_VERSION.get(backend, ())))
+        wanted = f"{NEEDS[backend]} {least} or newer" if least else f"the package {NEEDS[backend]}"
+        raise InputError(f"backend '{backend}' of {operation} needs {wanted}, which is not installed")
+    if backend == "triton" and device not in (None, "cuda") and os.environ.get("TRITON_INTERPRET") != "1":
         raise InputError(
-            f"backend '{backend}' of {operation} needs the package {NEEDS[backend]}, which is not installed"
+            f"backend 'triton' of {operation} runs on CUDA tensors (got {device}); on a CPU it runs in Triton's "
+            "interpreter only, with TRITON_INTERPRET=1 set from the start"
         )
     return backend
 

@@ -118,10 +118,11 @@ def _mean_of_powers(matrix: Tensor, x: Tensor, layers: int) -> Tensor:
     if layers == 0:
         return x.clone()
     product = implementation("spmm", x.device)
-    total = x
+    scaled = x / (layers + 1)
+    total = scaled
     spare: Tensor | None = None
     for _ in range(layers):
-        result = product(matrix, total, base=x, out=spare)
-        spare = None if total is x else total
+        result = product(matrix, total, base=scaled, out=spare)
+        spare = None if total is scaled else total
         total = result
-    return total.div_(layers + 1)
+    return total

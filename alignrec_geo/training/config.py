@@ -5,6 +5,7 @@ from typing import Literal
 import torch
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from alignrec_geo.errors import InputError
 from alignrec_geo.evaluation.metrics import CUTOFFS, METRICS
 
 
@@ -47,10 +48,15 @@ class TrainingConfig(BaseModel):
         return value
 
     def torch_device(self) -> torch.device:
-        """The device that ``device`` means here."""
-        if self.device == "auto":
-            return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        return torch.device(self.device)
+        """The device that ``device`` means here.
+
+        Raises:
+            InputError: a GPU is asked for and there is none.
+        """
+        there = torch.cuda.is_available()
+        if self.device == "cuda" and not there:
+            raise InputError("device 'cuda' was asked for and torch finds no GPU; use training.device=auto or cpu")
+        return torch.device("cuda" if there and self.device != "cpu" else "cpu")
 
     def lr_at(self, epoch: int) -> float:
         """The learning rate of an epoch, counted from 0."""

@@ -18,7 +18,7 @@ from alignrec_geo.errors import InputError, TrainingDiverged
 from alignrec_geo.evaluation.evaluator import Evaluation, Evaluator
 from alignrec_geo.evaluation.protocols import Protocol
 from alignrec_geo.kernels.allocator import keep_freed_memory
-from alignrec_geo.kernels.backends import use_backends
+from alignrec_geo.kernels.backends import check_backends, use_backends
 from alignrec_geo.kernels.config import KernelConfig
 from alignrec_geo.models.base import Batch, Recommender
 from alignrec_geo.randomness import child_generator
@@ -69,6 +69,7 @@ def fit(
     seed: int = 0,
     out: str | PathLike[str] | None = None,
     resume: bool = False,
+    overwrite: bool = False,
     observers: Sequence[Observer] = (),
 ) -> FitResult:
     """Train a model, choose the epoch by validation, and test that epoch once.
@@ -85,6 +86,7 @@ def fit(
         seed: seed of shuffling, negatives and the model's own draws.
         out: run folder to write (see :class:`~alignrec_geo.training.run_folder.RunFolder`); ``None`` writes nothing.
         resume: continue the run in ``out`` from its last finished epoch, bit for bit on the same CPU and thread count.
+        overwrite: replace a run in ``out``, once everything has been checked.
         observers: told about every step and epoch.
 
     Raises:
@@ -104,14 +106,17 @@ def fit(
         raise ValueError("fit needs a data set: pass one, or make the model with from_dataset")
     settings, backends = config or TrainingConfig(), kernels or KernelConfig()
     trial = Protocol.parse(protocol)
+    device = settings.torch_device()
+    with use_backends(**backends.model_dump()):
+        check_backends(device)
     sampler = TripletSampler(data.interactions, settings.batch_size)
     validate = _evaluator(data, Split.VALIDATION, trial)
     folder = None if out is None else RunFolder(Path(out))
     if folder is not None:
-        folder.prepare(data, RunConfig.of(model, data, settings, backends, trial, seed), resume)
+        folder.prepare(data, RunConfig.of(model, data, settings, backends, trial, seed), resume, overwrite)
     watching = [*observers, *_tensorboard(folder, settings)]
     keep_freed_memory()
-    model.to(settings.torch_device())
+    model.to(device)
     with use_backends(**backends.model_dump()):
         run = _Run(model, settings, sampler, validate, folder, watching, seed)
         if folder is not None:

@@ -1,6 +1,7 @@
 """What a run leaves on disk, written so that a killed run leaves its last good state."""
 
 import json
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -73,13 +74,15 @@ class RunFolder:
                 f"{self.path} holds a run already; pass --resume to continue it or --overwrite to replace it"
             )
 
-    def prepare(self, dataset: Dataset, config: RunConfig, resume: bool) -> None:
-        """Make the folder, or check that it can be continued.
+    def prepare(self, dataset: Dataset, config: RunConfig, resume: bool, overwrite: bool = False) -> None:
+        """Make the folder, replacing a run if ``overwrite``, or check that it can be continued.
 
         Raises:
             InputError: there is a run already and ``resume`` is false, or it was started on other interactions.
         """
-        self.refuse_existing(resume)
+        self.refuse_existing(resume or overwrite)
+        if overwrite:
+            shutil.rmtree(self.path, ignore_errors=True)
         if (self.path / DATASET).exists() and resume:
             stored = Dataset.open(self.path / DATASET)
             if stored.fingerprint() != dataset.fingerprint():

@@ -3,7 +3,7 @@ import torch
 
 from alignrec_geo.errors import InputError
 from alignrec_geo.kernels import backends
-from alignrec_geo.kernels.backends import NEEDS, TABLE, choose, implementation, use_backends
+from alignrec_geo.kernels.backends import NEEDS, TABLE, check_backends, choose, implementation, use_backends
 
 
 def test_every_operation_has_torch_and_a_reference_that_exist():
@@ -39,6 +39,25 @@ def test_environment(monkeypatch):
             choose("spmm")
 
 
+def test_triton_needs_cuda_or_the_interpreter(monkeypatch):
+    monkeypatch.setattr(backends, "available", lambda name: True)
+    monkeypatch.setenv("ALIGNREC_BACKEND", "triton")
+    monkeypatch.delenv("TRITON_INTERPRET", raising=False)
+    with pytest.raises(InputError, match=r"runs on CUDA tensors \(got cpu\)"):
+        check_backends(torch.device("cpu"))
+    check_backends(torch.device("cuda"))
+    monkeypatch.setenv("TRITON_INTERPRET", "1")
+    check_backends(torch.device("cpu"))
+
+
+def test_old_versions_do_not_count(monkeypatch):
+    monkeypatch.setattr(backends, "find_spec", lambda name: object())
+    for found, usable in (("3.2.0", False), ("3.7.1", True), ("4.0", True)):
+        monkeypatch.setattr(backends, "version", lambda name, found=found: found)
+        assert backends.available.__wrapped__("triton") is usable
+    assert backends.available.__wrapped__("torch-sparse") is True
+
+
 def test_forcing_is_limited_to_the_block(monkeypatch):
     monkeypatch.delenv("ALIGNREC_BACKEND", raising=False)
     with use_backends(spmm="reference", topk="auto"):
@@ -53,6 +72,7 @@ def test_what_cannot_be_forced(monkeypatch):
         ({"mm": "torch"}, r"unknown operation \(got 'mm'\); there are: spmm"),
         ({"spmm": "fast"}, "spmm has no backend 'fast'; there are: torch"),
         ({"spmm": "torch-sparse"}, "needs the package torch_sparse, which is not installed"),
+        ({"spmm": "triton"}, r"needs triton 3\.7 or newer, which is not installed"),
     ):
         with pytest.raises(InputError, match=message), use_backends(**choice):
             pass

@@ -6,6 +6,7 @@ import torch
 from alignrec_geo.dataset import Split, make_catalogue
 from alignrec_geo.errors import InputError, TrainingDiverged
 from alignrec_geo.evaluation import Evaluator, Protocol
+from alignrec_geo.kernels.config import KernelConfig
 from alignrec_geo.models import AlignRec
 from alignrec_geo.serving.store import read_embeddings
 from alignrec_geo.training import TrainingConfig, fit
@@ -176,6 +177,29 @@ def test_a_folder_of_something_else_is_not_touched(data, tmp_path):
         with pytest.raises(InputError, match=message):
             fit(model_for(data), data, TrainingConfig(epochs=1), out=path)
     assert [file.name for file in (tmp_path / "mine").iterdir()] == ["thesis.tex"]
+
+
+def test_impossible_devices_and_backends_leave_nothing(data, tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(InputError, match="torch finds no GPU"):
+        fit(model_for(data), data, TrainingConfig(device="cuda"), out=tmp_path / "run")
+    monkeypatch.setattr("alignrec_geo.kernels.backends.available", lambda name: name != "torch-sparse")
+    for kernels, message in (
+        (KernelConfig(spmm="torch-sparse"), "needs the package torch_sparse"),
+        (KernelConfig(topk="triton"), "runs on CUDA tensors"),
+    ):
+        with pytest.raises(InputError, match=message):
+            fit(model_for(data), data, TrainingConfig(epochs=1), kernels=kernels, out=tmp_path / "run")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_reference_kernels_train_to_the_same_metrics(data):
+    config = TrainingConfig(epochs=4, batch_size=256)
+    kinds = (KernelConfig(), KernelConfig(**dict.fromkeys(KernelConfig.model_fields, "reference")))
+    fast, plain = (fit(model_for(data), data, config, kernels=kernels) for kernels in kinds)
+    assert fast.validation == pytest.approx(plain.validation, abs=1e-6)
+    for ours, theirs in zip(fast.embeddings, plain.embeddings, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
 
 
 def test_a_model_without_a_data_set():

@@ -1,0 +1,56 @@
+"""Runs the tests of the Triton kernels in Triton's interpreter, and their compilation, in processes of their own."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from alignrec_geo.kernels.backends import available
+
+pytestmark = pytest.mark.skipif(not available("triton"), reason="triton is not installed (Linux only, extra 'triton')")
+
+FOLDER = Path(__file__).parent / "triton"
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def run(*command: object, **environment: str) -> subprocess.CompletedProcess[str]:
+    kept = {name: value for name, value in os.environ.items() if name not in ("TRITON_INTERPRET", "PYTEST_ADDOPTS")}
+    return subprocess.run(
+        [sys.executable, *map(str, command)],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        timeout=600,
+        env={**kept, **environment},
+    )
+
+
+def test_kernels_in_the_interpreter():
+    done = run("-m", "pytest", FOLDER, "-q", f"--confcutdir={FOLDER}", "-p", "no:cacheprovider", TRITON_INTERPRET="1")
+    assert done.returncode == 0, done.stdout[-20000:] + done.stderr[-5000:]
+    assert " passed" in done.stdout
+
+
+def test_every_kernel_compiles_for_sm_80_and_sm_90():
+    done = run("-m", "alignrec_geo.kernels.triton.compile")
+    assert done.returncode == 0, done.stderr[-5000:]
+    compiled = json.loads(done.stdout)
+    names = {each["kernel"].partition(",")[0] for each in compiled}
+    assert names == {
+        "spmm.short_rows",
+        "spmm.long_rows",
+        "gather.segment_sums",
+        "infonce.query_pass",
+        "infonce.key_pass",
+        "pair_loss.triplets",
+        "topk.select",
+    }
+    assert sorted({each["capability"] for each in compiled}) == [80, 90]
+    for each in compiled:
+        assert each["cubin_bytes"] > 1000, each
+        assert 16 <= each["registers"] <= 255, each
+        assert each["shared_bytes"] <= 48 * 1024, each  # what every GPU grants without being asked
+        assert each["spill_store_bytes"] + each["spill_load_bytes"] <= 64, each

@@ -1,0 +1,72 @@
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from alignrec_geo.kernels.backends import use_backends
+from alignrec_geo.kernels.infonce import infonce, reference_infonce, reference_loss_and_gradients
+from alignrec_geo.kernels.triton.infonce import WIDEST, loss_and_gradients
+
+
+def pairs(seed, size, width, device, dtype=torch.float64):
+    generator = torch.Generator().manual_seed(seed)
+    query, key = (torch.randn(size, width, generator=generator, dtype=dtype) for _ in range(2))
+    query[-1], key[-1] = query[0], key[0]  # a pair that occurs twice
+    ids = torch.randint(max(size // 2, 1), (size,), generator=generator)
+    return query.to(device).requires_grad_(), key.to(device).requires_grad_(), ids.to(device)
+
+
+@given(
+    st.integers(1, 70), st.integers(1, 20), st.sampled_from([0.005, 0.05, 0.2, 2.0]), st.booleans(), st.integers(0, 99)
+)
+@settings(max_examples=25, deadline=None)
+def test_value_and_gradients_equal_the_reference(device, size, width, temperature, unique, seed):
+    query, key, ids = pairs(seed, size, width, device)
+    labels = ids if unique else None
+    with use_backends(infonce="triton"):
+        fast = infonce(query, key, temperature, labels)
+        grads = torch.autograd.grad(3 * fast, (query, key))
+    slow = reference_infonce(query, key, temperature, labels)
+    torch.testing.assert_close(fast, slow)
+    for ours, theirs in zip(grads, torch.autograd.grad(3 * slow, (query, key)), strict=True):
+        torch.testing.assert_close(ours, theirs)
+
+
+@pytest.mark.parametrize("width", [50, 64, 128, 256, WIDEST + 1])
+def test_float32_is_within_1e_5(device, width):
+    generator = torch.Generator().manual_seed(0)
+    query, key = (F.normalize(torch.randn(2, 70, width, generator=generator), dim=2) for _ in range(2))
+    ids = torch.randint(40, (2, 70), generator=generator)
+    exact = reference_loss_and_gradients(query.double(), key.double(), 0.2, ids)
+    ours = loss_and_gradients(query.to(device), key.to(device), 0.2, ids.to(device))
+    for mine, plain in zip(ours, exact, strict=True):
+        assert mine.dtype == torch.float32
+        assert float((mine.cpu() - plain).abs().max()) <= 1e-5 * float(plain.abs().max())
+    again = loss_and_gradients(query.to(device), key.to(device), 0.2, ids.to(device))
+    assert all(torch.equal(a, b) for a, b in zip(ours, again, strict=True))
+
+
+def test_groups_equal_one_after_the_other(device):
+    batches = [pairs(seed, 40, 9, device) for seed in range(3)]
+    query, key, ids = (torch.stack([batch[i].detach() for batch in batches]) for i in range(3))
+    with use_backends(infonce="triton"):
+        together = infonce(query, key, 0.1, ids)
+        alone = torch.stack([infonce(q, k, 0.1, i) for q, k, i in zip(query, key, ids, strict=True)])
+    assert torch.equal(together, alone)
+
+
+def test_gradcheck(device):
+    query, key, ids = pairs(0, 5, 3, device)
+    with use_backends(infonce="triton"):
+        assert torch.autograd.gradcheck(lambda q, k: infonce(q, k, 0.3, ids), (query, key))
+
+
+def test_known_values(device):
+    with use_backends(infonce="triton"):
+        same = torch.ones(8, 4, device=device)
+        assert float(infonce(same, same)) == pytest.approx(torch.tensor(8.0).log().item())  # all alike: chance
+        assert float(infonce(same, same, ids=torch.zeros(8, dtype=torch.long, device=device))) == pytest.approx(0.0)
+        apart = torch.eye(4, device=device)
+        assert float(infonce(apart, apart, temperature=0.001)) == pytest.approx(0.0, abs=1e-4)
+        assert float(infonce(torch.empty(0, 4, device=device), torch.empty(0, 4, device=device))) == 0.0
