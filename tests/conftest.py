@@ -1,6 +1,9 @@
 """Fixtures every test may use."""
 
 import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # tiny models gain nothing from threads, and lose much on a busy machine
+
 import subprocess
 import sys
 from collections.abc import Callable
