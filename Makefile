@@ -2,6 +2,7 @@
 # make test         set up .venv and run the tests (under 10 minutes on 2 cores)
 # make test-slow    also the long checks
 # make test-ext     the torch-sparse and torch-scatter backends, in a .venv-ext of their own (builds them: 20 minutes)
+# make bench-peers time RecBole, implicit and cornac on the same data
 # make lint         ruff, mypy, import-linter, codespell
 # make clean        remove .venv and caches
 
@@ -17,7 +18,7 @@ EXT := .venv-ext
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 EXT_PIP := $(EXT)/bin/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: quickstart test test-slow test-ext lint clean
+.PHONY: bench-peers quickstart test test-slow test-ext lint clean
 
 quickstart: $(VENV)/.installed
 	$(BIN)/alignrec-geo quickstart --out $(OUT)
@@ -37,6 +38,11 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports --config setup.cfg
 	$(BIN)/codespell
+
+# peers (RecBole, implicit, cornac) pin old versions, so they live in an environment of their own
+bench-peers: $(VENV)/.installed-dev
+	$(BIN)/python benchmarks/peers.py install
+	$(BIN)/python benchmarks/peers.py run
 
 # torch first: a bare "torch" would pull several GB of CUDA packages
 $(VENV)/.installed: pyproject.toml constraints.txt

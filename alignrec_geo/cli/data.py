@@ -16,8 +16,8 @@ from alignrec_geo.dataset.describe import describe as describe_dataset
 from alignrec_geo.dataset.interactions import Split
 from alignrec_geo.dataset.splits import SplitConfig
 from alignrec_geo.dataset.store import Dataset
-from alignrec_geo.dataset.validation import checked
 from alignrec_geo.errors import InputError
+from alignrec_geo.validation import checked
 
 app = typer.Typer(no_args_is_help=True, help="Fetch, import, split and describe data sets.")
 app.add_typer(data_import.app, name="import")
@@ -46,7 +46,7 @@ def split(
 
     Example: alignrec-geo data split data/ml-100k --rule leave-last --out data/ml-100k-last
     """
-    config = checked(SplitConfig, rule=rule, seed=seed, validation=validation, test=test)
+    config = checked(SplitConfig, {"rule": rule, "seed": seed, "validation": validation, "test": test})
     made = Dataset.open(dataset).with_split(config)
     if not (made.interactions.split == Split.TRAIN).any():
         raise InputError(f"rule '{rule}' leaves data set '{made.name}' with an empty training split")

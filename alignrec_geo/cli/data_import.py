@@ -16,8 +16,8 @@ from alignrec_geo.dataset.readers.movielens import read_movielens
 from alignrec_geo.dataset.readers.table import TableConfig, read_table
 from alignrec_geo.dataset.splits import SplitConfig
 from alignrec_geo.dataset.store import Dataset
-from alignrec_geo.dataset.validation import checked
 from alignrec_geo.errors import InputError
+from alignrec_geo.validation import checked
 
 app = typer.Typer(no_args_is_help=True, help="Make a data set folder from files.")
 
@@ -59,8 +59,8 @@ def mmrec(
 
     Example: alignrec-geo data import mmrec downloads/baby --out data/baby
     """
-    split = checked(SplitConfig, rule=rule, seed=seed) if rule else None
-    default = checked(SplitConfig, seed=seed)
+    split = checked(SplitConfig, {"rule": rule, "seed": seed}) if rule else None
+    default = checked(SplitConfig, {"seed": seed})
     _write(lambda: read_mmrec(folder, name, split, default), out, overwrite, json_)
 
 
@@ -123,28 +123,30 @@ def table(
     """
     config = checked(
         TableConfig,
-        interactions=interactions,
-        name=name,
-        user=user,
-        item=item,
-        rating=rating,
-        timestamp=timestamp,
-        split=split,
-        split_unused=tuple(split_unused or ()),
-        drop_unused=drop_unused,
-        columns=tuple(part.strip() for part in columns.split(",")) if columns else (),
-        separator=separator,
-        min_rating=min_rating,
-        k_core=k_core,
-        rule=checked(SplitConfig, rule=rule or "random", seed=seed) if rule or not split else None,
-        items=items,
-        item_id=item_id,
-        title=title,
-        text=tuple(text or ()),
-        all_items=all_items,
-        images=images,
-        features=parse_named_files(feature or [], "--feature"),
-        feature_ids=parse_named_files(feature_ids or [], "--feature-ids"),
+        {
+            "interactions": interactions,
+            "name": name,
+            "user": user,
+            "item": item,
+            "rating": rating,
+            "timestamp": timestamp,
+            "split": split,
+            "split_unused": tuple(split_unused or ()),
+            "drop_unused": drop_unused,
+            "columns": tuple(part.strip() for part in columns.split(",")) if columns else (),
+            "separator": separator,
+            "min_rating": min_rating,
+            "k_core": k_core,
+            "rule": checked(SplitConfig, {"rule": rule or "random", "seed": seed}) if rule or not split else None,
+            "items": items,
+            "item_id": item_id,
+            "title": title,
+            "text": tuple(text or ()),
+            "all_items": all_items,
+            "images": images,
+            "features": parse_named_files(feature or [], "--feature"),
+            "feature_ids": parse_named_files(feature_ids or [], "--feature-ids"),
+        },
     )
     _write(lambda: read_table(config), out, overwrite, json_)
 
@@ -172,8 +174,8 @@ def movielens(
 
     Example: alignrec-geo data import movielens downloads/ml-100k/ml-100k --rule leave-last --out data/ml-100k
     """
-    split = checked(SplitConfig, rule=rule or "random", seed=seed)
-    filters = checked(FilterConfig, min_rating=min_rating, k_core=k_core)
+    split = checked(SplitConfig, {"rule": rule or "random", "seed": seed})
+    filters = checked(FilterConfig, {"min_rating": min_rating, "k_core": k_core})
     _write(
         lambda: read_movielens(
             folder,

@@ -5,9 +5,10 @@ import sysconfig
 import tomllib
 from pathlib import Path, PurePosixPath
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from alignrec_geo.errors import InputError
+from alignrec_geo.validation import checked
 
 RECIPE = "recipe.toml"
 
@@ -136,12 +137,7 @@ def read_recipe(path: Path) -> Recipe:
         raise InputError(f"{path}: no such recipe") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not valid TOML ({error})") from None
-    try:
-        return Recipe.model_validate(content)
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"])) or "recipe"
-        raise InputError(f"{path}: {place}: {first['msg']} (got {first['input']!r:.80})") from None
+    return checked(Recipe, content, prefix=f"{path}: ")
 
 
 def _recipe_files() -> dict[str, Path]:

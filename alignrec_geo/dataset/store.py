@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from alignrec_geo.dataset.features import Features
 from alignrec_geo.dataset.images import Picture, store_images
@@ -18,6 +18,7 @@ from alignrec_geo.dataset.interactions import Int64, Interactions
 from alignrec_geo.dataset.splits import SplitConfig, make_split
 from alignrec_geo.errors import InputError
 from alignrec_geo.files import atomic_directory, read_json, sha256_of, write_json
+from alignrec_geo.validation import checked
 
 SCHEMA_VERSION = 1
 MANIFEST = "dataset.json"
@@ -275,11 +276,7 @@ def _read_manifest(folder: Path) -> Manifest:
     version = content.get("schema_version") if isinstance(content, dict) else None
     if version != SCHEMA_VERSION:
         raise InputError(f"{path}: schema version {version!r}; this release reads version {SCHEMA_VERSION}")
-    try:
-        return Manifest.model_validate(content)
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise InputError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+    return checked(Manifest, content, prefix=f"{path}: ")
 
 
 def _check_hash(folder: Path, file: str, files: Mapping[str, str]) -> None:

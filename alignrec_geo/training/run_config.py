@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny
 
 from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.errors import InputError
@@ -16,10 +16,10 @@ from alignrec_geo.kernels.config import KernelConfig
 from alignrec_geo.models import find_model, model_name
 from alignrec_geo.models.base import ModelConfig, Recommender
 from alignrec_geo.training.config import TrainingConfig
+from alignrec_geo.validation import checked
 
 CONFIG = "config.yaml"
 SECTIONS = ("parameters", "training", "kernels")
-_Kind = TypeVar("_Kind", bound=BaseModel)
 
 
 class RunConfig(BaseModel):
@@ -71,8 +71,8 @@ class RunConfig(BaseModel):
             values[section][key] = value
         for name, kind in sections.items():
             _check_keys(name, values[name], kind)
-            values[name] = _validated(kind, values[name], name)
-        return _validated(cls, values, "")
+            values[name] = checked(kind, values[name], section=name)
+        return checked(cls, values)
 
     @classmethod
     def of(
@@ -157,12 +157,3 @@ def _unknown_key(key: str, known: list[str]) -> InputError:
     close = get_close_matches(name, plain, n=1) or [known for known in plain if name in known]
     hint = f" (did you mean '{plain[close[0]]}'?)" if close else ""
     return InputError(f"unknown setting '{key}'{hint}; there are: {', '.join(known)}")
-
-
-def _validated(kind: type[_Kind], values: Mapping[str, Any], section: str) -> _Kind:
-    try:
-        return kind.model_validate(values)
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in (section, *first["loc"]) if part != "")
-        raise InputError(f"setting '{key}': {first['msg']} (got {first['input']!r})") from None

@@ -35,13 +35,13 @@ def test_round_trip_through_yaml(tmp_path):
         ({}, ["other.dim=1"], "unknown setting 'other.dim'"),
         ({}, ["dim"], r"--set takes key=value \(got 'dim'\)"),
         ({}, ["dim=[1"], "is not a value"),
-        ({}, ["temperature=0"], r"setting 'parameters\.temperature': .*greater than 0 \(got 0\)"),
-        ({}, ["metric=auc"], r"setting 'training\.metric': .*recall@5.*got 'auc'"),
+        ({}, ["temperature=0"], r"parameters\.temperature: .*greater than 0 \(got 0\)"),
+        ({}, ["metric=auc"], r"training\.metric: .*recall@5.*got 'auc'"),
         ({"training": {"epoch": 1}}, [], r"unknown setting 'training\.epoch' \(did you mean 'training\.epochs'\?\)"),
         ({"training": 3}, [], "'training' must hold key: value pairs"),
-        ({"modeL": "alignrec"}, [], r"setting 'modeL': Extra inputs are not permitted"),
+        ({"modeL": "alignrec"}, [], r"modeL: Extra inputs are not permitted"),
         ({"model": "svd"}, [], "unknown model"),
-        ({"seed": -1}, [], "setting 'seed'"),
+        ({"seed": -1}, [], "seed: Input"),
     ],
 )
 def test_what_is_refused(given, settings, message):

@@ -19,8 +19,8 @@ from alignrec_geo.dataset.readers.table import interaction_columns
 from alignrec_geo.dataset.readers.tables import Table
 from alignrec_geo.dataset.splits import SplitConfig
 from alignrec_geo.dataset.store import Dataset
-from alignrec_geo.dataset.validation import checked
 from alignrec_geo.errors import InputError
+from alignrec_geo.validation import checked
 
 
 def from_frame(
@@ -94,7 +94,7 @@ def from_frame(
             images=ImageSource(Path(images)) if isinstance(images, str | os.PathLike) else images,
         ),
         SplitConfig(rule="given") if split else rule or SplitConfig(),
-        checked(FilterConfig, min_rating=min_rating, k_core=k_core),
+        checked(FilterConfig, {"min_rating": min_rating, "k_core": k_core}),
         source={"format": "frame"},
         notes=notes,
     )

@@ -6,8 +6,8 @@ import pytest
 
 from alignrec_geo.dataset import Dataset, SplitConfig
 from alignrec_geo.dataset.readers.table import TableConfig, read_table
-from alignrec_geo.dataset.validation import checked
 from alignrec_geo.errors import InputError
+from alignrec_geo.validation import checked
 from tests.dataset.toys import png, write
 
 CLICKS = """who,what,stars,when,part
@@ -26,7 +26,7 @@ def clicks(tmp_path: Path) -> Path:
 
 
 def config(path: Path, **options: object) -> TableConfig:
-    return checked(TableConfig, interactions=path, user="who", item="what", **options)
+    return checked(TableConfig, {"interactions": path, "user": "who", "item": "what", **options})
 
 
 def test_everything_beside_the_interactions(clicks: Path, tmp_path: Path) -> None:

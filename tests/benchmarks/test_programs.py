@@ -1,0 +1,100 @@
+import json
+
+import kernels
+import knn
+import pytest
+import torch
+from epoch import row
+from measure import Timing
+from scale import exponent
+from time_to_quality import read, summary
+
+from alignrec_geo.graph.item_knn import item_knn
+
+
+def test_kernels_quick(capsys, tmp_path):
+    kernels.main(dataset=None, only=None, device="cpu", seed=0, quick=True, results=tmp_path)
+    result = json.loads(capsys.readouterr().out)
+    assert result == json.loads((tmp_path / "kernels.json").read_text())
+    operations = {entry["what"]: entry for entry in result["rows"]}
+    assert {"spmm", "gather", "infonce", "pair_loss", "similarity_gap", "topk", "knn"} <= operations.keys()
+    for entry in operations.values():
+        assert entry["ratio"] > 0
+        assert entry["limit_ratio"] > 0
+        assert entry["largest_relative_difference"] < 1e-5
+    assert result["ratio"] == min(entry["ratio"] for entry in operations.values())
+
+
+def test_knn_quick(capsys):
+    knn.main(k=10, seed=0, quick=True, results=None)
+    result = json.loads(capsys.readouterr().out)
+    assert result["largest_similarity_gap"] < 1e-6
+    assert result["shape"] == {"items": 500, "width": 32, "k": 10}
+
+
+def test_a_missed_neighbour_is_found_out():
+    x = torch.randn(40, 8, generator=torch.Generator().manual_seed(0))
+    edges, _ = item_knn(x, torch.ones(40, dtype=torch.bool), 5, cache=False)
+    assert knn.check(x, edges, k=5, rows=40, seed=0) < 1e-6
+    wrong = edges.clone()
+    wrong[0, 7] = next(item for item in range(40) if item not in edges[0, 5:10].tolist())
+    with pytest.raises(AssertionError, match="missed"):
+        knn.check(x, wrong, k=5, rows=40, seed=0)
+    with pytest.raises(AssertionError, match="4 neighbours, 5 expected"):
+        knn.check(x, edges[:, 1:], k=5, rows=40, seed=0)
+
+
+def test_exponent_of_known_growth():
+    assert exponent([(1e5, 0.1), (1e6, 1.0), (1e7, 10.0)]) == pytest.approx(1.0)
+    assert exponent([(100, 3.0), (10_000, 30.0)]) == pytest.approx(0.5)
+
+
+def test_a_slice_of_an_epoch_is_said_to_be_one():
+    class Held:
+        def __init__(self, **answer):
+            self.answers = [{"peak_memory_gb": 0.5, **answer}]
+
+    times = {
+        "ours": (Timing(1.0, 1.0, 1.0, 3), Held()),
+        "naive": (Timing(80.0, 80.0, 80.0, 3), Held(steps_measured=10, steps=58)),
+    }
+    content = row("epoch", ["ours", "naive"], times)
+    assert content["ratio"] == 80.0
+    assert content["extrapolated"] == "naive from 10 of 58 steps"
+    times["naive"][1].answers[-1]["steps_measured"] = 58
+    assert "extrapolated" not in row("epoch", ["ours", "naive"], times)
+
+
+@pytest.fixture
+def runs(tmp_path):
+    """Two finished runs: the faithful one is there after 30 s, the faster one after 4 s."""
+
+    def write(name, seconds, values):
+        folder = tmp_path / name
+        folder.mkdir()
+        lines = [{"seconds": seconds, "validation": {"recall@20": value}} for value in values]
+        (folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+        (folder / "result.json").write_text(json.dumps({"metrics": {"recall@20": 0.08}}))
+        return folder
+
+    faithful = write("faithful", 10.0, [0.05, 0.08, 0.0995, 0.1, 0.09])
+    return faithful, write("faster", 2.0, [0.08, 0.102, 0.1])
+
+
+def test_seconds_to_quality(runs):
+    faithful, faster = (read(folder) for folder in runs)
+    assert (faithful["final"], faithful["seconds_to_99"], faithful["seconds"], faithful["epochs"]) == (0.1, 30, 50, 5)
+    assert (faster["final"], faster["seconds_to_99"]) == (0.102, 4)
+    rows = [{"schedule": "faithful", "seed": 0, **faithful}, {"schedule": "faster", "seed": 0, **faster}]
+    content = summary(rows)
+    assert content["ratio"] == 7.5
+    assert content["final_difference"] == pytest.approx(0.002)
+    assert content["mean"]["faster"]["seconds_to_faithful_99"] == 4
+    assert summary(rows[:1])["ratio"] is None
+
+
+def test_a_faster_schedule_that_never_gets_there_is_said_so(runs):
+    faithful, faster = (read(folder) for folder in runs)
+    weak = {**faster, "curve": [[2.0, 0.05]]}
+    rows = [{"schedule": "faithful", "seed": 0, **faithful}, {"schedule": "faster", "seed": 0, **weak}]
+    assert summary(rows)["mean"]["faster"]["seconds_to_faithful_99"] is None
