@@ -25,11 +25,14 @@ def quickstart(
     Nothing is downloaded. The folder afterwards holds the data set (catalogue) and one run folder per model.
     """
     started = time.perf_counter()
+    import torch
+
     from alignrec_geo.cli.train import run_training
     from alignrec_geo.dataset.catalogue import make_catalogue
     from alignrec_geo.serving.store import load_top_items
     from alignrec_geo.training.run_config import RunConfig
 
+    torch.set_num_threads(1)  # so small a model gains nothing from threads, and loses much on a busy machine
     stderr.print("generating a catalogue: items with a picture and a caption, users with a taste for both")
     data = make_catalogue(seed=seed).save(out / "catalogue", overwrite=True)
     variants = {
