@@ -79,7 +79,9 @@ class Evaluator:
         self.users = torch.from_numpy(counted)
         self.positives = torch.from_numpy(wanted.user_degree()[counted])
         self._wanted = PairSet(torch.from_numpy(wanted.keys()))
-        self._masked = _pattern(interactions.of(*protocol.masked(split)))
+        masked = interactions.of(*protocol.masked(split))
+        user, item = torch.from_numpy(masked.user), torch.from_numpy(masked.item)
+        self._masked = CSR.pattern(user, item, (masked.n_users, masked.n_items))
 
     def __call__(self, embeddings: Embeddings) -> Evaluation:
         """Rank and measure.
@@ -95,8 +97,3 @@ class Evaluator:
 
     def _hits(self, users: Tensor, items: Tensor) -> Tensor:
         return self._wanted.contains(users[:, None] * self.n_items + items)  # [b, k]
-
-
-def _pattern(pairs: Interactions) -> CSR:
-    user, item = torch.from_numpy(pairs.user), torch.from_numpy(pairs.item)
-    return CSR.from_coo(user, item, torch.ones(len(pairs)), (pairs.n_users, pairs.n_items))

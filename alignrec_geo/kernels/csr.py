@@ -48,6 +48,11 @@ class CSR:
         matrix = _compress(row, col, value, shape)
         return cls(matrix, matrix if symmetric else _compress(col, row, value, (shape[1], shape[0])))
 
+    @classmethod
+    def pattern(cls, row: Tensor, col: Tensor, shape: tuple[int, int]) -> "CSR":
+        """Build a matrix of ones at the given places: which pairs there are."""
+        return cls.from_coo(row, col, torch.ones(len(row)), shape)
+
     @property
     def shape(self) -> tuple[int, int]:
         """Rows and columns."""

@@ -120,7 +120,7 @@ class TopItems:
     def _seen(self) -> CSR:
         pairs = self.dataset.interactions
         user, item = torch.from_numpy(pairs.user), torch.from_numpy(pairs.item)
-        return CSR.from_coo(user, item, torch.ones(len(pairs)), (pairs.n_users, pairs.n_items))
+        return CSR.pattern(user, item, (pairs.n_users, pairs.n_items))
 
     @cached_property
     def _train_degree(self) -> Int64:

@@ -184,10 +184,14 @@ class _Run:
         """Train one epoch, validate, keep it if it is the best so far, save."""
         started = time.perf_counter()
         state, config, epoch = self.state, self.config, self.state.epochs_done
+        assert self.optimizer is not None
+        lr = config.lr_at(epoch)
+        for group in self.optimizer.param_groups:
+            group["lr"] = lr
         self.model.start_epoch(epoch, self.generators["model"])
         losses = self.train(epoch)
         state.epochs_done = epoch + 1
-        record: dict[str, Any] = {"epoch": epoch, "loss": losses, "lr": config.lr_at(epoch)}
+        record: dict[str, Any] = {"epoch": epoch, "loss": losses, "lr": lr}
         tables: Embeddings | None = None
         improved = self.validate is None
         if self.validate is not None and (state.epochs_done % config.eval_every == 0 or not self.goes_on()):
@@ -234,8 +238,6 @@ class _Run:
                     f"loss term '{name}' became {value} in epoch {epoch}; the state before this epoch is kept. "
                     "Try a lower learning rate (--set lr=…) or look at the features' scale"
                 )
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.config.lr_at(epoch)
         self.optimizer.zero_grad()
         torch.stack([term.reshape(()) for term in terms.values()]).sum().backward()
         self.optimizer.step()
