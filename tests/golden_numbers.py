@@ -26,15 +26,18 @@ def toy_interactions() -> Interactions:
     return Interactions(user=user, item=item, split=label.astype(np.int8), n_users=60, n_items=40)
 
 
-def toy_graph(modality: str = "image", k: int = 10) -> HeteroData:
-    """The toy data as a graph with one modality and its content neighbours."""
+def toy_graph(*modalities: str, k: int | None = 10) -> HeteroData:
+    """The toy data as a graph with its modalities ("image" if none is named) and the first one's neighbours."""
     toy = load_golden("toy_data")
     train = toy["inter"][toy["inter"][:, 2] == 0]
-    x = torch.from_numpy(toy[f"{modality}_feat"])
-    present = torch.ones(len(x), dtype=torch.bool)
     data = HeteroData()
     data["user"].num_nodes, data["item"].num_nodes = 60, 40
     data[INTERACTS].edge_index = torch.from_numpy(train[:, :2].T.copy())
-    data["item"][f"x_{modality}"], data["item"][f"has_{modality}"] = x, present
-    data[SIMILAR].edge_index, data[SIMILAR].edge_weight = item_knn(x, present, k, cache=False)
+    names = modalities or ("image",)
+    for name in names:
+        x = torch.from_numpy(toy[f"{name}_feat"])
+        data["item"][f"x_{name}"], data["item"][f"has_{name}"] = x, torch.ones(len(x), dtype=torch.bool)
+    if k is not None:
+        first = data["item"][f"x_{names[0]}"], data["item"][f"has_{names[0]}"]
+        data[SIMILAR].edge_index, data[SIMILAR].edge_weight = item_knn(*first, k, cache=False)
     return data

@@ -1,7 +1,7 @@
-"""The content vector of every item: one feature matrix, or several side by side."""
+"""The content of every item: its feature matrices, one by one or side by side."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -11,6 +11,16 @@ from torch_geometric.data import HeteroData
 from alignrec_geo.errors import InputError
 
 Scaling = Literal["auto", "row", "none"]
+
+
+class Modality(NamedTuple):
+    """One feature matrix of the items."""
+
+    name: str
+    x: Tensor
+    """``[I, D]``; what stands in a missing row is not to be used."""
+    present: Tensor
+    """``[I]`` bool, which items have it."""
 
 
 def item_content(data: HeteroData, features: Sequence[str], scaling: Scaling = "auto") -> tuple[Tensor, Tensor]:
@@ -31,15 +41,31 @@ def item_content(data: HeteroData, features: Sequence[str], scaling: Scaling = "
     n_items = data["item"].num_nodes
     if not features:
         return torch.zeros(n_items, 0), torch.zeros(n_items, dtype=torch.bool)
-    parts, masks = [], []
+    chosen: Literal["row", "none"] = ("row" if len(features) > 1 else "none") if scaling == "auto" else scaling
+    parts = modalities(data, features, chosen)
+    return torch.cat([part.x for part in parts], dim=1), torch.stack([part.present for part in parts]).any(dim=0)
+
+
+def modalities(data: HeteroData, features: Sequence[str], scaling: Literal["row", "none"] = "none") -> list[Modality]:
+    """Return every feature matrix by itself, for models that treat modalities apart.
+
+    Args:
+        data: a graph whose item nodes carry ``x_NAME`` and ``has_NAME``.
+        features: which, in which order.
+        scaling: ``row``: rows of unit length; ``none``: as they are.
+
+    Raises:
+        InputError: the graph lacks a feature.
+    """
+    parts = []
     for name in features:
         if f"x_{name}" not in data["item"]:
             known = ", ".join(feature_names(data)) or "none"
             raise InputError(f"the graph's items have no features '{name}'; there are: {known}")
         x = data["item"][f"x_{name}"].float()
-        parts.append(F.normalize(x, dim=1) if scaling == "row" or (scaling == "auto" and len(features) > 1) else x)
-        masks.append(data["item"][f"has_{name}"] if f"has_{name}" in data["item"] else (x != 0).any(dim=1))
-    return torch.cat(parts, dim=1), torch.stack(masks).any(dim=0)
+        present = data["item"][f"has_{name}"] if f"has_{name}" in data["item"] else (x != 0).any(dim=1)
+        parts.append(Modality(name, F.normalize(x, dim=1) if scaling == "row" else x, present))
+    return parts
 
 
 def feature_names(data: HeteroData) -> list[str]:

@@ -17,7 +17,11 @@ SIMILAR = ("item", "similar", "item")
 
 
 def to_hetero(
-    dataset: Dataset, features: Sequence[str] | None = None, k: int = 10, scaling: Scaling = "auto", cache: bool = True
+    dataset: Dataset,
+    features: Sequence[str] | None = None,
+    k: int | None = 10,
+    scaling: Scaling = "auto",
+    cache: bool = True,
 ) -> HeteroData:
     """Return the graph of a data set.
 
@@ -30,7 +34,7 @@ def to_hetero(
     Args:
         dataset: an open data set.
         features: which feature matrices; ``None`` takes all, an empty list none.
-        k: content neighbours per item, itself included.
+        k: content neighbours per item, itself included; ``None`` leaves out the edges between items.
         scaling: how several matrices are put together (see :func:`alignrec_geo.graph.content.item_content`).
         cache: keep the item graph on disk.
 
@@ -57,7 +61,7 @@ def to_hetero(
         stored = dataset.features(name)
         data["item"][f"x_{name}"] = torch.from_numpy(stored.matrix)
         data["item"][f"has_{name}"] = torch.from_numpy(stored.present)
-    if names:
+    if names and k is not None:
         x, present = item_content(data, names, scaling)
         data[SIMILAR].edge_index, data[SIMILAR].edge_weight = item_knn(x, present, k, cache)
     return data

@@ -1,7 +1,7 @@
 """AlignRec, stage 2: content-ID and user-item alignment trained together."""
 
-from collections.abc import Sequence
-from typing import Literal, NamedTuple, Self
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Literal, NamedTuple, Self
 
 import torch
 import torch.nn.functional as F
@@ -12,8 +12,8 @@ from torch_geometric.data import HeteroData
 from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.embeddings import Embeddings
 from alignrec_geo.graph.adjacency import bipartite_adjacency, symmetric_adjacency
-from alignrec_geo.graph.content import Scaling, feature_names, item_content
-from alignrec_geo.graph.hetero import INTERACTS, SIMILAR, to_hetero
+from alignrec_geo.graph.content import Scaling, item_content
+from alignrec_geo.graph.hetero import SIMILAR, to_hetero
 from alignrec_geo.kernels.csr import CSR
 from alignrec_geo.kernels.gather import gather_rows
 from alignrec_geo.kernels.infonce import infonce
@@ -21,13 +21,22 @@ from alignrec_geo.kernels.pair_loss import pair_loss
 from alignrec_geo.kernels.repeats import Repeats, find_repeats
 from alignrec_geo.kernels.similarity_gap import similarity_gap
 from alignrec_geo.kernels.spmm import mean_propagation
-from alignrec_geo.models.base import Batch, ModelConfig, Recommender
+from alignrec_geo.models.base import Batch, ModelConfig
+from alignrec_geo.models.graph_model import GraphRecommender
+from alignrec_geo.nn.init import init_linear
 from alignrec_geo.nn.light_conv import LightConv
 from alignrec_geo.randomness import child_generator
 
 
 class AlignRecConfig(ModelConfig):
     """Settings of :class:`AlignRec`."""
+
+    search_space: ClassVar[Mapping[str, tuple[Any, ...]]] = {
+        "cca_weight": (1e-3, 5e-3, 0.01, 0.1),
+        "reg_weight": (0.1, 0.2, 0.3),
+        "uia_weight": (0.0, 0.1, 0.3),
+        "training.lr": (5e-4, 1e-3, 3e-3),
+    }
 
     dim: int = Field(default=64, ge=1)
     """Width d of the embeddings."""
@@ -66,7 +75,7 @@ class Views(NamedTuple):
     """``m_I``, ``[I, d]``; ``None`` without features."""
 
 
-class AlignRec(Recommender):
+class AlignRec(GraphRecommender):
     r"""`"AlignRec: Aligning and Training in Multimodal Recommendations" <https://arxiv.org/abs/2403.12384>`_.
 
     With ID tables :math:`P, Q`, content vectors :math:`x_i`, the normalised graph :math:`\hat A`, its user-item block
@@ -106,15 +115,11 @@ class AlignRec(Recommender):
         config: AlignRecConfig | None = None,
         seed: int = 0,
     ) -> None:
-        super().__init__()
-        self.config = config or AlignRecConfig()
-        self.features = tuple(feature_names(data) if features is None else features)
-        self.n_users, self.n_items = int(data["user"].num_nodes), int(data["item"].num_nodes)
+        super().__init__(data, features, config)
         dim = self.config.dim
         self.user_embedding = nn.Parameter(torch.empty(self.n_users, dim))  # P
         self.item_embedding = nn.Parameter(torch.empty(self.n_items, dim))  # Q
-        pairs = data[INTERACTS].edge_index
-        self.user_item_graph: CSR = symmetric_adjacency(pairs, self.n_users, self.n_items)
+        self.user_item_graph: CSR = symmetric_adjacency(self.pairs, self.n_users, self.n_items)
         self.conv = LightConv()
         if self.features:
             x, present = item_content(data, self.features, self.config.feature_scaling)
@@ -125,7 +130,7 @@ class AlignRec(Recommender):
             self.register_buffer("present", None if bool(present.all()) else present, persistent=False)
             self.register_buffer("anchor", anchor, persistent=False)  # x as loaded, where x trains
             self.register_buffer("anchor_scale", 1.0 / x.norm(dim=1, keepdim=True).clamp(min=1e-12), persistent=False)
-            self.item_to_user: CSR = bipartite_adjacency(pairs, self.n_users, self.n_items)  # R̂
+            self.item_to_user: CSR = bipartite_adjacency(self.pairs, self.n_users, self.n_items)  # R̂
             (neighbour, centre), weight = data[SIMILAR].edge_index, data[SIMILAR].edge_weight
             self.item_graph: CSR = CSR.from_coo(centre, neighbour, weight, (self.n_items, self.n_items))  # S
         self.reset_parameters(child_generator(seed, "init"))
@@ -141,9 +146,7 @@ class AlignRec(Recommender):
         nn.init.xavier_uniform_(self.user_embedding, generator=generator)
         nn.init.xavier_uniform_(self.item_embedding, generator=generator)
         for layer in (self.projection, self.gate) if self.features else ():
-            bound = layer.in_features**-0.5
-            nn.init.uniform_(layer.weight, -bound, bound, generator=generator)
-            nn.init.uniform_(layer.bias, -bound, bound, generator=generator)
+            init_linear(layer, generator)
 
     def views(self) -> Views:
         """Return both branches of all nodes from one propagation."""
@@ -213,6 +216,3 @@ class AlignRec(Recommender):
             return F.normalize(self.content.detach()[items], dim=1)
         source = self.content.detach() if self.anchor is None else self.anchor
         return source[items].mul_(self.anchor_scale[items])
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}(users={self.n_users}, items={self.n_items}, features={list(self.features)})"

@@ -1,7 +1,7 @@
 """The contract of every model."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple, Self
 
 import torch
@@ -36,9 +36,18 @@ class Batch(NamedTuple):
 
 
 class ModelConfig(BaseModel):
-    """Base of every model's settings: unknown keys and impossible values are errors."""
+    """Base of every model's settings: unknown keys and impossible values are errors.
+
+    Attributes:
+        training_defaults: settings of the training loop whose default is another for this model.
+        search_space: the values that trials of ``compare`` choose from, by setting; ``training.NAME`` is one of the
+            training loop. The defaults are the first trial.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    training_defaults: ClassVar[Mapping[str, Any]] = {}
+    search_space: ClassVar[Mapping[str, tuple[Any, ...]]] = {}
 
 
 class Recommender(nn.Module, ABC):
@@ -103,6 +112,8 @@ class Recommender(nn.Module, ABC):
         for name, value in vars(self).items():
             if isinstance(value, CSR):
                 setattr(self, name, value.map(fn))
+            elif isinstance(value, dict) and any(isinstance(part, CSR) for part in value.values()):
+                setattr(self, name, {key: part.map(fn) for key, part in value.items()})
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         return self
 

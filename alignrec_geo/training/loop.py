@@ -80,7 +80,7 @@ def fit(
     Args:
         model: any :class:`~alignrec_geo.models.Recommender`.
         dataset: what to train on; by default the data set the model was made for.
-        config: settings; ``None`` takes the defaults.
+        config: settings; ``None`` takes the model's defaults.
         kernels: which backend runs each operation; ``None`` takes the best for the device.
         protocol: ``clean`` or ``mmrec`` (see :class:`~alignrec_geo.evaluation.Protocol`).
         seed: seed of shuffling, negatives and the model's own draws.
@@ -104,7 +104,8 @@ def fit(
     data = dataset if dataset is not None else model.dataset
     if data is None:
         raise ValueError("fit needs a data set: pass one, or make the model with from_dataset")
-    settings, backends = config or TrainingConfig(), kernels or KernelConfig()
+    settings = config or TrainingConfig(**model.config.training_defaults)
+    backends = kernels or KernelConfig()
     trial = Protocol.parse(protocol)
     device = settings.torch_device()
     with use_backends(**backends.model_dump()):

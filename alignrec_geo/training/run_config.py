@@ -66,6 +66,7 @@ class RunConfig(BaseModel):
             if not isinstance(section, Mapping):
                 raise InputError(f"'{name}' must hold key: value pairs (got {section!r})")
             values[name] = dict(section)
+        values["training"] = {**model.config_class.training_defaults, **values["training"]}
         for setting in settings:
             section, key, value = _parse_setting(setting, sections)
             values[section][key] = value

@@ -1,73 +1,53 @@
-"""Parity of AlignRec with the reference implementation, levels 0 to 2."""
+"""Parity of AlignRec with the reference implementation, levels 0 to 3."""
 
-import numpy as np
-import pytest
 import torch
+import torch.nn.functional as F
 
-from alignrec_geo.dataset import Split
-from alignrec_geo.evaluation import Evaluator, Protocol
 from alignrec_geo.models import AlignRec, AlignRecConfig, Batch
-from tests.golden_numbers import load_golden, toy_graph, toy_interactions
-
-NAMES = {
-    "user_embedding": "user_embedding.weight",
-    "item_embedding": "item_id_embedding.weight",
-    "content": "mm_embedding.weight",
-    "projection.weight": "mm_trs.weight",
-    "projection.bias": "mm_trs.bias",
-    "gate.weight": "gate_v.0.weight",
-    "gate.bias": "gate_v.0.bias",
-}
+from tests.golden_numbers import toy_graph
+from tests.models.golden_parity import GoldenParity, ten_steps_agree
 
 
-@pytest.fixture(scope="module")
-def golden():
-    return load_golden("ALIGNREC")
+class TestParity(GoldenParity):
+    file = "ALIGNREC"
+    names = {
+        "user_embedding": "user_embedding.weight",
+        "item_embedding": "item_id_embedding.weight",
+        "content": "mm_embedding.weight",
+        "projection.weight": "mm_trs.weight",
+        "projection.bias": "mm_trs.bias",
+        "gate.weight": "gate_v.0.weight",
+        "gate.bias": "gate_v.0.bias",
+    }
 
+    def make(self):
+        return AlignRec(toy_graph(), config=AlignRecConfig(anchor="current"))
 
-@pytest.fixture
-def model(golden) -> AlignRec:
-    model = AlignRec(toy_graph(), config=AlignRecConfig(anchor="current"))
-    parameters = dict(model.named_parameters())
-    assert parameters.keys() == NAMES.keys()
-    with torch.no_grad():
-        for ours, theirs in NAMES.items():
-            parameters[ours].copy_(torch.from_numpy(golden[f"param/{theirs}"]))
-    return model
+    def test_initial_anchor_differs_once_the_features_have_trained(self, model, golden):
+        batch = self.batch(golden)
+        fixed = AlignRec(toy_graph())
+        fixed.load_state_dict(model.state_dict())
+        current, initial = model.loss(batch), fixed.loss(batch)
+        assert float(current["reg"]) != float(initial["reg"])
+        for name in ("bpr", "l2", "uia", "cca"):
+            assert float(current[name]) == float(initial[name])
 
+    def test_ten_adam_steps(self, model, golden):
+        def plain(p: dict[str, torch.Tensor], batch: Batch) -> torch.Tensor:
+            a, r = (m.matrix.to_dense().double() for m in (model.user_item_graph, model.item_to_user))
+            s = model.item_graph.matrix.to_dense().double()
+            e = torch.cat([p["user_embedding"], p["item_embedding"]])
+            c = (e + a @ e + a @ a @ e) / 3
+            f = p["content"] @ p["projection.weight"].T + p["projection.bias"]
+            m_i = s @ (p["item_embedding"] * torch.sigmoid(f @ p["gate.weight"].T + p["gate.bias"]))
+            m = torch.cat([r @ m_i, m_i])
+            h, u, i, j = c + m, batch.users, batch.positives + 60, batch.negatives + 60
+            bpr = -F.logsigmoid((h[u] * h[i]).sum(1) - (h[u] * h[j]).sum(1)).mean()
+            l2 = 1e-4 * (h[u].square().sum() + h[i].square().sum() + h[j].square().sum()) / 2 / batch.nominal_size
+            own = torch.arange(len(u))
+            cca = sum(F.cross_entropy(F.normalize(m[n]) @ F.normalize(c[n]).T / 0.2, own) for n in (u, i))
+            x = F.normalize(p["content"].detach()[batch.positives])
+            reg = 0.1 * (m[i] @ m[i].T - x @ x.T).norm() / len(u)
+            return bpr + l2 + 0.01 * cca + 0.1 * (1 - F.cosine_similarity(h[u], h[i]).mean()) + reg
 
-def test_loss_and_gradient_norms(model, golden):
-    user, positive, negative = torch.from_numpy(golden["batch"])
-    total = sum(model.loss(Batch(user, positive, negative, nominal_size=128)).values())
-    total.backward()
-    assert float(total) == pytest.approx(float(golden["loss"]), rel=1e-5)
-    for ours, theirs in NAMES.items():
-        norm = float(dict(model.named_parameters())[ours].grad.norm())
-        assert norm == pytest.approx(float(golden[f"gradnorm/{theirs}"]), rel=1e-5), ours
-
-
-def test_scores(model, golden):
-    users, items = model.embeddings()
-    np.testing.assert_allclose(
-        (users @ items.T).numpy(), golden["scores"], rtol=1e-5, atol=1e-5 * np.abs(golden["scores"]).max()
-    )
-
-
-@pytest.mark.parametrize(("split", "prefix"), [(Split.VALIDATION, "valid"), (Split.TEST, "test")])
-def test_metrics(model, golden, split, prefix):
-    metrics = Evaluator(toy_interactions(), split, Protocol.MMREC)(model.embeddings()).metrics
-    stored = {name.split("/")[1]: float(value) for name, value in golden.items() if name.startswith(f"{prefix}/")}
-    assert len(stored) == 12
-    for name, value in stored.items():
-        assert metrics[name] == pytest.approx(value, abs=1e-6), name
-
-
-def test_initial_anchor_differs_once_the_features_have_trained(model, golden):
-    user, positive, negative = torch.from_numpy(golden["batch"])
-    batch = Batch(user, positive, negative, nominal_size=128)
-    fixed = AlignRec(toy_graph())
-    fixed.load_state_dict(model.state_dict())
-    current, initial = model.loss(batch), fixed.loss(batch)
-    assert float(current["reg"]) != float(initial["reg"])
-    for name in ("bpr", "l2", "uia", "cca"):
-        assert float(current[name]) == float(initial[name])
+        ten_steps_agree(model, plain, self.batch(golden))

@@ -1,0 +1,44 @@
+"""Initial values from a generator of one's own, as ``torch.nn`` draws them from the global one."""
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+
+def init_linear(
+    layer: nn.Linear,
+    generator: torch.Generator,
+    weight: Literal["uniform", "xavier_uniform", "xavier_normal"] = "uniform",
+    bias: Literal["uniform", "zeros"] = "uniform",
+) -> None:
+    r"""Draw a linear layer anew.
+
+    Args:
+        layer: the layer.
+        generator: the source of randomness.
+        weight: ``uniform`` is torch's default, :math:`U(\pm 1 / \sqrt{\text{fan-in}})`.
+        bias: likewise, or zeros.
+    """
+    init_xavier(layer.weight, generator, weight)
+    if layer.bias is not None:
+        if bias == "zeros":
+            nn.init.zeros_(layer.bias)
+        else:
+            bound = layer.in_features**-0.5
+            nn.init.uniform_(layer.bias, -bound, bound, generator=generator)
+
+
+def init_xavier(
+    table: Tensor,
+    generator: torch.Generator,
+    kind: Literal["uniform", "xavier_uniform", "xavier_normal"] = "xavier_uniform",
+) -> None:
+    """Draw a matrix anew; for ``uniform`` see :func:`init_linear`."""
+    if kind == "xavier_uniform":
+        nn.init.xavier_uniform_(table, generator=generator)
+    elif kind == "xavier_normal":
+        nn.init.xavier_normal_(table, generator=generator)
+    else:
+        bound = table.shape[1] ** -0.5
+        nn.init.uniform_(table, -bound, bound, generator=generator)
