@@ -6,8 +6,10 @@ import torch
 from torch import Tensor
 
 from alignrec_geo.kernels.backends import implementation
+from alignrec_geo.kernels.opaque import opaque
 
 
+@opaque
 def gather_rows(table: Tensor, rows: Tensor) -> Tensor:
     """Return ``table[rows]``; the backward adds the gradients of equal rows in one pass.
 

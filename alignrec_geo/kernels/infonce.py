@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from alignrec_geo.kernels.backends import choose, implementation
+from alignrec_geo.kernels.opaque import opaque
 
 TILE = 512
 """Rows of the batch×batch matrix that exist at a time: 4 MB at a batch of 2048, so that they stay in the cache."""
@@ -15,6 +16,7 @@ _LARGEST_EXPONENT = 60.0
 """Above it, ``exp(1 / temperature)`` is not left to float32 and the logits are shifted first."""
 
 
+@opaque
 def infonce(
     query: Tensor,
     key: Tensor,

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from alignrec_geo.kernels.backends import implementation
+from alignrec_geo.kernels.opaque import opaque
 
 _SMALLEST_NORM = 1e-8
 """Norms below it count as this much in the cosine, as in ``torch.nn.functional.cosine_similarity``."""
@@ -20,6 +21,7 @@ class PairTerms(NamedTuple):
     l2: Tensor
 
 
+@opaque
 def pair_loss(user: Tensor, positive: Tensor, negative: Tensor, batch_size: int) -> PairTerms:
     r"""Return three losses of a batch of triplets.
 

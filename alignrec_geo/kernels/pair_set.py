@@ -4,15 +4,15 @@ import torch
 from torch import Tensor
 
 _SLOTS_PER_KEY = 8
-_MULTIPLIER = -0x61C8864680B583EB
-"""The golden ratio in 64 bits: multiplying by it spreads neighbouring keys over the high bits."""
+_MULTIPLIERS = (-0x61C8864680B583EB, -0x3D4D51C2D82B14B1)
+"""Odd 64-bit numbers (the golden ratio among them): multiplying by them spreads keys over the high bits."""
 
 
 class PairSet:
     """Which user-item pairs are there, as keys ``user * n_items + item``.
 
-    A hashed table of flags answers "no" for most keys; only those it cannot rule out (the true ones and about one in
-    eight others) are looked up by binary search.
+    Two hashed tables of flags answer "no" for most keys, the second asked only where the first cannot tell; what
+    neither can rule out (the true ones and about one in a hundred others) is looked up by binary search.
 
     Args:
         keys: ``[E]`` int64, any order.
@@ -26,18 +26,23 @@ class PairSet:
     def __init__(self, keys: Tensor) -> None:
         self._sorted = torch.sort(keys).values
         self._bits = max(_SLOTS_PER_KEY * len(keys) - 1, 1).bit_length()
-        self._flags = torch.zeros(1 << self._bits, dtype=torch.bool)
-        self._flags[self._slots(keys)] = True
+        self._flags = [torch.zeros(1 << self._bits, dtype=torch.bool) for _ in _MULTIPLIERS]
+        for number, flags in enumerate(self._flags):
+            flags[self._slots(keys, number)] = True
 
     def contains(self, keys: Tensor) -> Tensor:
         """Return which of ``keys`` (int64, any shape) are in the set, in the same shape."""
         flat = keys.reshape(-1)
-        found = self._flags.index_select(0, self._slots(flat))
+        found = self._flags[0].index_select(0, self._slots(flat, 0))
         open_rows = torch.nonzero(found)[:, 0]
-        wanted = flat[open_rows]
+        wanted = flat.index_select(0, open_rows)
+        likely = self._flags[1].index_select(0, self._slots(wanted, 1))
+        found[open_rows] = likely
+        open_rows, wanted = open_rows[likely], wanted[likely]
         place = torch.searchsorted(self._sorted, wanted).clamp_(max=max(len(self._sorted) - 1, 0))
         found[open_rows] = self._sorted[place] == wanted if len(self._sorted) else False
         return found.view(keys.shape)
 
-    def _slots(self, keys: Tensor) -> Tensor:
-        return (keys * _MULTIPLIER).bitwise_right_shift_(64 - self._bits).bitwise_and_((1 << self._bits) - 1)
+    def _slots(self, keys: Tensor, number: int) -> Tensor:
+        spread = keys * _MULTIPLIERS[number]
+        return spread.bitwise_right_shift_(64 - self._bits).bitwise_and_((1 << self._bits) - 1)

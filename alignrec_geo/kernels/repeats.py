@@ -5,6 +5,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from alignrec_geo.kernels.opaque import opaque
+
 
 class Repeats(NamedTuple):
     """The distinct ids of a batch.
@@ -18,6 +20,7 @@ class Repeats(NamedTuple):
     times: Tensor
 
 
+@opaque
 def find_repeats(ids: Tensor) -> Repeats:
     """Return where each distinct id first occurs and how often, in the order of the ids.
 

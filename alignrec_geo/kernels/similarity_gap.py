@@ -5,10 +5,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from alignrec_geo.kernels.opaque import opaque
+
 _BLOCK = 128
 """Columns of a Gram matrix computed at a time; only blocks on and above the diagonal are."""
 
 
+@opaque
 def similarity_gap(hidden: Tensor, anchor: Tensor, weight: Tensor | None = None) -> Tensor:
     r"""Return ``‖H Hᵀ − V Vᵀ‖_F / B`` without a batch×batch matrix.
 

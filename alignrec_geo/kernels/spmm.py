@@ -7,8 +7,10 @@ from torch import Tensor
 
 from alignrec_geo.kernels.backends import implementation
 from alignrec_geo.kernels.csr import CSR
+from alignrec_geo.kernels.opaque import opaque
 
 
+@opaque
 def spmm(adjacency: CSR, x: Tensor) -> Tensor:
     """Return ``A x``; the backward is ``Aᵀ`` times the gradient.
 
@@ -30,6 +32,7 @@ def spmm(adjacency: CSR, x: Tensor) -> Tensor:
     return result
 
 
+@opaque
 def mean_propagation(adjacency: CSR, x: Tensor, layers: int) -> Tensor:
     """Return the mean of ``x, A x, …, A^L x`` (LightGCN's propagation) in ``L`` products.
 

@@ -35,7 +35,7 @@ class TrainingConfig(BaseModel):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to train: ``auto`` takes CUDA if there is a GPU."""
     compile: bool = False
-    """Compile the loss with ``torch.compile`` (needs a C++ compiler on a CPU)."""
+    """Compile what lies between the kernels with ``torch.compile`` (needs a C++ compiler on a CPU)."""
     tensorboard: bool = True
     """Also write TensorBoard event files into the run folder, if TensorBoard is installed."""
 

@@ -69,7 +69,8 @@ def test_several_losses_in_one_call_and_repeated_ids_left_out():
 
 def test_a_tiny_temperature_does_not_overflow():
     query = torch.randn(6, 4, generator=torch.Generator().manual_seed(0))
-    torch.testing.assert_close(infonce(query, query, 1e-3), reference_infonce(query, query, 1e-3))
+    # the last digit of a logit of 1000 is worth 6e-5
+    torch.testing.assert_close(infonce(query, query, 1e-3), reference_infonce(query, query, 1e-3), atol=1e-4, rtol=1e-5)
 
 
 @pytest.mark.parametrize("backend", ["torch", "reference"])

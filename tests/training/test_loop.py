@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import pytest
 import torch
@@ -205,3 +206,15 @@ def test_reference_kernels_train_to_the_same_metrics(data):
 def test_a_model_without_a_data_set():
     with pytest.raises(ValueError, match="fit needs a data set"):
         fit(AlignRec(toy_graph()))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler on a CPU")
+def test_a_compiled_loss_trains_to_the_same_metrics():
+    data = make_catalogue(n_users=60, n_items=40, image_size=16)
+    plain, compiled = (
+        fit(AlignRec.from_dataset(data), config=TrainingConfig(epochs=3, compile=chosen)) for chosen in (False, True)
+    )
+    assert compiled.epochs == 3
+    for name, value in plain.metrics.items():
+        assert compiled.metrics[name] == pytest.approx(value, abs=1e-6), name
