@@ -6,9 +6,11 @@ from typing import NoReturn
 import typer
 
 from alignrec_geo.cli import data
+from alignrec_geo.cli.compare import compare
 from alignrec_geo.cli.doctor import doctor
 from alignrec_geo.cli.evaluate import evaluate
 from alignrec_geo.cli.output import stderr
+from alignrec_geo.cli.probe import probe
 from alignrec_geo.cli.quickstart import quickstart
 from alignrec_geo.cli.recommend import recommend, similar
 from alignrec_geo.cli.train import train
@@ -24,7 +26,7 @@ app = typer.Typer(
 )
 app.command()(quickstart)
 app.add_typer(data.app, name="data")
-for verb in (train, evaluate, recommend, similar, doctor):
+for verb in (train, compare, evaluate, recommend, similar, probe, doctor):
     app.command()(verb)
 
 

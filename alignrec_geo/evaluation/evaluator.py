@@ -1,5 +1,6 @@
 """Evaluate two embedding tables on a split: one blocked ranking pass gives every metric for every user."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -81,7 +82,7 @@ class Evaluator:
         self._wanted = PairSet(torch.from_numpy(wanted.keys()))
         masked = interactions.of(*protocol.masked(split))
         user, item = torch.from_numpy(masked.user), torch.from_numpy(masked.item)
-        self._masked = CSR.pattern(user, item, (masked.n_users, masked.n_items))
+        self.masked = CSR.pattern(user, item, (masked.n_users, masked.n_items))
 
     def __call__(self, embeddings: Embeddings) -> Evaluation:
         """Rank and measure.
@@ -89,11 +90,18 @@ class Evaluator:
         Args:
             embeddings: ``users [U, D]`` and ``items [I, D]``, finite.
         """
-        hits = [
-            self._hits(users, items) & (scores != -torch.inf)
-            for users, scores, items in blocked_top_k(*embeddings, self.users, max(self.cutoffs), self._masked)
-        ]
+        return self.measure(blocked_top_k(*embeddings, self.users, max(self.cutoffs), self.masked))
+
+    def measure(self, ranking: Iterable[tuple[Tensor, Tensor, Tensor]]) -> Evaluation:
+        """Measure a ranking that was made elsewhere.
+
+        Args:
+            ranking: blocks of user rows ``[b]``, scores ``[b, k]`` and items ``[b, k]``, all of :attr:`users` in their
+                order; items scored minus infinity do not count.
+        """
+        hits = [self.hits(*block) for block in ranking]
         return Evaluation(self.users, ranking_metrics(torch.cat(hits), self.positives, self.cutoffs))
 
-    def _hits(self, users: Tensor, items: Tensor) -> Tensor:
-        return self._wanted.contains(users[:, None] * self.n_items + items)  # [b, k]
+    def hits(self, users: Tensor, scores: Tensor, items: Tensor) -> Tensor:
+        """Return which ranked items are to be found, ``[b, k]`` bool, for one block of a ranking."""
+        return self._wanted.contains(users[:, None] * self.n_items + items) & (scores != -torch.inf)

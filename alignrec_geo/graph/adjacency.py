@@ -33,6 +33,22 @@ def symmetric_adjacency(edge_index: Tensor, n_users: int, n_items: int) -> CSR:
     return CSR.from_coo(row, col, torch.cat([weight, weight]), (size, size), symmetric=True)
 
 
+def mean_adjacency(edge_index: Tensor, n_users: int, n_items: int) -> CSR:
+    r"""Return :math:`D^{-1} A` on all ``N = U + I`` nodes, no self-loops, ``[N, N]``: it takes the neighbours' mean.
+
+    .. math::
+        (D^{-1} A)_{vw} = \frac{1}{d_v}
+
+    Nodes without a neighbour get an empty row, a mean of zero. Same arguments and order of nodes as
+    :func:`symmetric_adjacency`.
+    """
+    user, item = edge_index
+    row, col = torch.cat([user, item + n_users]), torch.cat([item + n_users, user])
+    size = n_users + n_items
+    degree = torch.bincount(row, minlength=size).double()
+    return CSR.from_coo(row, col, degree[row].reciprocal().float(), (size, size))
+
+
 def _weights(user: Tensor, item: Tensor, n_users: int, n_items: int) -> Tensor:
     user_degree = torch.bincount(user, minlength=n_users).double()
     item_degree = torch.bincount(item, minlength=n_items).double()

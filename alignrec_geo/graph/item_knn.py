@@ -13,7 +13,7 @@ from alignrec_geo.files import atomic_path
 from alignrec_geo.kernels.knn import cosine_knn
 
 
-def item_knn(x: Tensor, present: Tensor, k: int, cache: bool = True) -> tuple[Tensor, Tensor]:
+def item_knn(x: Tensor, present: Tensor, k: int, cache: bool = True, uniform: bool = False) -> tuple[Tensor, Tensor]:
     r"""Return the directed graph of each item's ``k`` most similar items as ``edge_index`` and ``edge_weight``.
 
     The kept cosines :math:`w_{ij}` (the item itself included) become
@@ -21,25 +21,28 @@ def item_knn(x: Tensor, present: Tensor, k: int, cache: bool = True) -> tuple[Te
     .. math::
         S_{ij} = \frac{w_{ij}}{\sqrt{s_i s_j}}, \qquad s_i = \sum_j w_{ij}
 
-    Similarities below zero count as zero. Items without content neither have neighbours nor are any.
+    Similarities below zero count as zero. With ``uniform`` every kept neighbour counts alike instead
+    (:math:`w_{ij} = 1`, so :math:`S_{ij} = 1/k`): a plain mean. Items without content neither have neighbours nor are
+    any.
 
     Args:
         x: ``[I, D]``.
         present: ``[I]`` bool, which items have content.
         k: neighbours per item, the item itself included.
-        cache: keep the result under a hash of the content and ``k`` (see :func:`cache_folder`).
+        cache: keep the result under a hash of the content, ``k`` and ``uniform`` (see :func:`cache_folder`).
+        uniform: weigh all neighbours of an item alike.
 
     Returns:
         ``edge_index`` ``[2, E]`` (row 0 the neighbour, row 1 the item that gathers) and ``edge_weight`` ``[E]``.
     """
-    file = cache_folder() / "item-knn" / f"{_fingerprint(x, present, k)}.safetensors"
+    file = cache_folder() / "item-knn" / f"{_fingerprint(x, present, k, uniform)}.safetensors"
     if cache and file.exists():
         try:
             stored = load_file(file)
             return stored["edge_index"], stored["edge_weight"]
         except (SafetensorError, KeyError, OSError):
             file.unlink(missing_ok=True)  # a damaged cache entry is made again
-    edge_index, edge_weight = _build(x, present, k)
+    edge_index, edge_weight = _build(x, present, k, uniform)
     if cache:
         with atomic_path(file) as staging:
             save_file({"edge_index": edge_index, "edge_weight": edge_weight}, staging)
@@ -53,10 +56,10 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "alignrec_geo"
 
 
-def _build(x: Tensor, present: Tensor, k: int) -> tuple[Tensor, Tensor]:
+def _build(x: Tensor, present: Tensor, k: int, uniform: bool) -> tuple[Tensor, Tensor]:
     usable = torch.nonzero(present & (x != 0).any(dim=1))[:, 0]
     similarity, neighbour = cosine_knn(x[usable], k)
-    weight = similarity.clamp(min=0.0)  # [n, k]
+    weight = torch.ones_like(similarity) if uniform else similarity.clamp(min=0.0)  # [n, k]
     total = weight.sum(dim=1)
     scale = torch.where(total > 0, total, torch.ones_like(total)).rsqrt()
     weight = weight * scale[:, None] * scale[neighbour]
@@ -64,8 +67,9 @@ def _build(x: Tensor, present: Tensor, k: int) -> tuple[Tensor, Tensor]:
     return torch.stack([usable[neighbour].flatten(), centre.flatten()]), weight.flatten()
 
 
-def _fingerprint(x: Tensor, present: Tensor, k: int) -> str:
-    digest = hashlib.sha256(f"item-knn-1 k={k} shape={tuple(x.shape)}".encode())
+def _fingerprint(x: Tensor, present: Tensor, k: int, uniform: bool) -> str:
+    kind = " uniform" if uniform else ""
+    digest = hashlib.sha256(f"item-knn-1{kind} k={k} shape={tuple(x.shape)}".encode())
     for tensor in (x, present):
         digest.update(tensor.detach().cpu().contiguous().numpy().data)
     return digest.hexdigest()

@@ -79,6 +79,14 @@ class CSR:
         row = torch.repeat_interleave(torch.arange(len(crow) - 1, device=crow.device), crow.diff())
         return torch.stack([self.matrix.col_indices().long(), row]), self.matrix.values()
 
+    def entries(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Stored places of some rows: the position within ``rows`` and the column of each, sorted by position."""
+        crow, col = self.matrix.crow_indices().long(), self.matrix.col_indices().long()
+        start, count = crow[rows], crow[rows + 1] - crow[rows]
+        position = torch.repeat_interleave(torch.arange(len(rows), device=rows.device), count)
+        offset = torch.arange(len(position), device=rows.device) - (count.cumsum(0) - count)[position]
+        return position, col[start[position] + offset]
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}(shape={self.shape}, nnz={self.nnz})"
 

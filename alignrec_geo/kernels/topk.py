@@ -63,7 +63,7 @@ def blocked_top_k(
     """
     best = implementation("topk", users.device)
     for chosen in rows.split(max(1, BLOCK_SCORES // max(len(items), 1))):
-        entries = None if exclude is None else _entries(exclude, chosen)
+        entries = None if exclude is None else exclude.entries(chosen)
         seen = None if entries is None else (entries[0].to(users.device), entries[1].to(users.device))
         scores, best_columns = best(users[chosen.to(users.device)], items, k, seen)
         yield chosen, scores.to(rows.device), best_columns.to(rows.device)
@@ -103,12 +103,3 @@ def reference_best_items(
     if seen is not None:
         scores[seen] = -torch.inf
     return reference_top_k(scores, min(k, len(items)))
-
-
-def _entries(matrix: CSR, rows: Tensor) -> tuple[Tensor, Tensor]:
-    """Stored entries of some rows: the position within ``rows`` and the column of each."""
-    crow, col = matrix.matrix.crow_indices().long(), matrix.matrix.col_indices().long()
-    start, count = crow[rows], crow[rows + 1] - crow[rows]
-    position = torch.repeat_interleave(torch.arange(len(rows), device=rows.device), count)
-    offset = torch.arange(len(position), device=rows.device) - (count.cumsum(0) - count)[position]
-    return position, col[start[position] + offset]

@@ -5,9 +5,36 @@ from importlib.metadata import entry_points
 from alignrec_geo.errors import InputError
 from alignrec_geo.models.alignrec import AlignRec, AlignRecConfig
 from alignrec_geo.models.base import Batch, ModelConfig, Recommender
+from alignrec_geo.models.bm3 import BM3, BM3Config
+from alignrec_geo.models.bpr import BPR, BPRConfig
+from alignrec_geo.models.content_knn import ContentKNN, ContentKNNConfig
+from alignrec_geo.models.dualgnn import DualGNN, DualGNNConfig
+from alignrec_geo.models.freedom import FREEDOM, FREEDOMConfig
+from alignrec_geo.models.grcn import GRCN, GRCNConfig
+from alignrec_geo.models.lightgcn import LightGCN, LightGCNConfig
+from alignrec_geo.models.mgcn import MGCN, MGCNConfig
+from alignrec_geo.models.mmgcn import MMGCN, MMGCNConfig
 from alignrec_geo.models.popularity import Popularity
+from alignrec_geo.models.random_scores import RandomScores, RandomScoresConfig
+from alignrec_geo.models.slmrec import SLMRec, SLMRecConfig
+from alignrec_geo.models.vbpr import VBPR, VBPRConfig
 
-MODELS: dict[str, type[Recommender]] = {"alignrec": AlignRec, "popularity": Popularity}
+MODELS: dict[str, type[Recommender]] = {
+    "alignrec": AlignRec,
+    "bm3": BM3,
+    "bpr": BPR,
+    "content-knn": ContentKNN,
+    "dualgnn": DualGNN,
+    "freedom": FREEDOM,
+    "grcn": GRCN,
+    "lightgcn": LightGCN,
+    "mgcn": MGCN,
+    "mmgcn": MMGCN,
+    "popularity": Popularity,
+    "random": RandomScores,
+    "slmrec": SLMRec,
+    "vbpr": VBPR,
+}
 """Models of this package; others join through the entry-point group ``alignrec_geo.models``."""
 
 ENTRY_POINT_GROUP = "alignrec_geo.models"
@@ -40,13 +67,37 @@ def model_name(model: type[Recommender]) -> str:
 
 
 __all__ = [
+    "BM3",
+    "BPR",
+    "FREEDOM",
+    "GRCN",
+    "MGCN",
+    "MMGCN",
     "MODELS",
+    "VBPR",
     "AlignRec",
     "AlignRecConfig",
+    "BM3Config",
+    "BPRConfig",
     "Batch",
+    "ContentKNN",
+    "ContentKNNConfig",
+    "DualGNN",
+    "DualGNNConfig",
+    "FREEDOMConfig",
+    "GRCNConfig",
+    "LightGCN",
+    "LightGCNConfig",
+    "MGCNConfig",
+    "MMGCNConfig",
     "ModelConfig",
     "Popularity",
+    "RandomScores",
+    "RandomScoresConfig",
     "Recommender",
+    "SLMRec",
+    "SLMRecConfig",
+    "VBPRConfig",
     "find_model",
     "model_name",
 ]

@@ -28,7 +28,7 @@ class ModalityEncoder(nn.Module):
             raise ValueError(f"one layer per modality is needed (got {len(layers)} for {len(parts)})")
         self.names = tuple(part.name for part in parts)
         self.tables = nn.ParameterList(
-            nn.Parameter(part.x * part.present[:, None], requires_grad=trainable) for part in parts
+            nn.Parameter(part.x.masked_fill(~part.present[:, None], 0.0), requires_grad=trainable) for part in parts
         )
         self.layers = nn.ModuleList(layers)
         for number, part in enumerate(parts):

@@ -41,13 +41,13 @@ class FitResult:
     """What training ended with.
 
     Args:
-        metrics: test metrics of the chosen epoch; empty without a test split.
+        metrics: test metrics of the chosen epoch; empty without a test split, or if it was not to be looked at.
         validation: validation metrics of the chosen epoch; empty without a validation split.
         best_epoch: the epoch that validation chose, counted from 0.
         epochs: epochs trained.
         seconds: training and validation time, over all sessions of the run.
         embeddings: the tables of the chosen epoch.
-        test: test metrics per user, ``None`` without a test split.
+        test: test metrics per user, ``None`` where ``metrics`` is empty.
     """
 
     metrics: dict[str, float]
@@ -70,6 +70,7 @@ def fit(
     out: str | PathLike[str] | None = None,
     resume: bool = False,
     overwrite: bool = False,
+    test: bool = True,
     observers: Sequence[Observer] = (),
 ) -> FitResult:
     """Train a model, choose the epoch by validation, and test that epoch once.
@@ -87,6 +88,7 @@ def fit(
         out: run folder to write (see :class:`~alignrec_geo.training.run_folder.RunFolder`); ``None`` writes nothing.
         resume: continue the run in ``out`` from its last finished epoch, bit for bit on the same CPU and thread count.
         overwrite: replace a run in ``out``, once everything has been checked.
+        test: rank the test split at the end; without it nothing of that split is looked at.
         observers: told about every step and epoch.
 
     Raises:
@@ -127,8 +129,8 @@ def fit(
             run.epoch()
         load_trainable(model, run.best)
         tables = Embeddings(*(table.cpu() for table in model.embeddings()))
-        test = _evaluator(data, Split.TEST, trial)
-        tested = None if test is None else test(tables)
+        tester = _evaluator(data, Split.TEST, trial) if test else None
+        tested = None if tester is None else tester(tables)
         result = FitResult(
             metrics={} if tested is None else tested.metrics,
             validation={} if validate is None else validate(tables).metrics,

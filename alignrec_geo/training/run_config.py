@@ -59,8 +59,7 @@ class RunConfig(BaseModel):
         """
         values: dict[str, Any] = {key: value for key, value in given.items() if value is not None or key == "features"}
         model = find_model(str(values.get("model", "alignrec")))
-        kinds = (model.config_class, TrainingConfig, KernelConfig)
-        sections: dict[str, type[BaseModel]] = dict(zip(SECTIONS, kinds, strict=True))
+        sections = _sections(model)
         for name in SECTIONS:
             section = values.get(name) or {}
             if not isinstance(section, Mapping):
@@ -74,6 +73,18 @@ class RunConfig(BaseModel):
             _check_keys(name, values[name], kind)
             values[name] = checked(kind, values[name], section=name)
         return checked(cls, values)
+
+    def changed(self, settings: Mapping[str, Any]) -> "RunConfig":
+        """The same run with other settings: ``NAME`` is one of the model, ``training.NAME`` one of the training loop.
+
+        Raises:
+            InputError: a setting is unknown, or its value impossible.
+        """
+        values = self.model_dump(mode="json")
+        for path, value in settings.items():
+            section, _, key = path.rpartition(".")
+            values.setdefault(section or "parameters", {})[key] = value
+        return RunConfig.resolve(values)
 
     @classmethod
     def of(
@@ -112,6 +123,11 @@ class RunConfig(BaseModel):
             staging.write_text(yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False), encoding="utf-8")
 
 
+def has_setting(model: type[Recommender], path: str) -> bool:
+    """Whether a run of the model has the setting ``SECTION.NAME`` or, in any section, ``NAME``."""
+    return _home(path, _sections(model)) is not None
+
+
 def read_yaml(path: Path) -> dict[str, Any]:
     """Read a YAML file of settings.
 
@@ -137,13 +153,21 @@ def _parse_setting(setting: str, sections: Mapping[str, type[BaseModel]]) -> tup
         value = yaml.safe_load(text)
     except yaml.YAMLError:
         raise InputError(f"--set {path}: '{text}' is not a value") from None
-    section, dot, key = path.rpartition(".")
-    if not dot:
-        homes = [name for name, kind in sections.items() if key in kind.model_fields]
-        section = homes[0] if homes else ""
-    if section not in sections or key not in sections[section].model_fields:
+    home = _home(path, sections)
+    if home is None:
         raise _unknown_key(path, [f"{name}.{key}" for name, kind in sections.items() for key in kind.model_fields])
-    return section, key, value
+    return *home, value
+
+
+def _sections(model: type[Recommender]) -> dict[str, type[BaseModel]]:
+    return dict(zip(SECTIONS, (model.config_class, TrainingConfig, KernelConfig), strict=True))
+
+
+def _home(path: str, sections: Mapping[str, type[BaseModel]]) -> tuple[str, str] | None:
+    """The section and the name of a setting."""
+    section, dot, key = path.rpartition(".")
+    homes = [name for name, kind in sections.items() if key in kind.model_fields and (not dot or name == section)]
+    return (homes[0], key) if homes else None
 
 
 def _check_keys(section: str, values: Mapping[str, Any], kind: type[BaseModel]) -> None:

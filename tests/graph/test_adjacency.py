@@ -1,6 +1,6 @@
 import torch
 
-from alignrec_geo.graph.adjacency import bipartite_adjacency, symmetric_adjacency
+from alignrec_geo.graph.adjacency import bipartite_adjacency, mean_adjacency, symmetric_adjacency
 from tests.golden_numbers import toy_graph
 
 
@@ -33,3 +33,14 @@ def test_isolated_nodes_have_empty_rows():
     graph = symmetric_adjacency(pairs, 3, 2).matrix.to_dense()
     assert graph.sum() == 2.0
     assert graph[0, 4] == graph[4, 0] == 1.0
+
+
+def test_mean_graph_equals_the_formula_and_isolated_nodes_get_zero():
+    pairs = toy_graph()["user", "interacts", "item"].edge_index
+    a = (dense_graphs()[0] > 0).double()
+    ours = mean_adjacency(pairs, 61, 40)  # one user more, without a pair
+    matrix = ours.matrix.to_dense().double()
+    assert not matrix[60].any()
+    nodes = torch.cat([torch.arange(60), torch.arange(61, 101)])
+    torch.testing.assert_close(matrix[nodes][:, nodes], a / a.sum(1, keepdim=True).clamp(min=1.0), rtol=1e-6, atol=1e-6)
+    torch.testing.assert_close(ours.transposed.to_dense().double(), matrix.T)

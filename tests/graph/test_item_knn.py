@@ -1,5 +1,5 @@
 import torch
-from torch_geometric.nn import LGConv
+from torch_geometric.nn import LGConv, SimpleConv
 
 from alignrec_geo.graph import item_knn as module
 from alignrec_geo.graph.item_knn import item_knn
@@ -38,6 +38,19 @@ def test_one_step_equals_pyg_lgconv_on_the_raw_similarities():
     torch.testing.assert_close(ours, LGConv(normalize=True)(h, edge_index, raw))
 
 
+def test_uniform_weights_are_the_mean_over_the_same_neighbours():
+    x, present = torch.randn(30, 6), torch.rand(30) > 0.2
+    edge_index, _ = item_knn(x, present, 4, cache=False)
+    same, weight = item_knn(x, present, 4, cache=False, uniform=True)
+    assert torch.equal(same, edge_index)
+    torch.testing.assert_close(weight, torch.full_like(weight, 0.25))
+    h = torch.rand(30, 5)
+    ours = CSR.from_coo(same[1], same[0], weight, (30, 30)).matrix @ h
+    torch.testing.assert_close(ours, SimpleConv(aggr="mean")(h, same))
+    few = item_knn(x[:3], torch.ones(3, dtype=torch.bool), 4, cache=False, uniform=True)[1]
+    torch.testing.assert_close(few, torch.full((9,), 1 / 3))
+
+
 def test_items_without_content_have_no_neighbours_and_are_none():
     x, present = torch.rand(6, 3), torch.tensor([True, True, False, True, True, True])
     x[4] = 0.0  # a zero vector says nothing either
@@ -54,7 +67,7 @@ def test_opposite_vectors_give_no_nan():
     assert (weight >= 0).all()
 
 
-def test_cache_is_used_keyed_by_content_and_k_and_mended(tmp_path, monkeypatch):
+def test_cache_is_used_keyed_by_content_k_and_weights_and_mended(tmp_path, monkeypatch):
     monkeypatch.setenv("ALIGNREC_CACHE", str(tmp_path))
     x, present = torch.rand(8, 3), torch.ones(8, dtype=torch.bool)
     first = item_knn(x, present, 3)
@@ -70,6 +83,11 @@ def test_cache_is_used_keyed_by_content_and_k_and_mended(tmp_path, monkeypatch):
     item_knn(x, present, 4)
     item_knn(x + 1, present, 3)
     assert len(list((tmp_path / "item-knn").iterdir())) == 3
+    uniform = item_knn(x, present, 3, uniform=True)[1]
+    assert not torch.equal(uniform, first[1])
+    assert torch.equal(item_knn(x, present, 3, uniform=True)[1], uniform)
+    assert torch.equal(item_knn(x, present, 3)[1], first[1])
+    assert len(list((tmp_path / "item-knn").iterdir())) == 4
 
 
 def test_cache_folder_follows_the_environment(monkeypatch, tmp_path):

@@ -69,6 +69,15 @@ def test_the_best_epoch_is_chosen_kept_and_tested_once(data):
     assert torch.equal(result.test.users, again.users)
 
 
+def test_without_test_nothing_of_the_test_split_is_looked_at(data, tmp_path):
+    train = TrainingConfig(epochs=2, tensorboard=False)
+    result = fit(model_for(data), data, train, out=tmp_path / "run", test=False)
+    assert (result.metrics, result.test) == ({}, None)
+    assert result.validation == fit(model_for(data), data, train).validation
+    assert json.loads((tmp_path / "run" / "result.json").read_text())["metrics"] == {}
+    assert not (tmp_path / "run" / "per_user.parquet").exists()
+
+
 def test_learning_rate_schedule_and_evaluation_interval(data):
     watch = Records()
     config = TrainingConfig(epochs=5, lr=0.01, lr_decay=0.5, lr_decay_epochs=2, eval_every=2)

@@ -2,7 +2,8 @@ import pytest
 import yaml
 
 from alignrec_geo.errors import InputError
-from alignrec_geo.training.run_config import RunConfig
+from alignrec_geo.models import AlignRec
+from alignrec_geo.training.run_config import RunConfig, has_setting
 
 
 def test_defaults_sections_and_settings():
@@ -56,3 +57,13 @@ def test_wrong_files(tmp_path, text, message):
         RunConfig.load(tmp_path / "c.yaml")
     with pytest.raises(InputError, match="no such file"):
         RunConfig.load(tmp_path / "absent.yaml")
+
+
+def test_settings_of_a_search_space_change_a_run():
+    config = RunConfig.resolve({"dataset": "d"}).changed({"dim": 8, "training.lr": 0.5})
+    assert (config.parameters.dim, config.training.lr, config.dataset) == (8, 0.5, "d")
+    with pytest.raises(InputError, match=r"unknown setting 'parameters\.dimm'"):
+        config.changed({"dimm": 8})
+    assert has_setting(AlignRec, "dim")
+    assert has_setting(AlignRec, "training.lr")
+    assert not has_setting(AlignRec, "training.dim")

@@ -1,0 +1,94 @@
+"""``alignrec-geo compare``: many models, equal budgets, one table."""
+
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Annotated, Any
+
+import typer
+
+from alignrec_geo.cli.output import JsonFlag, print_json, print_table, stderr
+
+SHOWN = ("recall@20", "ndcg@20")
+
+
+def compare(
+    dataset: Annotated[Path, typer.Argument(help="Data set folder (made by 'data import').")],
+    out: Annotated[Path, typer.Option("--out", help="Folder of the comparison; the same command goes on there.")],
+    models: Annotated[str, typer.Option(help="Models, comma-separated, or 'all'.")] = "all",
+    features: Annotated[
+        str | None, typer.Option(help="Feature matrices, comma-separated; default all; 'none' for IDs only.")
+    ] = None,
+    protocol: Annotated[str, typer.Option(help="Ranking protocol: clean or mmrec.")] = "clean",
+    seeds: Annotated[int, typer.Option(help="Final runs per model.")] = 5,
+    trials: Annotated[int, typer.Option(help="Trials per model over its search space; 0 takes the defaults.")] = 0,
+    jobs: Annotated[int, typer.Option(help="Runs at a time, each in a process of its own.")] = 1,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="MODEL.key=value, or key=value for every model that has it; repeatable."),
+    ] = None,
+    reference: Annotated[
+        str | None, typer.Option(help="The model the others are compared with (default alignrec).")
+    ] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Train models on equal terms, test them, and write tables, figures, significance and a report.
+
+    Example: alignrec-geo compare data/tiktok --models alignrec,bpr --trials 8 --jobs 2 --out runs/tiktok-table
+
+    With --trials every model gets as many, chosen on validation; then it is trained once per seed. A comparison that
+    was killed or stopped with Ctrl-C goes on with the same command; more --trials, --seeds or --models only add runs.
+    """
+    from alignrec_geo.comparison import compare as run_comparison
+    from alignrec_geo.comparison.results import failures
+
+    try:
+        results = run_comparison(
+            dataset,
+            out,
+            split_names(models),
+            features=None if features is None else [] if features == "none" else split_names(features),
+            protocol=protocol,
+            seeds=seeds,
+            trials=trials,
+            jobs=jobs,
+            settings=settings or [],
+            reference=reference,
+            console=stderr,
+        )
+    except KeyboardInterrupt:
+        stderr.print(f"stopped; every finished epoch is saved in {out}, go on with the same command", markup=False)
+        raise
+    if as_json:
+        print_json({**results, "out": str(out)})
+    else:
+        _print_results(results)
+        stderr.print(f"tables, figures and report.html are in {out}", markup=False)
+    failed = failures(results)
+    for line in failed:
+        stderr.print(f"failed: {line}", markup=False, soft_wrap=True)
+    if failed:
+        stderr.print(f"to train a failed run again, delete its folder in {out / 'runs'} and repeat the command")
+        raise typer.Exit(1)
+
+
+def split_names(text: str) -> list[str]:
+    """The names of a comma-separated list."""
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _print_results(results: dict[str, Any]) -> None:
+    rows = []
+    for model in results["models"]:
+        tested = [run["metrics"] for run in model["runs"] if run["error"] is None]
+        cells = [_mean_and_deviation([metrics[name] for metrics in tested]) for name in SHOWN]
+        rows.append([model["name"], *cells, f"{len(tested)} of {results['seeds']}"])
+    rows.sort(key=lambda row: row[1], reverse=True)
+    title = f"{results['dataset']['name']}, test, protocol {results['protocol']}"
+    print_table(title, ["model", *SHOWN, "seeds"], rows)
+
+
+def _mean_and_deviation(values: list[float]) -> str:
+    if not values:
+        return "failed"
+    spread = f" ± {stdev(values):.4f}" if len(values) > 1 else ""
+    return f"{mean(values):.4f}{spread}"

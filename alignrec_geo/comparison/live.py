@@ -1,0 +1,106 @@
+"""What a person sees while a comparison runs: a live table, or plain lines where there is no terminal."""
+
+import time
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from alignrec_geo.comparison.run import Run, error_of, outcome
+from alignrec_geo.comparison.status import ModelStatus, StatusReader, seconds_left
+from alignrec_geo.comparison.watcher import Watcher
+
+PAUSE = 1.0
+"""Seconds between looks at the folder."""
+
+
+class LiveTable(Watcher):
+    """Shows every model's trials, final runs, best validation and time left.
+
+    Args:
+        console: where; a terminal gets a table that is redrawn, anything else one line per run.
+        reader: reads how far the runs are.
+        jobs: processes at a time.
+    """
+
+    def __init__(self, console: Console, reader: StatusReader, jobs: int) -> None:
+        self._console, self._reader, self._jobs = console, reader, jobs
+        self._live = Live(console=console, auto_refresh=False, transient=True) if console.is_terminal else None
+        self._looked = float("-inf")
+
+    def __enter__(self) -> Self:
+        if self._live is not None:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def started(self, run: Run) -> None:
+        """Say that a run was begun, where there is no table."""
+        if self._live is None:
+            self._say(f"{run.model}, {run.label}: training")
+
+    def ended(self, run: Run) -> None:
+        """Say how a run ended: failures always, the others where there is no table."""
+        error = error_of(run.folder)
+        if error is not None:
+            self._say(f"{run.model}, {run.label}: failed: {error}")
+        elif self._live is None:
+            left, metric = outcome(run.folder), run.config.training.metric
+            what = f"validation {metric} {left['validation'][metric]:.4f}, {left['seconds']:.0f} s"
+            self._say(f"{run.model}, {run.label}: {what}{self._time_left()}")
+
+    def chose(self, model: str) -> None:
+        """Say so if a search space was smaller than the number of trials."""
+        (status,) = [status for status in self._reader.read() if status.model == model]
+        if status.trials_planned < self._reader.plan.trials:
+            self._say(f"{model}: its search space was exhausted after {status.trials_planned} trials")
+
+    def looked(self, running: Sequence[Run]) -> None:
+        """Redraw the table, once a second."""
+        if self._live is not None and time.monotonic() - self._looked > PAUSE:
+            self._looked = time.monotonic()
+            self._live.update(status_table(self._reader.read(), self._jobs), refresh=True)
+
+    def _say(self, text: str) -> None:
+        self._console.print(text, markup=False, soft_wrap=True)
+
+    def _time_left(self) -> str:
+        left = seconds_left(self._reader.read(), self._jobs)
+        return f"; about {_duration(left)} left" if left is not None else ""
+
+
+def status_table(statuses: list[ModelStatus], jobs: int) -> Table:
+    """The table of a moment."""
+    left = seconds_left(statuses, jobs)
+    table = Table(caption="time left: " + ("unknown until a run has finished" if left is None else _duration(left)))
+    table.add_column("model")
+    for name in ("trials", "seeds", "failed", "best validation"):
+        table.add_column(name, justify="right")
+    table.add_column("under way")
+    for status in statuses:
+        table.add_row(
+            status.model,
+            f"{status.trials}/{status.trials_planned}" if status.trials_planned else "–",
+            f"{status.seeds}/{status.seeds_planned}",
+            str(status.failed or ""),
+            "" if status.best is None else f"{status.best:.4f}",
+            "; ".join(status.under_way),
+        )
+    return table
+
+
+def _duration(seconds: float) -> str:
+    """``2 h 05 min``, ``3 min 20 s``, ``12 s``."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes:02d} min"
+    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"

@@ -1,0 +1,65 @@
+"""A run in a process of its own: its memory is its own, and so is its death."""
+
+import os
+import signal
+import subprocess
+import sys
+
+from alignrec_geo.comparison.lock import Lock
+from alignrec_geo.comparison.run import COST, LOG, Run
+
+COMMAND = (sys.executable, "-m", "alignrec_geo.comparison.worker")
+
+
+class RunProcess:
+    """A run that is being trained.
+
+    The process inherits the lock, so the run stays owned until the process has ended, even if this one is killed
+    first. Its standard input is open as long as this process lives.
+
+    Args:
+        run: what to train.
+        lock: the lock of the run, or of the model's tuning for a trial.
+        threads: how many it may use.
+    """
+
+    def __init__(self, run: Run, lock: Lock, threads: int) -> None:
+        run.prepare()
+        self.run, self.lock = run, lock
+        with (run.folder / LOG).open("ab") as log:
+            self._process = subprocess.Popen(
+                [*COMMAND, str(run.folder), *([] if run.test else ["--no-test"])],
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, "OMP_NUM_THREADS": str(threads)},
+                pass_fds=(lock.descriptor,),
+                start_new_session=True,  # Ctrl-C reaches this process only, which then stops its children
+            )
+
+    def ended(self) -> bool:
+        """Whether the process has ended; marks the run as failed if it ended without a result."""
+        code = self._process.poll()
+        if code is None:
+            return False
+        self._close()
+        if not (self.run.folder / COST).exists():
+            self.run.fail(f"{_reason(code)}; see {self.run.folder / LOG}")
+        return True
+
+    def stop(self) -> None:
+        """Kill the process; the run can be continued from its last finished epoch."""
+        self._process.kill()
+        self._process.wait()
+        self._close()
+
+    def _close(self) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+
+
+def _reason(code: int) -> str:
+    if code >= 0:
+        return f"the process ended with exit code {code}"
+    hint = " (often: out of memory)" if -code == signal.SIGKILL else ""
+    return f"the process was ended by {signal.Signals(-code).name}{hint}"

@@ -1,0 +1,87 @@
+"""A run of a comparison: a run folder, what is to be trained in it, and how far that is."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from alignrec_geo.comparison.layout import Layout
+from alignrec_geo.comparison.plan import Plan
+from alignrec_geo.files import read_json, write_json
+from alignrec_geo.training.run_config import CONFIG, RunConfig
+from alignrec_geo.training.run_folder import METRICS, RESULT
+
+COST = "cost.json"
+"""The last file a run writes: a run that has it is finished."""
+GROUPS = "groups.json"
+ERROR = "error.json"
+"""What a failed run leaves."""
+LOG = "worker.log"
+"""What the run's process said."""
+TRIAL_SEED = 0
+"""Seed of every trial; the final runs have the seeds 1, 2, …, so that none of them repeats the trial that won."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One model with one configuration and one seed.
+
+    Args:
+        model: its name.
+        label: what people read: ``trial 3`` or ``seed 1``.
+        folder: the run folder.
+        config: what is trained.
+        test: whether the chosen epoch is tested; trials never are.
+    """
+
+    model: str
+    label: str
+    folder: Path
+    config: RunConfig
+    test: bool
+
+    def prepare(self) -> None:
+        """Make the folder with its ``config.yaml``, which tells the worker what to do."""
+        if not (self.folder / CONFIG).exists():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self.config.save(self.folder / CONFIG)
+
+    def fail(self, message: str) -> None:
+        """Mark the run as failed, unless the worker did so itself."""
+        if not (self.folder / ERROR).exists():
+            write_json(self.folder / ERROR, {"error": message})
+
+
+def trial_run(plan: Plan, layout: Layout, model: str, number: int, settings: Mapping[str, Any]) -> Run:
+    """A trial of a model."""
+    config = plan.config(model, TRIAL_SEED, settings)
+    return Run(model, f"trial {number}", layout.trial(model, number), config, test=False)
+
+
+def seed_run(plan: Plan, layout: Layout, model: str, seed: int, trial: int, settings: Mapping[str, Any]) -> Run:
+    """A final run of a model, with the settings of the trial that won."""
+    config = plan.config(model, seed, settings)
+    return Run(model, f"seed {seed}", layout.seed(model, seed, trial), config, test=True)
+
+
+def is_over(folder: Path) -> bool:
+    """Whether a run finished or failed."""
+    return (folder / COST).exists() or (folder / ERROR).exists()
+
+
+def error_of(folder: Path) -> str | None:
+    """Why a run failed; ``None`` if it did not."""
+    return str(read_json(folder / ERROR)["error"]) if (folder / ERROR).exists() else None
+
+
+def outcome(folder: Path) -> dict[str, Any]:
+    """What a finished run left: its result, its cost and, for final runs, its groups."""
+    result, cost = read_json(folder / RESULT), read_json(folder / COST)
+    groups = read_json(folder / GROUPS) if (folder / GROUPS).exists() else None
+    return {**result, **cost, "groups": groups}
+
+
+def epochs_done(folder: Path) -> int:
+    """Epochs that a run in progress has trained."""
+    path = folder / METRICS
+    return path.read_bytes().count(b"\n") if path.exists() else 0

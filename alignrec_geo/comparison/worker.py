@@ -1,0 +1,118 @@
+"""The process of one run: ``python -m alignrec_geo.comparison.worker RUN_FOLDER [--no-test]``.
+
+The run folder holds the ``config.yaml`` to train. Standard input is a lifeline: when it ends, whoever started this
+process is gone, and it ends too.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import sys
+import threading
+import traceback
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from alignrec_geo.comparison.memory import peak_memory_mb
+from alignrec_geo.comparison.run import COST, ERROR, GROUPS
+from alignrec_geo.dataset.interactions import Split
+from alignrec_geo.dataset.store import Dataset
+from alignrec_geo.errors import InputError, TrainingDiverged
+from alignrec_geo.evaluation.groups import group_metrics
+from alignrec_geo.files import write_json
+from alignrec_geo.models import find_model
+from alignrec_geo.models.base import Recommender
+from alignrec_geo.serving.store import DATASET, EMBEDDINGS
+from alignrec_geo.training.loop import FitResult, fit
+from alignrec_geo.training.run_config import CONFIG, RunConfig
+from alignrec_geo.training.run_folder import METRICS, RunFolder
+
+ORPHANED = 75
+"""Exit code when the lifeline ends."""
+
+
+def main() -> None:
+    """Train the run, or leave ``error.json`` and exit with 1."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--no-test", action="store_true")
+    given = parser.parse_args()
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    print(f"started as process {os.getpid()}", flush=True)
+    try:
+        train_run(given.folder, test=not given.no_test)
+    except Exception as error:
+        traceback.print_exc()
+        known = isinstance(error, (InputError, TrainingDiverged))
+        message = str(error) if known else f"{type(error).__name__}: {error}"
+        write_json(given.folder / ERROR, {"error": " ".join(message.split())})
+        sys.exit(1)
+    print("finished", flush=True)
+
+
+def train_run(folder: Path, test: bool) -> None:
+    """Train what ``config.yaml`` says, from the last finished epoch, and leave result, groups and cost.
+
+    ``cost.json`` is written last: a run that has it is finished.
+    """
+    for leftover in list(folder.rglob(".*.part")):  # half-written files of a process that was killed
+        _remove(leftover)
+    config = RunConfig.load(folder / CONFIG)
+    data = Dataset.open(str(config.dataset))
+    model = find_model(config.model).from_dataset(data, config.features, config.parameters, config.seed)
+    result = fit(
+        model,
+        data,
+        config.training,
+        kernels=config.kernels,
+        protocol=config.protocol,
+        seed=config.seed,
+        out=folder,
+        resume=True,
+        test=test,
+    )
+    if test:
+        write_json(folder / GROUPS, group_metrics(result.embeddings, data.interactions, Split.TEST, config.protocol))
+    write_json(folder / COST, cost(RunFolder(folder), model, result))
+    trim(RunFolder(folder), serve=test)
+
+
+def cost(folder: RunFolder, model: Recommender, result: FitResult) -> dict[str, Any]:
+    """What a run cost: memory at its highest, seconds, and how many numbers were trained."""
+    log = folder.path / METRICS
+    lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
+    seconds = [float(json.loads(line)["seconds"]) for line in lines]
+    return {
+        "peak_memory_mb": round(peak_memory_mb(), 1),
+        "seconds": round(result.seconds, 2),
+        "seconds_per_epoch": round(median(seconds), 4) if seconds else 0.0,
+        "seconds_to_best": round(sum(seconds[: result.best_epoch + 1]), 2),
+        "parameters": sum(tensor.numel() for tensor in model.parameters() if tensor.requires_grad),
+    }
+
+
+def trim(folder: RunFolder, serve: bool) -> None:
+    """Delete what a finished run no longer needs; of trials also what serving would need."""
+    folder.last.unlink(missing_ok=True)
+    if not serve:
+        for path in (folder.best, folder.path / EMBEDDINGS, folder.path / DATASET):
+            _remove(path)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _end_with_parent() -> None:
+    while os.read(0, 1):
+        pass
+    os._exit(ORPHANED)
+
+
+if __name__ == "__main__":
+    main()

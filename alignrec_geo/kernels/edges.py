@@ -1,0 +1,240 @@
+"""Edges that stay where they are while their weights change: sparse products that are differentiable in the weights."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from alignrec_geo.kernels.backends import implementation
+from alignrec_geo.kernels.csr import CSR
+
+
+@dataclass(frozen=True, eq=False)
+class EdgePattern:
+    """Which edges there are, in both directions: a :class:`~alignrec_geo.kernels.csr.CSR` without values of its own.
+
+    Values per edge come in the pattern's order: by row, within a row by column. The values that are stored are scratch:
+    every product overwrites them, so that a matrix is laid out once and not in every product.
+
+    Args:
+        csr: the places of the edges, both directions.
+        row: row of every edge, ``[E]`` int32.
+        col: column of every edge, ``[E]`` int32.
+        to_transposed: where in the pattern's order every edge of the transpose stands, ``[E]`` int32.
+        from_transposed: where in the transpose's order every edge of the pattern stands, ``[E]`` int32.
+    """
+
+    csr: CSR
+    row: Tensor
+    col: Tensor
+    to_transposed: Tensor
+    from_transposed: Tensor
+
+    @classmethod
+    def from_coo(cls, row: Tensor, col: Tensor, shape: tuple[int, int]) -> "EdgePattern":
+        """Build the pattern from coordinates in any order; pairs given twice count once.
+
+        Args:
+            row: ``[E]`` int64, the nodes that gather.
+            col: ``[E]`` int64, the nodes that they gather from.
+            shape: number of rows and columns.
+
+        Raises:
+            InputError: more edges or rows than 32-bit indices can count.
+        """
+        csr = CSR.pattern(row, col, shape)
+        (source, target), _ = csr.edges()
+        order = torch.argsort(source * shape[0] + target)
+        back = torch.empty_like(order)
+        back[order] = torch.arange(len(order), device=order.device)
+        return cls(csr, target.int(), source.int(), order.int(), back.int())
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        return self.csr.shape
+
+    @property
+    def nnz(self) -> int:
+        """Number of edges, ``E``."""
+        return self.csr.nnz
+
+    @property
+    def T(self) -> "EdgePattern":
+        """The transpose. Bring values into its order with :meth:`transpose_values`."""
+        row, col = self.transpose_values(self.col), self.transpose_values(self.row)
+        return EdgePattern(self.csr.T, row, col, self.from_transposed, self.to_transposed)
+
+    def transpose_values(self, value: Tensor) -> Tensor:
+        """Values per edge ``[E]``, from the pattern's order into that of its transpose."""
+        return value.index_select(0, self.to_transposed)
+
+    def map(self, function: Callable[[Tensor], Tensor]) -> "EdgePattern":
+        """Apply ``function`` (a move, a cast of floating-point tensors) to all parts."""
+        parts = self.row, self.col, self.to_transposed, self.from_transposed
+        return EdgePattern(self.csr.map(function), *map(function, parts))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(shape={self.shape}, nnz={self.nnz})"
+
+
+def weighted_spmm(pattern: EdgePattern, weight: Tensor, x: Tensor) -> Tensor:
+    r"""Return the weighted sum over each row's edges; gradients go to the weights and to ``x``.
+
+    .. math::
+        y_r = \sum_{e = (r, c)} w_e \, x_c
+
+    Args:
+        pattern: ``[rows, cols]`` with ``E`` edges.
+        weight: ``[E]``, in the pattern's order.
+        x: ``[cols, D]``.
+
+    Returns:
+        ``[rows, D]``; zero rows where there are no edges.
+
+    Example:
+        >>> import torch
+        >>> pattern = EdgePattern.from_coo(torch.tensor([0, 0]), torch.tensor([0, 1]), (2, 2))
+        >>> weighted_spmm(pattern, torch.tensor([2.0, 3.0]), torch.tensor([[1.0], [10.0]])).tolist()
+        [[32.0], [0.0]]
+    """
+    _check_values(pattern, weight)
+    _check_rows("x", x, pattern.shape[1])
+    result: Tensor = _WeightedProduct.apply(pattern, weight, x)  # type: ignore[no-untyped-call]
+    return result
+
+
+def edge_dot(pattern: EdgePattern, a: Tensor, b: Tensor) -> Tensor:
+    r"""Return the inner product of the two ends of every edge; the gradients are two sparse products.
+
+    .. math::
+        s_e = a_r^\top b_c, \quad e = (r, c)
+
+    Args:
+        pattern: ``[rows, cols]`` with ``E`` edges.
+        a: ``[rows, D]``.
+        b: ``[cols, D]``.
+
+    Returns:
+        ``[E]``, in the pattern's order.
+    """
+    _check_rows("a", a, pattern.shape[0])
+    _check_rows("b", b, pattern.shape[1])
+    result: Tensor = _EdgeDot.apply(pattern, a, b)  # type: ignore[no-untyped-call]
+    return result
+
+
+def edge_softmax(pattern: EdgePattern, logits: Tensor) -> Tensor:
+    r"""Return the softmax over each row's edges.
+
+    .. math::
+        \alpha_e = \frac{\exp(l_e)}{\sum_{e' = (r, \cdot)} \exp(l_{e'})}, \quad e = (r, c)
+
+    Args:
+        pattern: with ``E`` edges.
+        logits: ``[E]``, in the pattern's order; any size, the largest of each row is subtracted first.
+
+    Returns:
+        ``[E]``.
+    """
+    _check_values(pattern, logits)
+    result: Tensor = _EdgeSoftmax.apply(pattern, logits)  # type: ignore[no-untyped-call]
+    return result
+
+
+def row_sum(pattern: EdgePattern, value: Tensor) -> Tensor:
+    """Return the sum of the values of each row's edges, ``[rows]``."""
+    _check_values(pattern, value)
+    return value.new_zeros(pattern.shape[0]).index_add(0, pattern.row, value)
+
+
+def reference_weighted_spmm(pattern: EdgePattern, weight: Tensor, x: Tensor) -> Tensor:
+    """The plain formula of :func:`weighted_spmm`: gather, weigh, add."""
+    return x.new_zeros(pattern.shape[0], x.shape[1]).index_add(0, pattern.row, weight[:, None] * x[pattern.col])
+
+
+def reference_edge_dot(pattern: EdgePattern, a: Tensor, b: Tensor) -> Tensor:
+    """The plain formula of :func:`edge_dot`: gather both ends."""
+    return (a[pattern.row] * b[pattern.col]).sum(dim=1)
+
+
+def reference_edge_softmax(pattern: EdgePattern, logits: Tensor) -> Tensor:
+    """The plain formula of :func:`edge_softmax`: one row after the other."""
+    lengths = pattern.csr.matrix.crow_indices().diff().tolist()
+    return torch.cat([row.softmax(dim=0) for row in logits.split(lengths)]) if len(logits) else logits.clone()
+
+
+def _multiply(matrix: Tensor, weight: Tensor, x: Tensor) -> Tensor:
+    matrix.values().copy_(weight)
+    result: Tensor = implementation("spmm", x.device)(matrix, x.contiguous())
+    return result
+
+
+def _dot(matrix: Tensor, a: Tensor, b: Tensor) -> Tensor:
+    # a dense product that is evaluated at the edges only: no [E, D] temporary
+    product: Tensor = torch.sparse.sampled_addmm(matrix, a.contiguous(), b.contiguous().T, beta=0.0)
+    return product.values()
+
+
+def _check_values(pattern: EdgePattern, value: Tensor) -> None:
+    if value.shape != (pattern.nnz,):
+        raise ValueError(f"one value per edge is needed, [{pattern.nnz}] (got {tuple(value.shape)})")
+
+
+def _check_rows(name: str, x: Tensor, rows: int) -> None:
+    if x.dim() != 2 or x.shape[0] != rows:
+        raise ValueError(f"{name} must have {rows} rows, as many as the pattern's side (got {tuple(x.shape)})")
+
+
+class _WeightedProduct(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, pattern: EdgePattern, weight: Tensor, x: Tensor) -> Tensor:
+        ctx.pattern = pattern
+        ctx.save_for_backward(weight, x)
+        return _multiply(pattern.csr.matrix, weight, x)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[None, Tensor | None, Tensor | None]:
+        weight, x = ctx.saved_tensors
+        pattern, (_, needs_weight, needs_x) = ctx.pattern, ctx.needs_input_grad
+        to_weight = _dot(pattern.csr.matrix, grad, x) if needs_weight else None
+        to_x = _multiply(pattern.csr.transposed, pattern.transpose_values(weight), grad) if needs_x else None
+        return None, to_weight, to_x
+
+
+class _EdgeDot(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, pattern: EdgePattern, a: Tensor, b: Tensor) -> Tensor:
+        ctx.pattern = pattern
+        ctx.save_for_backward(a, b)
+        return _dot(pattern.csr.matrix, a, b)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[None, Tensor | None, Tensor | None]:
+        a, b = ctx.saved_tensors
+        pattern, (_, needs_a, needs_b) = ctx.pattern, ctx.needs_input_grad
+        to_a = _multiply(pattern.csr.matrix, grad, b) if needs_a else None
+        to_b = _multiply(pattern.csr.transposed, pattern.transpose_values(grad), a) if needs_b else None
+        return None, to_a, to_b
+
+
+class _EdgeSoftmax(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, pattern: EdgePattern, logits: Tensor) -> Tensor:
+        pointer = pattern.csr.matrix.crow_indices().long()
+        largest = torch.segment_reduce(logits, "max", offsets=pointer, unsafe=True)  # [rows]
+        exponential = (logits - largest.index_select(0, pattern.row)).exp_()
+        total = row_sum(pattern, exponential)
+        result = exponential.div_(total.index_select(0, pattern.row))
+        ctx.pattern = pattern
+        ctx.save_for_backward(result)
+        return result
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[None, Tensor]:
+        (alpha,) = ctx.saved_tensors
+        weighted = grad * alpha
+        mean = row_sum(ctx.pattern, weighted).index_select(0, ctx.pattern.row)  # Σ_e α_e g_e of the edge's row
+        return None, weighted.addcmul_(alpha, mean, value=-1)

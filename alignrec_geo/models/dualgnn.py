@@ -1,0 +1,161 @@
+"""DualGNN: propagation per modality, then over users who have items in common."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Literal
+
+import torch
+import torch.nn.functional as F
+from pydantic import Field
+from torch import Tensor, nn
+from torch_geometric.data import HeteroData
+
+from alignrec_geo.embeddings import Embeddings
+from alignrec_geo.errors import InputError
+from alignrec_geo.graph.adjacency import symmetric_adjacency
+from alignrec_geo.graph.content import modalities
+from alignrec_geo.graph.user_cooccurrence import draw_slot_weights, user_cooccurrence
+from alignrec_geo.kernels.csr import CSR
+from alignrec_geo.kernels.gather import gather_rows
+from alignrec_geo.kernels.pair_loss import pair_loss
+from alignrec_geo.kernels.spmm import mean_propagation, spmm
+from alignrec_geo.models.base import Batch, ModelConfig
+from alignrec_geo.models.graph_model import GraphRecommender
+from alignrec_geo.nn.init import init_linear, init_xavier
+from alignrec_geo.nn.modality_encoder import ModalityEncoder
+from alignrec_geo.randomness import child_generator
+
+
+class DualGNNConfig(ModelConfig):
+    """Settings of :class:`DualGNN`."""
+
+    training_defaults: ClassVar[Mapping[str, Any]] = {"lr_decay": 1.0}
+    search_space: ClassVar[Mapping[str, tuple[Any, ...]]] = {
+        "l2_weight": (1e-5, 1e-4, 1e-3, 0.01, 0.1),
+        "training.lr": (1e-4, 5e-4, 1e-3, 5e-3),
+    }
+
+    dim: int = Field(default=64, ge=1)
+    """Width d of the embeddings."""
+    layers: int = Field(default=2, ge=0)
+    """Propagation layers L on the user-item graph."""
+    hidden: int = Field(default=256, ge=1)
+    """Hidden width of the networks that encode the features."""
+    k: int = Field(default=40, ge=1)
+    """Neighbours per user on the user-user graph."""
+    feature_scaling: Literal["none", "row"] = "none"
+    """``row``: unit rows per feature matrix; ``none``: as loaded."""
+    l2_weight: float = Field(default=1e-4, ge=0.0)
+    """Weight of the mean squares of the batch's preferences and of the modality weights."""
+
+
+class DualGNN(GraphRecommender):
+    r"""`"DualGNN: Dual Graph Neural Network for Multimedia Recommendation" <https://doi.org/10.1109/TMM.2021.3138298>`_.
+
+    With users' preferences :math:`p_m` and a two-layer network :math:`f_m` per modality m, the normalised graph
+    :math:`\hat A`, users' modality weights :math:`w` and the user-user graph :math:`a`:
+
+    .. math::
+        x_m &= \text{norm}([p_m ; f_m(F_m)]), \quad r_m = \sum_{l=0}^{L} \hat A^l x_m \\
+        z_u &= \sum_m w_{um}\, r_{um}, \quad h_u = z_u + \sum_v a_{uv}\, z_v, \quad h_i = \sum_m r_{im}, \quad
+        \text{score} = h_u^\top h_i
+
+    :math:`a` weighs the k users with the most training items in common by the softmax of these counts; users with fewer
+    neighbours fill up their k places with random copies, anew every epoch (see
+    :func:`alignrec_geo.graph.user_cooccurrence.draw_slot_weights`). The loss is BPR in bits plus the mean squares of
+    the batch users' preferences and of :math:`w`, which starts at a softmax over the modalities and is free afterwards.
+    The public reference code adds the modalities of the items into the first one's table before the users are fused,
+    so that it counts twice for them; here every modality has its own weight, as in the paper. An item that lacks a
+    modality starts from a zero row there, still receives its users' preferences, and the sum over modalities stays.
+
+    Args:
+        data: the graph (see :func:`alignrec_geo.graph.to_hetero`).
+        features: names of the item features to use; ``None`` takes all ``x_NAME``.
+        config: settings; ``None`` takes the defaults.
+        seed: seed of the initial parameters and of the first draw of the user-user graph.
+
+    Raises:
+        InputError: the graph lacks a feature, or there is none.
+    """
+
+    config_class = DualGNNConfig
+    config: DualGNNConfig
+    user_weight: Tensor
+
+    def __init__(
+        self,
+        data: HeteroData,
+        features: Sequence[str] | None = None,
+        config: DualGNNConfig | None = None,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(data, features, config)
+        if not self.features:
+            raise InputError("DualGNN learns from content: it needs at least one feature matrix (got none)")
+        dim, hidden = self.config.dim, self.config.hidden
+        parts = modalities(data, self.features, self.config.feature_scaling)
+        self.preferences = nn.ParameterList(torch.empty(self.n_users, dim) for _ in parts)  # p
+        self.modality_weight = nn.Parameter(torch.empty(self.n_users, len(parts)))  # w
+        self.encoder = ModalityEncoder(
+            parts,
+            [
+                nn.Sequential(nn.Linear(part.x.shape[1], hidden), nn.LeakyReLU(), nn.Linear(hidden, dim))
+                for part in parts
+            ],
+        )  # f
+        self.graph: CSR = symmetric_adjacency(self.pairs, self.n_users, self.n_items)
+        self.common = user_cooccurrence(self.pairs, self.n_users, self.n_items, self.config.k)
+        numbers = torch.arange(len(self.common.user))
+        shape = (self.n_users, self.n_users)
+        self.places: CSR = CSR.from_coo(self.common.user, self.common.neighbour, numbers, shape)
+        first = draw_slot_weights(self.common, self.n_users, self.config.k, child_generator(seed, "neighbours"))
+        self.register_buffer("user_weight", first)  # saved, so that the chosen epoch's graph comes back with it
+        self.reset_parameters(child_generator(seed, "init"))
+
+    def reset_parameters(self, generator: torch.Generator) -> None:
+        """Draw the parameters anew."""
+        for table in self.preferences:
+            init_xavier(table, generator, "xavier_normal")
+        init_xavier(self.modality_weight, generator, "xavier_normal")
+        with torch.no_grad():
+            self.modality_weight.copy_(self.modality_weight.softmax(dim=1))
+        for layer in self.encoder.layers.modules():
+            if isinstance(layer, nn.Linear):
+                init_linear(layer, generator)
+
+    def start_epoch(self, epoch: int, generator: torch.Generator) -> None:
+        """Fill up the users' neighbours anew."""
+        self.user_weight.copy_(draw_slot_weights(self.common, self.n_users, self.config.k, generator))
+
+    def user_graph(self) -> CSR:
+        """The user-user graph ``a`` of this epoch, ``[U, U]``."""
+        return self.places.map(
+            lambda numbers: torch.sparse_csr_tensor(
+                numbers.crow_indices(),
+                numbers.col_indices(),
+                self.user_weight[numbers.values()],
+                numbers.shape,
+                check_invariants=False,
+            )
+        )
+
+    def encode(self) -> Embeddings:
+        """Return the tables ``h``, ``[U, d]`` and ``[I, d]``."""
+        modality_count, dim = len(self.features), self.config.dim
+        start = [F.normalize(torch.cat(pair), dim=1) for pair in zip(self.preferences, self.encoder(), strict=True)]
+        total = (self.config.layers + 1) * mean_propagation(self.graph, torch.cat(start, dim=1), self.config.layers)
+        views = total.view(-1, modality_count, dim)  # r, [N, M, d]
+        users = (views[: self.n_users] * self.modality_weight[:, :, None]).sum(dim=1)  # z, [U, d]
+        return Embeddings(users + spmm(self.user_graph(), users), views[self.n_users :].sum(dim=1))
+
+    def loss(self, batch: Batch) -> dict[str, Tensor]:
+        """Return the terms ``bpr`` and ``l2``."""
+        tables = self.encode()
+        user = gather_rows(tables.users, batch.users)
+        positive, negative = gather_rows(tables.items, torch.cat([batch.positives, batch.negatives])).chunk(2)
+        squares = [gather_rows(table, batch.users).square().mean() for table in self.preferences]
+        squares.append(self.modality_weight.square().mean())
+        return {
+            "bpr": pair_loss(user, positive, negative, batch.nominal_size).bpr / math.log(2.0),
+            "l2": self.config.l2_weight * torch.stack(squares).sum(),
+        }

@@ -1,0 +1,102 @@
+"""LightGCN: embeddings smoothed over the user-item graph."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch_geometric.data import HeteroData
+
+from alignrec_geo.embeddings import Embeddings
+from alignrec_geo.graph.adjacency import symmetric_adjacency
+from alignrec_geo.kernels.csr import CSR
+from alignrec_geo.kernels.gather import gather_rows
+from alignrec_geo.kernels.pair_loss import pair_loss
+from alignrec_geo.kernels.spmm import mean_propagation
+from alignrec_geo.models.base import Batch, ModelConfig
+from alignrec_geo.models.graph_model import GraphRecommender
+from alignrec_geo.nn.init import init_xavier
+from alignrec_geo.nn.penalties import norm_penalty
+from alignrec_geo.randomness import child_generator
+
+
+class LightGCNConfig(ModelConfig):
+    """Settings of :class:`LightGCN`."""
+
+    training_defaults: ClassVar[Mapping[str, Any]] = {"lr_decay": 1.0}
+    search_space: ClassVar[Mapping[str, tuple[Any, ...]]] = {
+        "layers": (1, 2, 3, 4),
+        "reg_weight": (1e-5, 1e-4, 1e-3, 0.01),
+        "training.lr": (5e-4, 1e-3, 3e-3),
+    }
+
+    dim: int = Field(default=64, ge=1)
+    """Width d of the embeddings."""
+    layers: int = Field(default=2, ge=0)
+    """Propagation layers L on the user-item graph."""
+    reg_weight: float = Field(default=1e-4, ge=0.0)
+    """Weight of the norms of a batch's rows before propagation."""
+
+
+class LightGCN(GraphRecommender):
+    r"""`"LightGCN: Simplifying and Powering Graph Convolution Network" <https://arxiv.org/abs/2002.02126>`_.
+
+    The mean of all layers of a propagation without weights, on the normalised graph :math:`\hat A`:
+
+    .. math::
+        Z &= \tfrac{1}{L+1} \sum_{l=0}^{L} \hat A^l [P; Q], \qquad \text{score}(u, i) = Z_u^\top Z_i \\
+        \mathcal L &= -\tfrac1B \sum \log \sigma(Z_u^\top Z_{i^+} - Z_u^\top Z_{i^-})
+            + \tfrac{\lambda}{B} (\|P_u\|_F + \|Q_{i^+}\|_F + \|Q_{i^-}\|_F)
+
+    with the norms over all rows of the batch. As in the field's toolbox these norms are not squared and both tables
+    start Xavier-uniform, each by itself; the paper squares the norms and starts from a narrow normal distribution, so
+    values of λ cannot be carried over. A node without training pairs keeps its own row over :math:`L + 1`.
+
+    Args:
+        data: the graph (see :func:`alignrec_geo.graph.to_hetero`).
+        features: not used; the model has IDs only.
+        config: settings; ``None`` takes the defaults.
+        seed: seed of the initial parameters.
+    """
+
+    config_class = LightGCNConfig
+    uses_features = False
+    config: LightGCNConfig
+
+    def __init__(
+        self,
+        data: HeteroData,
+        features: Sequence[str] | None = None,
+        config: LightGCNConfig | None = None,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(data, features, config)
+        self.user_embedding = nn.Parameter(torch.empty(self.n_users, self.config.dim))  # P
+        self.item_embedding = nn.Parameter(torch.empty(self.n_items, self.config.dim))  # Q
+        self.user_item_graph: CSR = symmetric_adjacency(self.pairs, self.n_users, self.n_items)
+        self.reset_parameters(child_generator(seed, "init"))
+
+    def reset_parameters(self, generator: torch.Generator) -> None:
+        """Draw the parameters anew."""
+        init_xavier(self.user_embedding, generator)
+        init_xavier(self.item_embedding, generator)
+
+    def encode(self) -> Embeddings:
+        """Return the propagated tables ``Z``, ``[U, d]`` and ``[I, d]``."""
+        nodes = self._propagate(torch.cat([self.user_embedding, self.item_embedding]))
+        return Embeddings(nodes[: self.n_users], nodes[self.n_users :])
+
+    def loss(self, batch: Batch) -> dict[str, Tensor]:
+        """Return the terms ``bpr`` and ``reg``."""
+        table = torch.cat([self.user_embedding, self.item_embedding])  # [N, d]
+        nodes = torch.cat([batch.users, batch.positives + self.n_users, batch.negatives + self.n_users])
+        user, positive, negative = gather_rows(self._propagate(table), nodes).chunk(3)  # [B, d] each
+        initial = gather_rows(table, nodes).chunk(3)
+        return {
+            "bpr": pair_loss(user, positive, negative, batch.nominal_size).bpr,
+            "reg": self.config.reg_weight * norm_penalty(*initial),
+        }
+
+    def _propagate(self, table: Tensor) -> Tensor:
+        return mean_propagation(self.user_item_graph, table, self.config.layers)

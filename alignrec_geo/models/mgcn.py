@@ -1,0 +1,249 @@
+"""MGCN: features purified by behaviour, and a fuser guided by it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Literal, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from pydantic import Field
+from torch import Tensor, nn
+from torch_geometric.data import HeteroData
+
+from alignrec_geo.embeddings import Embeddings
+from alignrec_geo.graph.adjacency import bipartite_adjacency, symmetric_adjacency
+from alignrec_geo.graph.content import Modality, modalities
+from alignrec_geo.graph.item_knn import item_knn
+from alignrec_geo.kernels.csr import CSR
+from alignrec_geo.kernels.gather import gather_rows
+from alignrec_geo.kernels.infonce import infonce
+from alignrec_geo.kernels.pair_loss import pair_loss
+from alignrec_geo.kernels.repeats import find_repeats
+from alignrec_geo.kernels.spmm import mean_propagation, spmm
+from alignrec_geo.models.base import Batch, ModelConfig
+from alignrec_geo.models.graph_model import GraphRecommender
+from alignrec_geo.nn import ModalityEncoder, init_linear, init_xavier
+from alignrec_geo.randomness import child_generator
+
+
+class MGCNConfig(ModelConfig):
+    """Settings of :class:`MGCN`."""
+
+    search_space: ClassVar[Mapping[str, tuple[Any, ...]]] = {
+        "cl_weight": (1e-3, 0.01, 0.1),
+        "feature_scaling": ("none", "row"),
+        "training.lr": (5e-4, 1e-3, 3e-3),
+    }
+
+    dim: int = Field(default=64, ge=1)
+    """Width d of the embeddings."""
+    layers: int = Field(default=2, ge=0)
+    """Propagation layers L on the user-item graph."""
+    item_layers: int = Field(default=1, ge=0)
+    """Propagation layers n on the item-item graphs."""
+    k: int = Field(default=10, ge=1)
+    """Content neighbours per item and modality, the item itself included."""
+    temperature: float = Field(default=0.2, gt=0.0)
+    """Temperature of the contrastive loss."""
+    cl_weight: float = Field(default=0.01, ge=0.0)
+    """Weight of the contrastive loss between the two sides."""
+    l2_weight: float = Field(default=1e-4, ge=0.0)
+    """Weight of the squared norms of the fused rows."""
+    train_features: bool = True
+    """Train the feature matrices too (the item graphs stay as they are)."""
+    feature_scaling: Literal["row", "none"] = "none"
+    """``row``: unit rows per feature matrix; ``none``: as loaded."""
+
+
+class Purifier(nn.Module):
+    r"""The gate :math:`\sigma(G (W x + b) + b_G)` that behaviour opens for features.
+
+    Shapes:
+        - **input:** ``[n, D]``
+        - **output:** ``[n, d]``
+    """
+
+    def __init__(self, width: int, dim: int) -> None:
+        super().__init__()
+        self.projection = nn.Linear(width, dim)  # W, b
+        self.gate = nn.Linear(dim, dim)  # G, b_G
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the gate's values."""
+        # two linear maps in a row are one: the product G W is tiny
+        weight = self.gate.weight @ self.projection.weight
+        return torch.sigmoid(F.linear(x, weight, self.gate.weight @ self.projection.bias + self.gate.bias))
+
+
+class Fuser(nn.Module):
+    r"""The behaviour-aware fuser: what the modalities have in common, and what behaviour prefers of each by itself.
+
+    .. math::
+        a &= \text{softmax}_m\; q^\top \tanh(W_q e_m + b_q), \qquad \bar e = \sum_m a_m e_m \\
+        s_m &= \sigma(H_m c + b_m) \odot (e_m - \bar e), \qquad
+        \text{side} = \frac{\bar e + \sum_m s_m}{M + 1}
+
+    A modality that a node lacks has neither attention nor a part :math:`s_m`, and is not counted in :math:`M`.
+
+    Shapes:
+        - **input:** behaviour ``c [n, d]``, views ``e [n, M, d]``, which of them each node has ``[n, M]`` bool or
+          ``None`` (all)
+        - **output:** ``[n, d]``
+    """
+
+    def __init__(self, modalities: int, dim: int) -> None:
+        super().__init__()
+        self.query = nn.Linear(dim, dim)  # W_q, b_q
+        self.attention = nn.Linear(dim, 1, bias=False)  # q
+        self.preferences = nn.ModuleList(nn.Linear(dim, dim) for _ in range(modalities))  # H_m, b_m
+
+    def forward(self, behaviour: Tensor, views: Tensor, present: Tensor | None = None) -> Tensor:
+        """Return the content side of every node."""
+        logits = self.attention(torch.tanh(self.query(views)))  # [n, M, 1]
+        gates = torch.stack([torch.sigmoid(layer(behaviour)) for layer in self.preferences], dim=1)  # [n, M, d]
+        if present is None:
+            common = (torch.softmax(logits, dim=1) * views).sum(dim=1)
+            return (common + (gates * (views - common[:, None])).sum(dim=1)) / (len(self.preferences) + 1)
+        has = present[:, :, None]
+        # the least finite number: minus infinity would give NaN where a node has no modality at all
+        logits = logits.masked_fill(~has, torch.finfo(logits.dtype).min)
+        common = (torch.softmax(logits, dim=1) * views).sum(dim=1)
+        special = (gates * (views - common[:, None]) * has).sum(dim=1)
+        return (common + special) / (has.sum(dim=1) + 1)
+
+
+class Views(NamedTuple):
+    """The two sides of all nodes before they are fused."""
+
+    behaviour: Tensor
+    """``c``, ``[U + I, d]``, users first."""
+    users: Tensor | None
+    """``e_m`` of the users side by side, ``[U, M d]``; ``None`` without features."""
+    items: Tensor | None
+    """``e_m`` of the items side by side, ``[I, M d]``; ``None`` without features."""
+
+
+class MGCN(GraphRecommender):
+    r"""`"Multi-View Graph Convolutional Network for Multimedia Recommendation" <https://arxiv.org/abs/2308.03588>`_.
+
+    With ID tables :math:`P, Q`, features :math:`F_m`, the normalised graph :math:`\hat A`, its user-item block
+    :math:`\hat R` and the content graphs :math:`S_m`:
+
+    .. math::
+        c &= \tfrac{1}{L+1} \sum_{l=0}^{L} \hat A^l [P; Q] \\
+        e_m &= [\hat R x_m; x_m], \qquad x_m = S_m^n \big( Q \odot \sigma(G_m (W_m F_m)) \big) \\
+        z &= c + \text{Fuser}(c, e), \qquad \text{score} = z_u^\top z_i
+
+    The loss is BPR + L2 + λ_cl · InfoNCE between the two sides of the batch's users and positives (see :class:`Fuser`).
+    Sides are fused for the batch's nodes alone.
+
+    Items without a modality have no view there: their row is zero and they are nobody's neighbour. A user has a
+    modality if one of the training items has it. Nodes without any content have their behaviour only and no part in the
+    contrastive loss; without any features the model is LightGCN.
+
+    Args:
+        data: the graph (see :func:`alignrec_geo.graph.to_hetero`).
+        features: names of the item features to use; ``None`` takes all ``x_NAME``.
+        config: settings; ``None`` takes the defaults.
+        seed: seed of the initial parameters.
+
+    Raises:
+        InputError: the graph lacks a feature.
+    """
+
+    config_class = MGCNConfig
+    config: MGCNConfig
+    present: Tensor | None
+
+    def __init__(
+        self,
+        data: HeteroData,
+        features: Sequence[str] | None = None,
+        config: MGCNConfig | None = None,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(data, features, config)
+        dim, parts = self.config.dim, modalities(data, self.features, self.config.feature_scaling)
+        self.user_embedding = nn.Parameter(torch.empty(self.n_users, dim))  # P
+        self.item_embedding = nn.Parameter(torch.empty(self.n_items, dim))  # Q
+        self.user_item_graph: CSR = symmetric_adjacency(self.pairs, self.n_users, self.n_items)
+        if parts:
+            purifiers = [Purifier(part.x.shape[1], dim) for part in parts]
+            self.encoder = ModalityEncoder(parts, purifiers, self.config.train_features)
+            self.fuser = Fuser(len(parts), dim)
+            self.item_to_user: CSR = bipartite_adjacency(self.pairs, self.n_users, self.n_items)  # R̂
+            self.item_graphs = {part.name: self._neighbours(part) for part in parts}  # S_m
+            self.register_buffer("present", self._presence(parts), persistent=False)
+        self.reset_parameters(child_generator(seed, "init"))
+
+    def reset_parameters(self, generator: torch.Generator) -> None:
+        """Draw the parameters anew; feature matrices stay as they are."""
+        init_xavier(self.user_embedding, generator)
+        init_xavier(self.item_embedding, generator)
+        for layer in self.modules():
+            if isinstance(layer, nn.Linear):
+                init_linear(layer, generator)
+
+    def views(self) -> Views:
+        """Return both sides of all nodes."""
+        table = torch.cat([self.user_embedding, self.item_embedding])
+        behaviour = mean_propagation(self.user_item_graph, table, self.config.layers)
+        if not self.features:
+            return Views(behaviour, None, None)
+        purified = []
+        for graph, gate in zip(self.item_graphs.values(), self.encoder(), strict=True):
+            rows = self.item_embedding * gate
+            for _ in range(self.config.item_layers):
+                rows = spmm(graph, rows)
+            purified.append(rows)
+        items = torch.cat(purified, dim=1)
+        return Views(behaviour, spmm(self.item_to_user, items), items)
+
+    def encode(self) -> Embeddings:
+        """Return the fused tables ``z``, ``[U, d]`` and ``[I, d]``."""
+        behaviour, users, items = self.views()
+        if users is not None and items is not None:
+            content = torch.cat([users, items]).view(len(behaviour), len(self.features), -1)
+            behaviour = behaviour + self.fuser(behaviour, content, self.present)
+        return Embeddings(*behaviour.split([self.n_users, self.n_items]))
+
+    def loss(self, batch: Batch) -> dict[str, Tensor]:
+        """Return ``bpr``, ``l2`` and, with features, ``contrast``."""
+        views = self.views()
+        users, user = torch.unique(batch.users, return_inverse=True)
+        items, item = torch.unique(torch.cat([batch.positives, batch.negatives]), return_inverse=True)
+        nodes, place = torch.cat([users, items + self.n_users]), torch.cat([user, item + len(users)])
+        fused = behaviour = gather_rows(views.behaviour, nodes)  # [n, d]
+        terms: dict[str, Tensor] = {}
+        if views.users is not None and views.items is not None:
+            content = torch.cat([gather_rows(views.users, users), gather_rows(views.items, items)])
+            present = None if self.present is None else self.present[nodes]
+            side = self.fuser(behaviour, content.view(len(nodes), len(self.features), -1), present)
+            fused = behaviour + side
+            contrasts = [self._contrast(side, behaviour, rows, present) for rows in place.chunk(3)[:2]]
+            terms["contrast"] = self.config.cl_weight * torch.stack(contrasts).sum()
+        rows, positives, negatives = gather_rows(fused, place).chunk(3)  # [B, d] each
+        pair = pair_loss(rows, positives, negatives, batch.nominal_size)
+        return {"bpr": pair.bpr, "l2": self.config.l2_weight * pair.l2, **terms}
+
+    def _contrast(self, side: Tensor, behaviour: Tensor, rows: Tensor, present: Tensor | None) -> Tensor:
+        """InfoNCE with the content side as the query; equal rows are computed once and weighted by their number."""
+        first, times = find_repeats(rows)
+        distinct = rows[first]
+        if present is not None:
+            kept = present[distinct].any(dim=1)
+            distinct, times = distinct[kept], times[kept]
+        query, key = gather_rows(side, distinct), gather_rows(behaviour, distinct)
+        return infonce(query, key, self.config.temperature, weight=times)
+
+    def _neighbours(self, part: Modality) -> CSR:
+        (neighbour, centre), weight = item_knn(part.x, part.present, self.config.k)
+        return CSR.from_coo(centre, neighbour, weight, (self.n_items, self.n_items))
+
+    def _presence(self, parts: Sequence[Modality]) -> Tensor | None:
+        """Which modalities every node has, ``[U + I, M]``; ``None`` if all items have all."""
+        items = torch.stack([part.present for part in parts], dim=1)
+        if bool(items.all()):
+            return None
+        user, item = self.pairs
+        times = torch.zeros(self.n_users, len(parts)).index_add_(0, user, items[item].float())
+        return torch.cat([times > 0.0, items])

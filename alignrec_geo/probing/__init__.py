@@ -1,0 +1,1 @@
+"""Metrics that judge content before anything is trained on it: zero-shot, item-CF, agreement, mask-modality."""

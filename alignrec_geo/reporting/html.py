@@ -1,0 +1,133 @@
+"""One self-contained page of a comparison: inline style, inline pictures, no script, no request."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from jinja2 import Environment
+from markupsafe import Markup
+
+from alignrec_geo.reporting.rows import ALPHA, METRICS, Row, best_two
+from alignrec_geo.reporting.tables import HEADER, cells, group_table, legend
+
+PROTOCOLS = {
+    "clean": "all items are ranked; training items are left out, at test the validation items too",
+    "mmrec": "all items are ranked; only training items are left out, as in the field's published tables",
+}
+
+PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>{{ results.dataset.name }}: comparison</title>
+<style>
+:root { color-scheme: light dark; }
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 75rem; margin: 2rem auto; padding: 0 1rem; }
+table { border-collapse: collapse; font-size: .85rem; margin: 1rem 0; display: block; overflow-x: auto; }
+td, th { padding: .25rem .6rem; border-bottom: 1px solid #8884; text-align: right; white-space: nowrap; }
+td:first-child, th:first-child { text-align: left; }
+.first { font-weight: 700; } .second { text-decoration: underline; } .floor { opacity: .7; }
+figure { margin: 1rem 0; background: #fff; padding: .5rem; } svg { max-width: 100%; height: auto; }
+small, .note { opacity: .8; }
+</style></head><body>
+<h1>{{ results.models | length }} models on {{ results.dataset.name }}</h1>
+<p>{{ "{:,}".format(results.dataset["users"]) }} users, {{ "{:,}".format(results.dataset["items"]) }} items;
+{{ "{:,}".format(results.dataset["train"]) }} training,
+{{ "{:,}".format(results.dataset["validation"]) }} validation and
+{{ "{:,}".format(results.dataset["test"]) }} test pairs. Protocol {{ results.protocol }}: {{ protocol }}.
+Features: {{ results.features | join(", ") or "none" }}. {{ budget }}</p>
+<p><strong>{{ verdict }}</strong></p>
+<h2>Results</h2>
+<table><thead><tr>{% for name in header %}<th>{{ name }}</th>{% endfor %}</tr></thead><tbody>
+{% for row in rows %}<tr{% if row.floor %} class="floor"{% endif %}>
+{% for cell, mark in row.cells %}<td{% if mark %} class="{{ mark }}"{% endif %}>{{ cell }}</td>{% endfor %}
+</tr>{% endfor %}</tbody></table>
+<p class="note">{{ legend }}</p>
+{% for title, picture in pictures %}<figure><figcaption>{{ title }}</figcaption>{{ picture }}</figure>{% endfor %}
+{% for title, head, body in groups %}<h2>{{ title }}</h2>
+<table><thead><tr>{% for name in head %}<th>{{ name }}</th>{% endfor %}</tr></thead><tbody>
+{% for line in body %}<tr>{% for cell in line %}<td>{{ cell }}</td>{% endfor %}</tr>{% endfor %}</tbody></table>
+{% endfor %}
+<h2>Significance</h2>
+<p class="note">{{ results.reference }} minus the other model: mean per user over seeds, 95 % paired bootstrap interval,
+Wilcoxon signed-rank test, Holm-corrected.</p>
+<table><thead><tr><th>model</th><th>metric</th><th>difference</th><th>from</th><th>to</th><th>p</th>
+<th>p, corrected</th><th>users</th></tr></thead><tbody>
+{% for test in results.significance %}<tr><td>{{ test.baseline }}</td><td>{{ test.metric }}</td>
+<td>{{ "%+.4f" | format(test.difference) }}</td><td>{{ "%+.4f" | format(test.low) }}</td>
+<td>{{ "%+.4f" | format(test.high) }}</td><td>{{ "%.3g" | format(test.p) }}</td>
+<td>{{ "%.3g" | format(test.p_holm) }}</td><td>{{ test.users }}</td></tr>{% endfor %}</tbody></table>
+<h2>Settings</h2>
+{% for model in results.models %}<details><summary>{{ model.name }}{% if model.chosen %}: {% for name, value in
+model.chosen.items() %}{{ name }}={{ value }} {% endfor %}{% endif %}</summary>
+<table><tbody>{% for section in ("parameters", "training") %}{% for name, value in model[section].items() %}
+<tr><td>{{ section }}.{{ name }}</td><td>{{ value }}</td></tr>{% endfor %}{% endfor %}</tbody></table>
+{% if model.trials %}<table><thead><tr><th>trial</th><th>settings</th><th>validation Recall@20</th><th>epochs</th>
+</tr></thead><tbody>{% for trial in model.trials %}<tr><td>{{ trial.number }}</td><td>{{ trial.settings }}</td>
+<td>{{ "%.4f" | format(trial.validation["recall@20"]) if trial.validation else trial.error }}</td>
+<td>{{ trial.epochs }}</td></tr>{% endfor %}</tbody></table>{% endif %}
+{% for run in model.runs if run.error %}<p>seed {{ run.seed }} failed: {{ run.error }}</p>{% endfor %}
+</details>{% endfor %}
+<h2>How it was made</h2>
+<p><code>{{ results.command }}</code></p>
+<p><small>{% for name, value in results.machine.items() %}{{ name }}: {{ value }}. {% endfor %}</small></p>
+</body></html>
+"""
+
+
+def page(results: Mapping[str, Any], rows: Sequence[Row], pictures: Sequence[tuple[str, str]]) -> str:
+    """Return the page.
+
+    Args:
+        results: the content of ``results.json``.
+        rows: the main table.
+        pictures: title and ``<svg>`` element of every figure.
+    """
+    template = Environment(autoescape=True).from_string(PAGE)
+    kinds = (("users", "Recall@20 by the length of users' history"), ("items", "Recall@20 by items' popularity"))
+    groups = [(title, *group_table(results, kind)) for kind, title in kinds]
+    ordered = sorted(rows, key=lambda row: row.floor)
+    return template.render(
+        results=results,
+        protocol=PROTOCOLS[results["protocol"]],
+        budget=_budget(results),
+        verdict=verdict(results, rows),
+        header=HEADER,
+        rows=[{"floor": row.floor, "cells": list(zip(cells(row), _marks(row, rows), strict=True))} for row in ordered],
+        legend=legend(),
+        pictures=[(title, Markup(svg)) for title, svg in pictures],
+        groups=[group for group in groups if group[2]],
+    )
+
+
+def verdict(results: Mapping[str, Any], rows: Sequence[Row]) -> str:
+    """The result in two sentences, also where the reference does not win."""
+    reference = results["reference"]
+    own = next((row for row in rows if row.model == reference and row.means), None)
+    trained = [row for row in rows if row.means and not row.floor]
+    if own is None or not trained:
+        return f"No finished run of {reference} yet."
+    place = 1 + sum(row.means["recall@20"] > own.means["recall@20"] for row in trained)
+    first = f"{reference} reaches a Recall@20 of {own.means['recall@20']:.4f}, place {place} of {len(trained)} models."
+    tested = [row for row in trained if row.difference is not None and row.p is not None]
+    ahead = [row.model for row in tested if (row.difference or 0) > 0 and (row.p or 0) < ALPHA]
+    behind = [row.model for row in tested if (row.difference or 0) < 0 and (row.p or 0) < ALPHA]
+    even = [row.model for row in tested if row.model not in (*ahead, *behind)]
+    parts = [
+        f"{word} {', '.join(names)}"
+        for word, names in (("better than", ahead), ("worse than", behind), ("not distinguishable from", even))
+        if names
+    ]
+    return f"{first} By the paired test it is {'; '.join(parts)}." if parts else first
+
+
+def _budget(results: Mapping[str, Any]) -> str:
+    trials = results["trials"]
+    tuned = f"{trials} trials each, chosen on validation" if trials else "default settings, nothing tuned"
+    return f"Budget: {tuned}; then {results['seeds']} seeds."
+
+
+def _marks(row: Row, rows: Sequence[Row]) -> list[str]:
+    marks = [""] * len(HEADER)
+    for place, name in enumerate(METRICS, start=1):
+        best = best_two(rows, name)
+        if row.model in best:
+            marks[place] = ("first", "second")[best.index(row.model)]
+    return marks

@@ -1,0 +1,133 @@
+"""The main table as cells, Markdown, CSV and LaTeX."""
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from alignrec_geo.reporting.rows import ALPHA, COSTS, METRICS, Row, best_two
+
+HEADER = (
+    "model", "R@10", "R@20", "N@10", "N@20", "reference − model", "s/epoch", "s to best", "MB", "parameters", "seeds",
+)  # fmt: skip
+
+_LATEX = {sign: f"\\{sign}" for sign in "&%$#_{}"} | {
+    "\\": r"\textbackslash{}", "±": r"$\pm$", "−": "$-$", "–": "--", "~": r"\textasciitilde{}",
+}  # fmt: skip
+
+
+def cells(row: Row) -> list[str]:
+    """One row as text, without marks for the best."""
+    values = [_metric(row, name) for name in METRICS]
+    difference = "" if row.difference is None or row.p is None else f"{row.difference:+.4f}{_star(row)}"
+    return [row.model, *values, difference, *(_cost(row, name) for name in COSTS), row.seeds]
+
+
+def markdown(rows: Sequence[Row]) -> str:
+    """The table in Markdown: the best value bold, the second in italics, floors below."""
+    marked = [_marked(row, rows, ("**{}**", "_{}_")) for row in _floors_last(rows)]
+    lines = [_line(HEADER), _line(["---", *["--:"] * (len(HEADER) - 1)]), *(_line(row) for row in marked)]
+    return "\n".join(lines) + "\n\n" + legend() + "\n"
+
+
+def latex(rows: Sequence[Row]) -> str:
+    """The table in LaTeX (``booktabs``): the best value bold, the second underlined, floors below a rule."""
+    body = []
+    ordered = _floors_last(rows)
+    for number, row in enumerate(ordered):
+        if row.floor and number and not ordered[number - 1].floor:
+            body.append(r"\midrule")
+        marked = _marked(row, rows, (r"\textbf{{{}}}", r"\underline{{{}}}"), _escaped)
+        body.append(" & ".join(marked) + r" \\")
+    head = " & ".join(_escaped(name) for name in HEADER) + r" \\"
+    columns = "l" + "r" * (len(HEADER) - 1)
+    return "\n".join(
+        [
+            rf"\begin{{tabular}}{{{columns}}}",
+            r"\toprule",
+            head,
+            r"\midrule",
+            *body,
+            r"\bottomrule",
+            r"\end{tabular}",
+            "",
+        ]
+    )
+
+
+def as_csv(rows: Sequence[Row]) -> str:
+    """The numbers, unrounded: one line per model."""
+    stream = io.StringIO()
+    names = [*METRICS, *(f"{name} sd" for name in METRICS), "difference", "p_holm", *COSTS, "seeds", "seeds_wanted"]
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(["model", *names])
+    for row in rows:
+        numbers: list[Any] = [row.means.get(name, "") for name in METRICS]
+        numbers += [row.spreads.get(name, "") for name in METRICS]
+        numbers += ["" if value is None else value for value in (row.difference, row.p)]
+        writer.writerow([row.model, *numbers, *(row.costs.get(name, "") for name in COSTS), row.done, row.wanted])
+    return stream.getvalue()
+
+
+def group_table(results: Mapping[str, Any], kind: str) -> tuple[list[str], list[list[str]]]:
+    """Mean Recall@20 of every model by group (``kind`` is ``users`` or ``items``): header and rows."""
+    labels: list[str] = []
+    means: list[tuple[str, dict[str, float]]] = []
+    for model in results["models"]:
+        found: dict[str, list[float]] = {}
+        for run in model["runs"]:
+            for label, group in ((run.get("groups") or {}).get(kind) or {}).items():
+                if (value := group.get("recall@20")) is not None:
+                    found.setdefault(label, []).append(value)
+        labels += [label for label in found if label not in labels]
+        means.append((model["name"], {label: sum(values) / len(values) for label, values in found.items()}))
+    rows = [[name, *(f"{own[label]:.4f}" if label in own else "–" for label in labels)] for name, own in means if own]
+    return ["model", *labels], rows
+
+
+def legend() -> str:
+    """What the columns mean."""
+    return (
+        "Mean ± standard deviation over seeds. “reference − model” is the mean difference in Recall@20 per user; "
+        f"* marks a Holm-corrected p below {ALPHA} (paired Wilcoxon over users). Seconds and memory are medians over "
+        "seeds; memory is the peak of the whole process."
+    )
+
+
+def _metric(row: Row, name: str) -> str:
+    if name not in row.means:
+        return "failed" if row.failed else "–"
+    spread = f" ± {row.spreads[name]:.4f}" if name in row.spreads else ""
+    return f"{row.means[name]:.4f}{spread}"
+
+
+def _cost(row: Row, name: str) -> str:
+    value = row.costs.get(name)
+    if value is None:
+        return "–"
+    return f"{value:.2f}" if name == "seconds_per_epoch" else f"{value:,.0f}"
+
+
+def _star(row: Row) -> str:
+    return "*" if row.p is not None and row.p < ALPHA else ""
+
+
+def _marked(row: Row, rows: Sequence[Row], marks: tuple[str, str], escape: Any = str) -> list[str]:
+    text = [escape(cell) for cell in cells(row)]
+    for place, name in enumerate(METRICS, start=1):
+        best = best_two(rows, name)
+        if row.model in best:
+            text[place] = marks[best.index(row.model)].format(text[place])
+    return text
+
+
+def _floors_last(rows: Sequence[Row]) -> list[Row]:
+    return sorted(rows, key=lambda row: row.floor)
+
+
+def _line(values: Sequence[str]) -> str:
+    return "| " + " | ".join(value.replace("|", r"\|") for value in values) + " |"
+
+
+def _escaped(text: str) -> str:
+    return "".join(_LATEX.get(sign, sign) for sign in text)

@@ -1,0 +1,21 @@
+"""``alignrec-geo compare`` with the fake worker and without tables, as a program that tests start and kill.
+
+python tests/comparison/program.py WORKER compare DATASET …
+"""
+
+import sys
+from types import SimpleNamespace
+
+
+def main() -> None:
+    sys.modules["alignrec_geo.reporting"] = SimpleNamespace(write_report=lambda *given: None)
+    from alignrec_geo.cli import app
+    from alignrec_geo.comparison import process, schedule
+
+    process.COMMAND = (sys.executable, sys.argv.pop(1))
+    schedule.POLL = schedule.WAIT = 0.02
+    app.main()
+
+
+if __name__ == "__main__":
+    main()

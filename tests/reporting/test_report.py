@@ -1,0 +1,138 @@
+"""A hand-made comparison, written as a report."""
+
+import csv
+from html.parser import HTMLParser
+
+import pytest
+
+from alignrec_geo.reporting import write_report
+from alignrec_geo.reporting.html import verdict
+from alignrec_geo.reporting.rows import summarise
+from alignrec_geo.reporting.tables import cells, latex, markdown
+
+NASTY = "<script>alert(1)</script>"
+
+
+def run(seed, recall, error=None):
+    if error is not None:
+        return {"seed": seed, "error": error, "groups": None, "metrics": None}
+    metrics = {"recall@10": recall / 2, "recall@20": recall, "ndcg@10": recall / 4, "ndcg@20": recall / 3}
+    groups = {"users": {"1-2": {"recall@20": recall}}, "items": {"head": {"recall@20": recall}, "tail": {}}}
+    costs = {"seconds_per_epoch": 1.5, "seconds_to_best": 20.0, "peak_memory_mb": 800.0, "parameters": 1_000_000}
+    return {"seed": seed, "error": None, "metrics": metrics, "groups": groups, **costs}
+
+
+def model(name, *runs, trials=()):
+    own = {"parameters": {"dim": 64}, "training": {"lr": 0.001}, "features": [], "class": name, "chosen": {"dim": 64}}
+    return {"name": name, "runs": list(runs), "trials": list(trials), **own}
+
+
+def compared(name, difference, p):
+    bounds = {"low": difference - 0.01, "high": difference + 0.01}
+    return {"baseline": name, "metric": "recall@20", "difference": difference, "p": p, "p_holm": p, "users": 9} | bounds
+
+
+@pytest.fixture
+def results():
+    counts = {"users": 1000, "items": 500, "train": 9000, "validation": 500, "test": 500}
+    trial = {"number": 0, "settings": {"dim": 64}, "validation": {"recall@20": 0.1}, "epochs": 3, "error": None}
+    lost = {"number": 1, "settings": {"dim": 8}, "validation": None, "epochs": 0, "error": "diverged"}
+    return {
+        "schema": 1,
+        "command": f"alignrec-geo compare {NASTY}",
+        "dataset": {"name": NASTY, "fingerprint": "f", **counts},
+        "protocol": "clean",
+        "features": ["image"],
+        "trials": 2,
+        "seeds": 2,
+        "reference": "alignrec",
+        "machine": {"cpu": "x", "cpus": 2},
+        "models": [
+            model("alignrec", run(1, 0.10), run(2, 0.12), trials=[trial, lost]),
+            model("bpr", run(1, 0.05), run(2, 0.05)),
+            model("mgcn", run(1, 0.13), run(2, 0.13)),
+            model("vbpr", run(1, None, error="out of memory"), run(2, 0.09)),
+            model("grcn", run(1, None, error="diverged"), run(2, None, error="diverged")),
+            model("popularity", run(1, 0.20)),
+        ],
+        "significance": [compared("bpr", 0.06, 0.001), compared("mgcn", -0.02, 0.01), compared("vbpr", 0.02, 0.3)],
+    }
+
+
+def test_rows_are_sorted_and_say_what_they_rest_on(results):
+    rows = {row.model: row for row in summarise(results)}
+    assert list(rows) == ["popularity", "mgcn", "alignrec", "vbpr", "bpr", "grcn"]
+    assert rows["alignrec"].means["recall@20"] == pytest.approx(0.11)
+    assert rows["alignrec"].spreads["recall@20"] == pytest.approx(0.0141421, rel=1e-4)
+    assert rows["vbpr"].seeds == "1 of 2, 1 failed"
+    assert cells(rows["grcn"])[1:5] == ["failed"] * 4
+    assert cells(rows["bpr"])[5] == "+0.0600*"
+    assert cells(rows["vbpr"])[5] == "+0.0200"
+
+
+def test_markdown_and_latex_mark_the_best_trained_model(results):
+    text = markdown(summarise(results))
+    assert "**0.1300 ± 0.0000**" in text
+    assert "_0.1100 ± 0.0141_" in text
+    lines = [line.split(" | ")[0].lstrip("| ") for line in text.splitlines() if line.startswith("| ")]
+    assert lines[-1] == "popularity"  # floors stand below
+    tex = latex(summarise(results))
+    assert r"\textbf{0.1300 $\pm$ 0.0000}" in tex
+    assert r"\underline{0.1100 $\pm$ 0.0141}" in tex
+    assert tex.count(r"\midrule") == 2
+
+
+def test_the_verdict_names_who_wins(results):
+    text = verdict(results, summarise(results))
+    assert "0.1100, place 2 of 4 models" in text
+    assert "better than bpr; worse than mgcn; not distinguishable from vbpr" in text
+    nothing = {**results, "models": [model("alignrec"), model("bpr")], "significance": []}
+    assert verdict(nothing, summarise(nothing)) == "No finished run of alignrec yet."
+
+
+class Page(HTMLParser):
+    VOID = {"meta", "br", "link", "hr", "img"}
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.names, self.addresses, self.text = [], [], [], ""
+
+    def handle_starttag(self, tag, attrs):
+        self.names.append(tag)
+        self.addresses += [value for name, value in attrs if name in ("src", "href", "action") and value]
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.addresses += [value for name, value in attrs if name in ("src", "href") and value]
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text += data
+
+
+def test_files_and_a_self_contained_page(results, tmp_path):
+    write_report(results, tmp_path)
+    assert {path.name for path in (tmp_path / "figures").iterdir()} == {
+        f"{name}.{kind}" for name in ("quality", "cost", "item-groups") for kind in ("svg", "png")
+    }
+    with (tmp_path / "table.csv").open() as stream:
+        rows = list(csv.DictReader(stream))
+    assert float(next(row for row in rows if row["model"] == "bpr")["recall@20"]) == 0.05
+    text = (tmp_path / "report.html").read_text()
+    page = Page()
+    page.feed(text)
+    assert page.open == []
+    assert "script" not in page.names
+    assert all(address.startswith("#") for address in page.addresses)
+    assert NASTY in page.text  # shown as text
+    assert "out of memory" in page.text
+    assert page.names.count("svg") == 3
+
+
+def test_without_any_finished_run(results, tmp_path):
+    empty = {**results, "models": [model("alignrec")], "significance": []}
+    write_report(empty, tmp_path)
+    assert "No finished run" in (tmp_path / "report.html").read_text()
