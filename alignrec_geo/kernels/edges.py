@@ -9,6 +9,7 @@ from torch import Tensor
 
 from alignrec_geo.kernels.backends import implementation
 from alignrec_geo.kernels.csr import CSR
+from alignrec_geo.kernels.opaque import opaque
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,18 +34,21 @@ class EdgePattern:
     from_transposed: Tensor
 
     @classmethod
-    def from_coo(cls, row: Tensor, col: Tensor, shape: tuple[int, int]) -> "EdgePattern":
+    def from_coo(
+        cls, row: Tensor, col: Tensor, shape: tuple[int, int], dtype: torch.dtype = torch.float32
+    ) -> "EdgePattern":
         """Build the pattern from coordinates in any order; pairs given twice count once.
 
         Args:
             row: ``[E]`` int64, the nodes that gather.
             col: ``[E]`` int64, the nodes that they gather from.
             shape: number of rows and columns.
+            dtype: of the values that products take.
 
         Raises:
             InputError: more edges or rows than 32-bit indices can count.
         """
-        csr = CSR.pattern(row, col, shape)
+        csr = CSR.from_coo(row, col, row.new_ones(len(row), dtype=dtype), shape)
         (source, target), _ = csr.edges()
         order = torch.argsort(source * shape[0] + target)
         back = torch.empty_like(order)
@@ -80,6 +84,7 @@ class EdgePattern:
         return f"{type(self).__name__}(shape={self.shape}, nnz={self.nnz})"
 
 
+@opaque
 def weighted_spmm(pattern: EdgePattern, weight: Tensor, x: Tensor) -> Tensor:
     r"""Return the weighted sum over each row's edges; gradients go to the weights and to ``x``.
 
@@ -106,6 +111,7 @@ def weighted_spmm(pattern: EdgePattern, weight: Tensor, x: Tensor) -> Tensor:
     return result
 
 
+@opaque
 def edge_dot(pattern: EdgePattern, a: Tensor, b: Tensor) -> Tensor:
     r"""Return the inner product of the two ends of every edge; the gradients are two sparse products.
 
@@ -126,6 +132,7 @@ def edge_dot(pattern: EdgePattern, a: Tensor, b: Tensor) -> Tensor:
     return result
 
 
+@opaque
 def edge_softmax(pattern: EdgePattern, logits: Tensor) -> Tensor:
     r"""Return the softmax over each row's edges.
 

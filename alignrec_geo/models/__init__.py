@@ -11,6 +11,7 @@ from alignrec_geo.models.content_knn import ContentKNN, ContentKNNConfig
 from alignrec_geo.models.dualgnn import DualGNN, DualGNNConfig
 from alignrec_geo.models.freedom import FREEDOM, FREEDOMConfig
 from alignrec_geo.models.grcn import GRCN, GRCNConfig
+from alignrec_geo.models.lattice import LATTICE, LATTICEConfig
 from alignrec_geo.models.lightgcn import LightGCN, LightGCNConfig
 from alignrec_geo.models.mgcn import MGCN, MGCNConfig
 from alignrec_geo.models.mmgcn import MMGCN, MMGCNConfig
@@ -27,6 +28,7 @@ MODELS: dict[str, type[Recommender]] = {
     "dualgnn": DualGNN,
     "freedom": FREEDOM,
     "grcn": GRCN,
+    "lattice": LATTICE,
     "lightgcn": LightGCN,
     "mgcn": MGCN,
     "mmgcn": MMGCN,
@@ -71,6 +73,7 @@ __all__ = [
     "BPR",
     "FREEDOM",
     "GRCN",
+    "LATTICE",
     "MGCN",
     "MMGCN",
     "MODELS",
@@ -86,6 +89,7 @@ __all__ = [
     "DualGNNConfig",
     "FREEDOMConfig",
     "GRCNConfig",
+    "LATTICEConfig",
     "LightGCN",
     "LightGCNConfig",
     "MGCNConfig",

@@ -19,15 +19,11 @@ from alignrec_geo.kernels.edges import (
 shapes = st.tuples(st.integers(0, 999), st.integers(1, 9), st.integers(1, 9), st.integers(0, 30), st.integers(1, 5))
 
 
-def double(part: Tensor) -> Tensor:
-    return part.double() if part.is_floating_point() else part
-
-
 def drawn(seed: int, rows: int, cols: int, edges: int) -> EdgePattern:
     """Some rows are empty, some pairs are drawn twice."""
     generator = torch.Generator().manual_seed(seed)
     row, col = (torch.randint(size, (edges,), generator=generator) for size in (rows, cols))
-    return EdgePattern.from_coo(row, col, (rows, cols)).map(double)
+    return EdgePattern.from_coo(row, col, (rows, cols), torch.float64)
 
 
 def noise(*shape: int, scale: float = 1.0) -> Tensor:
@@ -130,6 +126,14 @@ def test_rows_without_edges_and_no_edges_at_all():
     assert torch.equal(product, torch.zeros(2, 2))
     assert nothing.grad.shape == (0,)
     assert edge_dot(empty, torch.ones(2, 4), torch.ones(3, 4)).shape == (0,)
+
+
+def test_a_cast_of_the_values_leaves_the_indices():
+    pattern = EdgePattern.from_coo(torch.tensor([0, 1]), torch.tensor([1, 0]), (2, 2))
+    cast = pattern.map(lambda part: part.double() if part.is_floating_point() else part)
+    x = torch.eye(2, dtype=torch.float64)
+    assert weighted_spmm(cast, torch.ones(2, dtype=torch.float64), x).tolist() == [[0.0, 1.0], [1.0, 0.0]]
+    assert torch.equal(cast.row, pattern.row)
 
 
 def test_what_needs_no_gradient_gets_none():
