@@ -5,7 +5,7 @@ from typing import NoReturn
 
 import typer
 
-from alignrec_geo.cli import data
+from alignrec_geo.cli import data, features
 from alignrec_geo.cli.compare import compare
 from alignrec_geo.cli.doctor import doctor
 from alignrec_geo.cli.evaluate import evaluate
@@ -26,6 +26,7 @@ app = typer.Typer(
 )
 app.command()(quickstart)
 app.add_typer(data.app, name="data")
+app.add_typer(features.app, name="features")
 for verb in (train, compare, evaluate, recommend, similar, probe, doctor):
     app.command()(verb)
 

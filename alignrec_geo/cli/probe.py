@@ -44,7 +44,7 @@ def probe(
         data.feature_names if features is None else [part.strip() for part in features.split(",") if part.strip()]
     )
     if not contents:
-        raise InputError(f"{dataset} has no feature matrices; add some with 'data import'")
+        raise InputError(f"{dataset} has no feature matrices; make some with 'features extract'")
     trial = Probe(data, contents, Split.parse(split), Protocol.parse(protocol), k, seed)
     rows = trial.rows()
     content = {

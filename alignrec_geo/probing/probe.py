@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from alignrec_geo.dataset.interactions import Interactions, Split
@@ -95,8 +96,9 @@ class Probe:
         return [self.chance(), self.popularity(), *chosen]
 
     def row(self, content: str, centred: bool) -> ProbeRow:
-        """Judge one content."""
-        parts = [self._modality(name) for name in content.split("+")]
+        """Judge one content; several matrices are scaled to unit rows first, as in training."""
+        names = content.split("+")
+        parts = [self._modality(name, unit=len(names) > 1) for name in names]
         return self._judge(content, unit_content(parts, centred), centred)
 
     def chance(self) -> ProbeRow:
@@ -124,8 +126,8 @@ class Probe:
             agreement=agreement(neighbour, self._train, self.pairs.n_users, self.pairs.n_items, self.k),
         )
 
-    def _modality(self, name: str) -> Modality:
-        matrix = self._matrices[name]
+    def _modality(self, name: str, unit: bool) -> Modality:
+        matrix = F.normalize(self._matrices[name], dim=1) if unit else self._matrices[name]
         return Modality(name, matrix, torch.ones(len(matrix), dtype=torch.bool))
 
 

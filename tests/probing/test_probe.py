@@ -25,7 +25,7 @@ def test_content_that_tells_beats_content_that_does_not():
 def test_zero_shot_is_what_the_content_knn_model_scores():
     data = parity_by_content()
     row = Probe(data, ["signal+noise"]).row("signal+noise", centred=True)
-    model = ContentKNN.from_dataset(data, features=["signal", "noise"], config={"feature_scaling": "none"})
+    model = ContentKNN.from_dataset(data, features=["signal", "noise"])
     expected = Evaluator(data.interactions, Split.TEST)(model.embeddings()).metrics
     assert row.zero_shot.metrics == pytest.approx(expected)
 

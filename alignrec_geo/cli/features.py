@@ -1,0 +1,247 @@
+"""``features``: encode pictures and texts, look at feature matrices, hand them to others."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from alignrec_geo.cli.output import JsonFlag, print_json, print_notes, print_table, stderr, stdout
+from alignrec_geo.errors import InputError
+
+if TYPE_CHECKING:
+    import torch
+
+    from alignrec_geo.content.feature_report import FeatureReport
+    from alignrec_geo.content.text_tokens import Progress as Report
+    from alignrec_geo.dataset.features import Features
+    from alignrec_geo.dataset.store import Dataset
+
+app = typer.Typer(no_args_is_help=True, help="Make, describe and export feature matrices.")
+
+MODALITIES = ("image", "text")
+
+Folder = Annotated[Path, typer.Argument(metavar="DATASET", help="Data set folder.", show_default=False)]
+EncoderHelp = "'package' for the one of alignrec-geo[encoders], or a local transformers folder."
+
+
+@app.command("extract")
+def extract(
+    dataset: Folder,
+    raw: Annotated[str, typer.Option("--raw", help="What to encode, comma-separated: image, text.")] = "image,text",
+    encoder_image: Annotated[str, typer.Option("--encoder-image", help=f"Image encoder: {EncoderHelp}")] = "package",
+    encoder_text: Annotated[str, typer.Option("--encoder-text", help=f"Text encoder: {EncoderHelp}")] = "package",
+    name: Annotated[
+        str | None, typer.Option("--name", metavar="PREFIX", help="Call them PREFIX-image and PREFIX-text.")
+    ] = None,
+    batch_size: Annotated[int, typer.Option("--batch-size", min=1, help="Pictures or texts at a time.")] = 32,
+    device: Annotated[
+        Literal["auto", "cpu", "cuda"], typer.Option("--device", help="Where to encode; auto takes a GPU if there is.")
+    ] = "auto",
+    cache: Annotated[
+        Path | None, typer.Option("--cache", metavar="DIR", help="Folder of the token caches; the user's if not given.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace features of the same name.")] = False,
+    json_: JsonFlag = False,
+) -> None:
+    """Encode pictures and texts with frozen encoders: one vector per item and modality, stored in the data set.
+
+    Example: alignrec-geo features extract data/ml-1m --raw image,text
+
+    The text of an item is its title and its text. Token states and patch maps are kept in the cache: an interrupted run
+    goes on where it was, and 'pretrain' need not encode again. A picture that cannot be read is reported by name; its
+    item counts as without picture.
+    """
+    from alignrec_geo.content.encoders import open_image_encoder, open_text_encoder
+    from alignrec_geo.content.extract import extract_image, extract_text
+    from alignrec_geo.dataset.store import Dataset
+
+    wanted = _split(raw, "--raw")
+    unknown = [part for part in wanted if part not in MODALITIES]
+    if unknown:
+        raise InputError(f"--raw takes {', '.join(MODALITIES)} (got '{unknown[0]}')")
+    opened = Dataset.open(dataset)
+    names = {modality: f"{name}-{modality}" if name else modality for modality in wanted}
+    _refuse_existing(opened, names.values(), overwrite)
+    where = _device(device)
+    image = open_image_encoder(encoder_image, where) if "image" in wanted else None
+    text = open_text_encoder(encoder_text, where) if "text" in wanted else None
+    made: list[Features] = []
+    broken: dict[str, str] = {}
+    started = time.perf_counter()
+    with _bar() as report:
+        if image is not None:
+            features, broken = extract_image(opened, image, names["image"], cache, batch_size, report("pictures"))
+            made.append(features)
+        if text is not None:
+            made.append(extract_text(opened, text, names["text"], cache, batch_size, report("texts")))
+    # opened again: another process may have stored features meanwhile
+    Dataset.open(dataset).with_features(*made).save(dataset, overwrite=True)
+    seconds = round(time.perf_counter() - started, 1)
+    if json_:
+        rows = [
+            {"name": f.name, "items": int(f.present.sum()), "width": f.width, "encoder": f.meta["encoder"]}
+            for f in made
+        ]
+        print_json({"dataset": str(dataset), "features": rows, "broken": broken, "seconds": seconds})
+        return
+    print_notes(f"the picture of item '{item}' cannot be read ({why})" for item, why in broken.items())
+    for features in made:
+        stdout.print(
+            f"{dataset}: features '{features.name}', {int(features.present.sum()):,} of "
+            f"{len(features.present):,} items, width {features.width}, by {features.meta['encoder']}",
+            markup=False,
+            soft_wrap=True,
+        )
+    stderr.print(f"{seconds} s", markup=False)
+
+
+@app.command("describe")
+def describe(
+    path: Annotated[Path, typer.Argument(metavar="DATASET|FILE", help="Data set folder, or one feature file.")],
+    features: Annotated[
+        str | None, typer.Option("--features", help="Which, comma-separated; all if not given.")
+    ] = None,
+    json_: JsonFlag = False,
+) -> None:
+    """Print shape, coverage, lengths, common share, repeated rows and origin of feature matrices.
+
+    Example: alignrec-geo features describe data/ml-1m
+
+    The common share is the part of the squared lengths that all vectors have in common. Near 100 % all cosines are
+    alike: subtract the mean before comparing.
+    """
+    reports = list(_reports(path, features))
+    if json_:
+        print_json({"path": str(path), "features": [found.to_json() for found in reports]})
+        return
+    rows: dict[str, list[str]] = {}
+    for found in reports:
+        for label, value in _describe_rows(found):
+            rows.setdefault(label, []).append(value)
+    print_table(f"Features of {path}", ("", *(r.name for r in reports)), [(key, *cells) for key, cells in rows.items()])
+    for found in reports:
+        for key, value in found.meta.items():
+            stdout.print(f"{found.name}: {key}: {value}", markup=False, soft_wrap=True)
+    for warning in (warning for found in reports for warning in found.warnings):
+        stderr.print(f"warning: {warning}", markup=False, soft_wrap=True)
+
+
+@app.command("export")
+def export(
+    dataset: Folder,
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder to write.", show_default=False)],
+    features: Annotated[
+        str | None,
+        typer.Option(
+            "--features",
+            help="Which, comma-separated; image=aligned-x writes 'aligned-x' as image_feat.npy. All if not given.",
+        ),
+    ] = None,
+    probed: Annotated[
+        Path | None, typer.Option("--probe", metavar="FILE", help="What 'probe --out' wrote, for the feature card.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the folder of --out.")] = False,
+    json_: JsonFlag = False,
+) -> None:
+    """Write features and interactions in the field's layout, with a feature card (README.md).
+
+    Example: alignrec-geo features export data/ml-1m --features image,text --out ml-1m-features
+
+    NAME.inter holds the pairs with x_label, X_feat.npy one float32 row per item number; 'data import mmrec' reads the
+    folder back.
+    """
+    from alignrec_geo.content.export import export_mmrec
+    from alignrec_geo.dataset.store import Dataset
+    from alignrec_geo.files import read_json
+
+    opened = Dataset.open(dataset)
+    wanted = opened.feature_names if features is None else _split(features, "--features")
+    if not wanted:
+        raise InputError(f"{dataset} has no feature matrices; make some with 'features extract'")
+    chosen: dict[str, str] = {}
+    for part in wanted:
+        file, _, source = part.partition("=")
+        if not file or "/" in file or file in chosen:
+            raise InputError(f"--features takes NAME or FILE=NAME, each file once (got '{part}')")
+        chosen[file] = source or file
+    content = None if probed is None else _probe_result(read_json(probed), probed)
+    notes = export_mmrec(opened, chosen, out, overwrite, content)
+    if json_:
+        print_json({"path": str(out), "files": [f"{file}_feat.npy" for file in chosen], "left_out": notes})
+        return
+    print_notes(f"left out: {note}" for note in notes)
+    stdout.print(f"{out}: {', '.join(f'{file}_feat.npy' for file in chosen)}", markup=False, soft_wrap=True)
+
+
+def _split(value: str, flag: str) -> list[str]:
+    parts = list(dict.fromkeys(part.strip() for part in value.split(",") if part.strip()))
+    if not parts:
+        raise InputError(f"{flag} names nothing (got '{value}')")
+    return parts
+
+
+def _refuse_existing(dataset: "Dataset", names: Any, overwrite: bool) -> None:
+    there = [name for name in names if name in dataset.feature_names]
+    if there and not overwrite:
+        raise InputError(f"data set '{dataset.name}' has features '{there[0]}'; pass --overwrite or another --name")
+
+
+def _device(name: str) -> "torch.device":
+    import torch
+
+    there = torch.cuda.is_available()
+    if name == "cuda" and not there:
+        raise InputError("--device cuda was asked for and torch finds no GPU; use auto or cpu")
+    return torch.device("cuda" if there and name != "cpu" else "cpu")
+
+
+@contextmanager
+def _bar() -> Iterator[Any]:
+    """Yield ``report(label)``, which makes a progress callback with a bar of its own."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=stderr, transient=True) as bar:
+
+        def report(label: str) -> "Report":
+            task = bar.add_task(label, total=None)
+            return lambda done, total: bar.update(task, completed=done, total=total)
+
+        yield report
+
+
+def _reports(path: Path, wanted: str | None) -> Iterator["FeatureReport"]:
+    from alignrec_geo.content.feature_report import feature_report
+    from alignrec_geo.dataset.features import Features
+    from alignrec_geo.dataset.store import Dataset
+
+    if path.is_file():
+        yield feature_report(Features.load(path), path)
+        return
+    opened = Dataset.open(path)
+    names = opened.feature_names if wanted is None else _split(wanted, "--features")
+    if not names:
+        raise InputError(f"{path} has no feature matrices; make some with 'features extract'")
+    for name in names:
+        yield feature_report(opened.features(name), path / "features" / f"{name}.safetensors")
+
+
+def _describe_rows(found: "FeatureReport") -> Iterator[tuple[str, str]]:
+    yield "items", f"{found.items:,}"
+    yield "width", f"{found.width:,}"
+    yield "with a vector", f"{found.present:,} ({found.present / max(found.items, 1):.1%})"
+    for key, value in found.norms.items():
+        yield f"length, {key}", f"{value:.4g}"
+    yield "common share", f"{found.mean_share:.1%}"
+    yield "items with a repeated vector", f"{found.repeated:,}"
+    yield "different vectors", f"{found.distinct:,}"
+    yield "SHA-256", f"{(found.sha256 or '')[:16]}…"
+
+
+def _probe_result(content: Any, path: Path) -> Any:
+    needed = {"dataset", "split", "protocol", "items", "rows"}
+    if not isinstance(content, dict) or not needed <= content.keys():
+        raise InputError(f"{path}: not what 'probe --out' writes")
+    return content

@@ -1,0 +1,1 @@
+"""Stage 1: pictures and texts of the items become vectors."""

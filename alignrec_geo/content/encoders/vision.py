@@ -1,0 +1,86 @@
+"""Pictures through any vision model of ``transformers``: a map of cells, one vector per picture."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from alignrec_geo.content.encoders.base import PatchMap
+from alignrec_geo.content.encoders.folder import fingerprint, load_model
+from alignrec_geo.errors import InputError
+from alignrec_geo.files import read_json
+
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+class TransformerImageEncoder:
+    r"""A frozen vision model from a local folder: a ViT (DINO, BEiT, …) or a convolutional network (ResNet, …).
+
+    A picture is stretched to the input size and a pixel :math:`x` becomes :math:`(x / 255 - \mu) / \sigma`, with size,
+    :math:`\mu` and :math:`\sigma` from the folder's ``preprocessor_config.json`` (ImageNet's where it says nothing).
+    The map is the last hidden state without the tokens that come before the patches; the vector is the model's pooled
+    output, or the mean of the map where the file holds no pooler.
+
+    Args:
+        folder: a local ``transformers`` folder with safetensors weights.
+        device: where to run.
+
+    Shapes:
+        ``encode``: ``[B, S, S, 3]`` uint8 -> patches ``[B, P, C]``, pooled ``[B, D]``.
+
+    Raises:
+        InputError: the folder cannot be used, or holds no vision model.
+    """
+
+    def __init__(self, folder: Path, device: torch.device | None = None) -> None:
+        self._device = device or torch.device("cpu")
+        self.fingerprint = fingerprint(folder, encoder="image-1")
+        self.name = folder.resolve().name
+        self._model, self._has_pooler = load_model(folder, self._device)
+        file = folder / "preprocessor_config.json"
+        said = read_json(file) if file.exists() else {}
+        self._side = _side(said, int(getattr(self._model.config, "image_size", 224)))
+        self._mean = torch.tensor(said.get("image_mean", IMAGENET_MEAN), device=self._device).view(1, 3, 1, 1)
+        self._std = torch.tensor(said.get("image_std", IMAGENET_STD), device=self._device).view(1, 3, 1, 1)
+        try:
+            blank = self.encode(np.zeros((1, self._side, self._side, 3), dtype=np.uint8))
+        except (TypeError, ValueError, RuntimeError, AttributeError) as error:
+            raise InputError(f"{folder}: not a vision model; it does not take a picture ({error})") from None
+        self.width, self.patch_width = blank.pooled.shape[1], blank.patches.shape[2]
+        cells = round(blank.patches.shape[1] ** 0.5)
+        self.grid = (cells, cells)
+
+    def prepare(self, picture: Image.Image) -> NDArray[np.uint8]:
+        """Stretch to the input size, RGB."""
+        return np.asarray(picture.convert("RGB").resize((self._side, self._side), Image.Resampling.BICUBIC))
+
+    @torch.inference_mode()
+    def encode(self, pictures: NDArray[np.uint8]) -> PatchMap:
+        """Encode prepared pictures."""
+        pixels = torch.from_numpy(pictures).to(self._device).permute(0, 3, 1, 2).float() / 255
+        out = self._model(pixel_values=(pixels - self._mean) / self._std)
+        patches = _cells(out.last_hidden_state).float()  # [B, P, C]
+        pooled = getattr(out, "pooler_output", None) if self._has_pooler else None
+        return PatchMap(patches, patches.mean(dim=1) if pooled is None else pooled.flatten(1).float())
+
+
+def _cells(states: Tensor) -> Tensor:
+    """The square map at the end of the sequence ``[B, 1 + … + P, C]``, or a convolutional map ``[B, C, h, w]``."""
+    if states.dim() == 4:
+        return states.flatten(2).transpose(1, 2).contiguous()
+    cells = int(states.shape[1] ** 0.5) ** 2
+    return states[:, states.shape[1] - cells :]
+
+
+def _side(said: dict[str, object], default: int) -> int:
+    """The input size: that of the crop, else of the resizing, else the model's."""
+    for key in ("crop_size", "size"):
+        size = said.get(key)
+        if isinstance(size, dict):
+            size = size.get("height") or size.get("shortest_edge")
+        if isinstance(size, int):
+            return size
+    return default

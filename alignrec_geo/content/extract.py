@@ -1,0 +1,52 @@
+"""Plain encoder vectors of the items as feature matrices."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alignrec_geo.content.encoders.base import ImageEncoder, TextEncoder
+from alignrec_geo.content.image_tokens import image_tokens
+from alignrec_geo.content.text_tokens import Progress, text_tokens
+from alignrec_geo.dataset.features import Features
+from alignrec_geo.dataset.interactions import Int64
+from alignrec_geo.dataset.store import Dataset
+
+
+def extract_text(
+    dataset: Dataset,
+    encoder: TextEncoder,
+    name: str = "text",
+    cache: Path | None = None,
+    batch_size: int = 32,
+    progress: Progress | None = None,
+) -> Features:
+    """One vector per item from its title and text; see :func:`~alignrec_geo.content.text_tokens.text_tokens`."""
+    tokens = text_tokens(dataset, encoder, cache, batch_size, progress)
+    return _features(name, "title and text", encoder, tokens.slot, tokens.pooled)
+
+
+def extract_image(
+    dataset: Dataset,
+    encoder: ImageEncoder,
+    name: str = "image",
+    cache: Path | None = None,
+    batch_size: int = 32,
+    progress: Progress | None = None,
+) -> tuple[Features, dict[str, str]]:
+    """One vector per item from its picture; see :func:`~alignrec_geo.content.image_tokens.image_tokens`.
+
+    Returns:
+        The features, and why a picture could not be read by external item id.
+    """
+    tokens = image_tokens(dataset, encoder, cache, batch_size, progress)
+    return _features(name, "picture", encoder, tokens.slot, tokens.pooled), tokens.broken
+
+
+def _features(name: str, of: str, encoder: TextEncoder | ImageEncoder, slot: Int64, pooled: NDArray[Any]) -> Features:
+    present = slot >= 0
+    matrix = np.zeros((len(slot), pooled.shape[1]), dtype=np.float32)
+    matrix[present] = pooled[slot[present]]
+    meta = {"made by": "features extract", "from": of, "encoder": encoder.name, "encoder sha256": encoder.fingerprint}
+    return Features(name, matrix, present, meta)

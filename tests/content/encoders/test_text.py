@@ -1,0 +1,87 @@
+import json
+
+import pytest
+import torch
+from transformers import BertModel
+
+from alignrec_geo.content.encoders import open_text_encoder
+from alignrec_geo.content.encoders.text import TransformerTextEncoder
+from alignrec_geo.errors import InputError
+from tests.content.tiny_encoders import text_folder
+
+TEXTS = ["a red mug .", "pen"]
+
+
+def configure(folder, pooling=None, unit=False, longest=None):
+    if pooling is not None:
+        (folder / "1_Pooling").mkdir()
+        (folder / "1_Pooling" / "config.json").write_text(json.dumps(pooling))
+    if unit:
+        parts = [{"type": "sentence_transformers.models.Normalize"}]
+        (folder / "modules.json").write_text(json.dumps(parts))
+    if longest is not None:
+        (folder / "sentence_bert_config.json").write_text(json.dumps({"max_seq_length": longest}))
+    return folder
+
+
+def test_a_vector_is_the_mean_of_the_token_states(tmp_path):
+    folder = text_folder(tmp_path / "bert")
+    encoder = open_text_encoder(str(folder))
+    assert (encoder.name, encoder.width, encoder.token_width) == ("bert", 8, 8)
+    ids = encoder.tokenize(TEXTS)
+    assert [len(text) for text in ids] == [6, 3]  # with [CLS] and [SEP]
+    model = BertModel.from_pretrained(folder, add_pooling_layer=False).eval()
+    out = encoder.encode(ids)
+    for row, text in enumerate(ids):
+        alone = model(input_ids=torch.tensor([text])).last_hidden_state[0]
+        torch.testing.assert_close(out.states[row, : len(text)], alone, atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(out.pooled[row], alone.mean(dim=0), atol=1e-5, rtol=1e-5)
+    assert out.mask.sum(dim=1).tolist() == [6, 3]
+
+
+def test_pooling_and_length_come_from_the_folder(tmp_path):
+    folder = configure(text_folder(tmp_path / "bert"), {"pooling_mode_cls_token": True}, unit=True, longest=4)
+    encoder = TransformerTextEncoder(folder, name="mine")
+    ids = encoder.tokenize(TEXTS)
+    assert encoder.name == "mine"
+    assert [len(text) for text in ids] == [4, 3]
+    out = encoder.encode(ids)
+    torch.testing.assert_close(out.pooled.norm(dim=1), torch.ones(2))
+    torch.testing.assert_close(out.pooled, torch.nn.functional.normalize(out.states[:, 0], dim=1))
+
+
+def test_other_weights_have_another_fingerprint(tmp_path):
+    prints = {open_text_encoder(str(text_folder(tmp_path / str(seed), seed))).fingerprint for seed in (0, 1)}
+    again = open_text_encoder(str(text_folder(tmp_path / "again", 0))).fingerprint
+    assert len(prints) == 2
+    assert again in prints
+
+
+def test_opening_leaves_the_global_generator_alone(tmp_path):
+    folder = text_folder(tmp_path / "bert")
+    before = torch.get_rng_state()
+    open_text_encoder(str(folder))
+    assert bool((torch.get_rng_state() == before).all())
+
+
+def test_folders_that_cannot_be_used(tmp_path):
+    with pytest.raises(InputError, match=r"an encoder is 'package' or a local .* \(got 'nowhere'\)"):
+        open_text_encoder("nowhere")
+    with pytest.raises(InputError, match="not a transformers folder"):
+        open_text_encoder(str(tmp_path))
+    folder = configure(text_folder(tmp_path / "max"), {"pooling_mode_max_tokens": True})
+    with pytest.raises(InputError, match="got pooling_mode_max_tokens"):
+        open_text_encoder(str(folder))
+    folder = text_folder(tmp_path / "cut")
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:200])
+    with pytest.raises(InputError, match=r"cut: no model that transformers can read"):
+        open_text_encoder(str(folder))
+    folder = text_folder(tmp_path / "deep")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "num_hidden_layers": 2}))
+    with pytest.raises(InputError, match=r"weights of the model are not in the file \(first: encoder.layer.1"):
+        open_text_encoder(str(folder))
+    (folder / "config.json").write_text(json.dumps({**config, "text_config": {}, "model_type": "clip"}))
+    with pytest.raises(InputError, match="several towers"):
+        open_text_encoder(str(folder))

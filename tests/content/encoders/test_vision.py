@@ -1,0 +1,49 @@
+import json
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from transformers import ResNetConfig, ResNetModel, ViTModel
+
+from alignrec_geo.content.encoders import open_image_encoder
+from alignrec_geo.errors import InputError
+from tests.content.tiny_encoders import text_folder, vision_folder
+
+
+def picture():
+    return Image.fromarray(np.arange(20 * 10 * 3, dtype=np.uint8).reshape(20, 10, 3))
+
+
+@pytest.mark.parametrize("pooler", [False, True])
+def test_a_vit_gives_its_patches_and_its_vector(tmp_path, pooler):
+    folder = vision_folder(tmp_path / "vit", pooler)
+    said = {"size": {"height": 16, "width": 16}, "image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.25, 0.5]}
+    (folder / "preprocessor_config.json").write_text(json.dumps(said))
+    encoder = open_image_encoder(str(folder))
+    assert (encoder.name, encoder.width, encoder.grid, encoder.patch_width) == ("vit", 8, (2, 2), 8)
+    prepared = encoder.prepare(picture())
+    out = encoder.encode(np.stack([prepared, prepared]))
+    pixels = (torch.from_numpy(prepared.copy()).permute(2, 0, 1) / 255 - 0.5) / torch.tensor([0.5, 0.25, 0.5])[
+        :, None, None
+    ]
+    want = ViTModel.from_pretrained(folder, add_pooling_layer=pooler).eval()(pixel_values=pixels[None])
+    torch.testing.assert_close(out.patches[1:], want.last_hidden_state[:, 1:], atol=1e-5, rtol=1e-5)
+    pooled = want.pooler_output if pooler else want.last_hidden_state[:, 1:].mean(dim=1)
+    torch.testing.assert_close(out.pooled[1:], pooled, atol=1e-5, rtol=1e-5)
+
+
+def test_a_convolutional_network_gives_its_map(tmp_path):
+    config = ResNetConfig(embedding_size=4, hidden_sizes=[4, 8], depths=[1, 1], layer_type="basic", image_size=64)
+    with torch.random.fork_rng(devices=[]):
+        ResNetModel(config).save_pretrained(tmp_path / "resnet")
+    (tmp_path / "resnet" / "preprocessor_config.json").write_text(json.dumps({"size": {"shortest_edge": 64}}))
+    encoder = open_image_encoder(str(tmp_path / "resnet"))
+    assert (encoder.grid, encoder.patch_width, encoder.width) == ((8, 8), 8, 8)
+    out = encoder.encode(encoder.prepare(picture())[None])
+    torch.testing.assert_close(out.pooled, out.patches.mean(dim=1))
+
+
+def test_a_text_model_is_no_image_encoder(tmp_path):
+    with pytest.raises(InputError, match="not a vision model"):
+        open_image_encoder(str(text_folder(tmp_path / "bert")))
