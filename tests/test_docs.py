@@ -31,8 +31,9 @@ def test_python_blocks_run(page, tmp_path, monkeypatch):
     make_shop()
     blocks = re.findall(r"^```python\n(.*?)^```$", page.read_text(), flags=re.DOTALL | re.MULTILINE)
     assert len(blocks) == page.read_text().count("```python")
+    scope = {"__name__": page.stem}
     for block in blocks:
-        exec(compile(block, page.name, "exec"), {})
+        exec(compile(block, page.name, "exec"), scope)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
