@@ -22,8 +22,6 @@ class GoldenParity:
     """The golden name of every parameter of ours."""
     reshaped: ClassVar[bool] = False
     """Parameters may have another shape with the same number of entries."""
-    scores_only_order: ClassVar[bool] = False
-    """The golden scores went through an increasing function."""
 
     def make(self) -> Recommender:
         """The model on the toy graph, before its parameters are copied."""

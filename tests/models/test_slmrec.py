@@ -37,7 +37,6 @@ class TestParity(GoldenParity):
     """
 
     file = "SLMRec"
-    scores_only_order = True
     names = {
         "user_embedding": "embedding_user.weight",
         "item_embedding": "embedding_item.weight",
