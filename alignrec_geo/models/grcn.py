@@ -29,7 +29,7 @@ class GRCNConfig(ModelConfig):
     training_defaults: ClassVar[Mapping[str, Any]] = {"lr_decay": 1.0}
     search_space: ClassVar[Mapping[str, tuple[Any, ...]]] = {
         "l2_weight": (1e-5, 1e-4, 1e-3, 1e-2, 0.1),
-        "feature_scaling": ("none", "row"),
+        "routing_iterations": (0, 1, 3),
         "training.lr": (5e-4, 1e-3, 3e-3),
     }
 
@@ -38,7 +38,7 @@ class GRCNConfig(ModelConfig):
     layers: int = Field(default=2, ge=0)
     """Propagation layers L of the identities on the refined graph."""
     routing_iterations: int = Field(default=3, ge=0)
-    """How often a user's preference is drawn towards the items that agree with it."""
+    """How often a user's preference is drawn towards the items that agree with it; 0 leaves routing out."""
     feature_scaling: Literal["none", "row"] = "none"
     """``row``: unit rows per feature matrix; ``none``: as loaded."""
     l2_weight: float = Field(default=1e-4, ge=0.0)
