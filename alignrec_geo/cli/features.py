@@ -79,7 +79,7 @@ def extract(
         if text is not None:
             made.append(extract_text(opened, text, names["text"], cache, batch_size, report("texts")))
     # opened again: another process may have stored features meanwhile
-    Dataset.open(dataset).with_features(*made).save(dataset, overwrite=True)
+    Dataset.open(dataset).store_features(*made, overwrite=overwrite)
     seconds = round(time.perf_counter() - started, 1)
     if json_:
         rows = [

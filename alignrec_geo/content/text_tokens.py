@@ -12,13 +12,44 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from alignrec_geo.content.encoders.base import TextEncoder
+from alignrec_geo.content.masking import mask_words, maskable_words
 from alignrec_geo.content.token_cache import ArraySpec, open_token_cache
 from alignrec_geo.dataset.interactions import Int64
 from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.errors import InputError
+from alignrec_geo.randomness import child_generator
 
 Progress = Callable[[int, int], None]
 """Called with the number of items done and of all."""
+
+
+@dataclass(frozen=True)
+class WordMasking:
+    """Which words are hidden before a text is encoded, so that the states of the others know nothing of them.
+
+    Args:
+        ratio: share of each text's words, in (0, 1).
+        seed: of the draw.
+    """
+
+    ratio: float
+    seed: int
+
+    def apply(self, ids: Sequence[Sequence[int]], encoder: TextEncoder) -> list[list[int]]:
+        """The texts with masked words in place of some, at least one per text that has any.
+
+        Raises:
+            InputError: the encoder has no mask token.
+        """
+        if encoder.mask_id is None:
+            raise InputError(f"the text encoder '{encoder.name}' has no mask token; it cannot be used to pre-train")
+        generator = child_generator(self.seed, "masked words")
+        masked: list[list[int]] = []
+        for text in ids:
+            row = torch.tensor([list(text)])
+            hidden = mask_words(maskable_words(row, encoder.special_ids), generator, self.ratio)
+            masked.append(row.masked_fill(hidden, encoder.mask_id)[0].tolist())
+        return masked
 
 
 @dataclass(frozen=True)
@@ -80,6 +111,7 @@ def text_tokens(
     cache: Path | None = None,
     batch_size: int = 32,
     progress: Progress | None = None,
+    masking: WordMasking | None = None,
 ) -> TextTokens:
     """Encode the texts of a data set, or read them from the cache.
 
@@ -89,15 +121,18 @@ def text_tokens(
         cache: folder of the caches.
         batch_size: texts at a time; texts of similar length go together.
         progress: called after every chunk.
+        masking: words to hide from the encoder, for mask-then-predict; the ids are then those of the masked texts.
 
     Raises:
-        InputError: no item has a text, or the cache cannot be used.
+        InputError: no item has a text, the encoder has no mask token, or the cache cannot be used.
     """
     texts = item_texts(dataset.items)
     rows = np.array([row for row, text in enumerate(texts) if text is not None], dtype=np.int64)
     if not len(rows):
         raise InputError(f"data set '{dataset.name}' has no texts: no item has a title or a text")
     ids = encoder.tokenize([text for text in texts if text is not None])
+    if masking is not None:
+        ids = masking.apply(ids, encoder)
     offsets = np.concatenate([[0], np.cumsum([len(text) for text in ids])]).astype(np.int64)
     slot = np.full(len(texts), -1, dtype=np.int64)
     slot[rows] = np.arange(len(rows))
@@ -106,7 +141,7 @@ def text_tokens(
         "states": ArraySpec((int(offsets[-1]), encoder.token_width), "float16"),
         "pooled": ArraySpec((len(rows), encoder.width), "float32"),
     }
-    key = (encoder.fingerprint, *(f"{row} {texts[row]}" for row in rows))
+    key = (encoder.fingerprint, *([] if masking is None else [repr(masking)]), *(f"{row} {texts[row]}" for row in rows))
     with open_token_cache(cache, "text", key, arrays, len(rows)) as store:
         for chunk in store.remaining():
             for batch in _by_length(chunk, ids, batch_size):

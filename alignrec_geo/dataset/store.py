@@ -22,6 +22,8 @@ from alignrec_geo.validation import checked
 
 SCHEMA_VERSION = 1
 MANIFEST = "dataset.json"
+ENCODERS = "encoders"
+"""Folder of the encoders that were pre-trained on a data set, one folder each."""
 
 
 class Manifest(BaseModel):
@@ -107,6 +109,37 @@ class Dataset:
         """The same data set with feature matrices added or replaced (in memory, until saved)."""
         return replace(self, loaded={**self.loaded, **{f.name: self._fitting(f) for f in features}})
 
+    def store_features(self, *features: Features, overwrite: bool = False) -> "Dataset":
+        """Add feature matrices to the folder this data set was opened from, and return it as stored.
+
+        Each file is complete before the manifest names it; nothing else in the folder is touched.
+
+        Raises:
+            InputError: there is no folder yet, a name is taken and ``overwrite`` is false, or a matrix does not fit.
+        """
+        if self.path is None:
+            raise InputError(f"data set '{self.name}' has no folder yet; save it first")
+        taken = [part.name for part in features if part.name in self.feature_names]
+        if taken and not overwrite:
+            raise InputError(f"data set '{self.name}' has features '{taken[0]}' already; pass --overwrite to replace them")
+        for part in map(self._fitting, features):
+            file = f"features/{part.name}.safetensors"
+            part.save(self.path / file)
+            manifest = self._manifest()
+            manifest.files[file] = sha256_of(self.path / file)
+            write_json(self.path / MANIFEST, manifest.model_dump())
+        return Dataset.open(self.path)
+
+    def encoder_folder(self, name: str) -> Path:
+        """Where the pre-trained encoder of features ``name`` is stored.
+
+        Raises:
+            InputError: there is no folder yet.
+        """
+        if self.path is None:
+            raise InputError(f"data set '{self.name}' has no folder yet; save it first")
+        return self.path / ENCODERS / name
+
     def with_split(self, config: SplitConfig) -> "Dataset":
         """The same data set split by another rule (in memory, until saved)."""
         return replace(
@@ -144,6 +177,8 @@ class Dataset:
         with atomic_directory(target, overwrite) as folder:
             items, notes = self._write_images(folder) if content else (self._without_images(), [])
             _write_tables(folder, self.interactions, self.users, items)
+            if content and self.path is not None and (self.path / ENCODERS).is_dir():
+                shutil.copytree(self.path / ENCODERS, folder / ENCODERS)
             for name in self.feature_names if content else []:
                 self.features(name).save(folder / "features" / f"{name}.safetensors")
             files = sorted(
@@ -284,7 +319,7 @@ def _check_hash(folder: Path, file: str, files: Mapping[str, str]) -> None:
     if not path.exists():
         raise InputError(f"{path}: missing; the data set folder is incomplete")
     if file not in files:
-        raise InputError(f"{path}: not listed in {MANIFEST}; add features with Dataset.with_features(...).save(...)")
+        raise InputError(f"{path}: not listed in {MANIFEST}; add features with Dataset.store_features(...)")
     if sha256_of(path) != files[file]:
         raise InputError(f"{path}: does not match its hash in {MANIFEST}; the file is truncated or was changed")
 

@@ -22,7 +22,7 @@ from alignrec_geo.kernels.backends import check_backends, use_backends
 from alignrec_geo.kernels.config import KernelConfig
 from alignrec_geo.models.base import Batch, Recommender
 from alignrec_geo.randomness import child_generator
-from alignrec_geo.training.checkpoint import (
+from alignrec_geo.checkpoint import (
     TrainingState,
     load_checkpoint,
     load_trainable,

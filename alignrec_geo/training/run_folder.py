@@ -15,7 +15,7 @@ from alignrec_geo.embeddings import Embeddings
 from alignrec_geo.errors import InputError
 from alignrec_geo.files import atomic_path, read_json, write_json
 from alignrec_geo.serving.store import DATASET, write_embeddings
-from alignrec_geo.training.checkpoint import read_tensors
+from alignrec_geo.checkpoint import read_tensors
 from alignrec_geo.training.run_config import CONFIG, RunConfig
 
 METRICS = "metrics.jsonl"

@@ -46,6 +46,14 @@ class TextEncoder(Protocol):
     """``D``, the width of a text's vector."""
     token_width: int
     """``C``, the width of a token's state."""
+    special_ids: frozenset[int]
+    """Token ids that are no words: padding, ends of a text, the mask."""
+    mask_id: int | None
+    """The mask token, if the encoder knows one."""
+
+    def word_vectors(self) -> Tensor:
+        """The vectors that token ids enter the encoder with, ``[ids, E]``."""
+        ...
 
     def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
         """Token ids of every text, special tokens included, cut to the length the encoder takes."""

@@ -47,6 +47,13 @@ class TransformerTextEncoder:
         self._longest = self._most_tokens(folder)
         self.name = name or folder.resolve().name
         self.width = self.token_width = int(self._model.config.hidden_size)
+        self.special_ids = frozenset(int(number) for number in self._tokenizer.all_special_ids)
+        self.mask_id: int | None = self._tokenizer.mask_token_id
+
+    def word_vectors(self) -> Tensor:
+        """The input embeddings, ``[ids, E]``."""
+        table: Tensor = self._model.get_input_embeddings().weight.detach()
+        return table
 
     def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
         """Token ids of every text, special tokens included, the end cut off where it is too long."""

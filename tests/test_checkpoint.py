@@ -4,7 +4,7 @@ from safetensors.torch import save_file
 
 from alignrec_geo.errors import InputError
 from alignrec_geo.models import AlignRec, AlignRecConfig
-from alignrec_geo.training.checkpoint import (
+from alignrec_geo.checkpoint import (
     TrainingState,
     load_checkpoint,
     load_trainable,

@@ -1,0 +1,182 @@
+"""Stage 1 on frozen package encoders: their tokens are cached once, a small multiway stack learns on top."""
+
+import math
+from collections.abc import Callable, Collection
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor
+
+from alignrec_geo.content.encoders.base import ImageEncoder, TextEncoder
+from alignrec_geo.content.image_tokens import ImageTokens, image_tokens
+from alignrec_geo.content.multiway import MultiwayStack
+from alignrec_geo.content.package_data import PackageData, averaged, derangement, with_partners
+from alignrec_geo.content.package_model import PATCHES, WORDS, PackageModel
+from alignrec_geo.content.text_tokens import Progress, WordMasking, text_tokens
+from alignrec_geo.content.visual_codes import VisualCodebook
+from alignrec_geo.content.vocabulary import Vocabulary
+from alignrec_geo.dataset.interactions import Int64
+from alignrec_geo.dataset.store import Dataset
+from alignrec_geo.randomness import child_generator
+
+NamedProgress = Callable[[str], Progress | None]
+"""Called with what is going to be encoded; returns what is to be told of it."""
+
+_FITTED_ON = 4096
+"""Pictures that the visual codes are fitted on."""
+_AT_A_TIME = 128
+"""Items encoded together where nothing is trained."""
+
+
+class PackageConfig(BaseModel):
+    """Shape of the stack and of what is masked."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    dim: int = Field(default=256, ge=8)
+    """Width of the stack, and of the item vectors."""
+    layers: int = Field(default=3, ge=1)
+    """Multiway blocks."""
+    heads: int = Field(default=4, ge=1)
+    """Attention heads; they divide ``dim``."""
+    grid: int = Field(default=7, ge=1)
+    """The picture's map is averaged to so many rows and columns."""
+    longest: int = Field(default=96, ge=4)
+    """Word pieces that a text is cut to."""
+    word_ratio: float = Field(default=0.3, gt=0.0, lt=1.0)
+    """Share of the words that are masked."""
+    patch_ratio: float = Field(default=0.4, gt=0.0, lt=1.0)
+    """Share of the patches that are masked, in blocks."""
+    drawings: int = Field(default=4, ge=1)
+    """Times the text encoder encodes all texts with other words masked; one is drawn per item and step."""
+    codes: int = Field(default=256, ge=2)
+    """Visual codes: clusters of the map's cells."""
+    vector_weight: float = Field(default=1.0, ge=0.0)
+    """Weight of what the item's vector itself has to predict."""
+
+
+class PackageTask:
+    """Mask-then-predict on the tokens of a frozen image and a frozen text encoder.
+
+    Args:
+        dataset: as stored, with pictures and texts.
+        image: the image encoder.
+        text: the text encoder; it needs a mask token.
+        config: shapes and shares.
+        seed: of the initial values and of what is masked.
+        cache: folder of the token caches.
+        progress: called with what is encoded, the items done, and all.
+
+    Raises:
+        InputError: no pictures, no texts, or too few words to learn from.
+    """
+
+    modalities = ("image", "text")
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        image: ImageEncoder,
+        text: TextEncoder,
+        config: PackageConfig | None = None,
+        seed: int = 0,
+        cache: Path | None = None,
+        progress: NamedProgress | None = None,
+    ) -> None:
+        self.settings = config or PackageConfig()
+        report = progress or (lambda _: None)
+        pictures = image_tokens(dataset, image, cache, progress=report("pictures"))
+        texts = text_tokens(dataset, text, cache, progress=report("texts"))
+        drawings = [
+            text_tokens(
+                dataset,
+                text,
+                cache,
+                progress=report(f"masked texts {number + 1} of {self.settings.drawings}"),
+                masking=WordMasking(self.settings.word_ratio, seed * self.settings.drawings + number),
+            )
+            for number in range(self.settings.drawings)
+        ]
+        self.broken = pictures.broken
+        vocabulary = Vocabulary.count(texts.ids, texts.offsets, text.special_ids)
+        grid = (min(self.settings.grid, pictures.grid[0]), min(self.settings.grid, pictures.grid[1]))
+        codebook = _codebook(pictures, grid, self.settings.codes, seed, image.fingerprint)
+        self.data = PackageData(
+            pictures,
+            texts,
+            drawings,
+            vocabulary,
+            codebook,
+            grid,
+            min(self.settings.longest, int(np.diff(texts.offsets).max())),
+            patch_ratio=self.settings.patch_ratio,
+        )
+        stack = MultiwayStack(
+            self.data.streams, self.settings.dim, self.settings.layers, self.settings.heads, seed=seed
+        )
+        vectors = text.word_vectors()[torch.from_numpy(vocabulary.ids)].float().cpu()
+        self.model = PackageModel(stack, vectors, len(codebook.centres), self.settings.vector_weight, seed)
+        self.items: Int64 = np.flatnonzero(self.data.has().all(axis=1)).astype(np.int64)
+        self.width = self.settings.dim
+        self._encoders = {"image": (image.name, image.fingerprint), "text": (text.name, text.fingerprint)}
+
+    def loss(self, items: Int64, generator: torch.Generator) -> dict[str, Tensor]:
+        """``words``, ``patches`` and ``vector`` of a batch; see :class:`PackageModel`."""
+        terms: dict[str, Tensor] = self.model(self.data.masked(items, generator).to(self._device))
+        return terms
+
+    @torch.no_grad()
+    def held_out(self, items: Int64, generator: torch.Generator) -> dict[str, float]:
+        """Losses at masked words and patches, with the right partner and with a shuffled one."""
+        self.model.eval()
+        sums: dict[str, float] = {}
+        for chunk in np.array_split(items, math.ceil(len(items) / _AT_A_TIME)):
+            order = derangement(len(chunk), generator)
+            for prediction, partner, way in ((WORDS, PATCHES, 0), (PATCHES, WORDS, 1)):
+                batch = self.data.masked(chunk, generator, way)
+                shuffled = with_partners(batch, partner, order)
+                for key, shown in ((prediction, batch), (f"{prediction} shuffled", shuffled)):
+                    loss = float(self.model(shown.to(self._device))[prediction])
+                    sums[key] = sums.get(key, 0.0) + loss * len(chunk) / len(items)
+        return sums
+
+    @torch.no_grad()
+    def vectors(self, items: Int64, masked: Collection[str] = ()) -> Tensor:
+        """CLS of the fused pass over everything that is there."""
+        self.model.eval()
+        rows = torch.zeros(len(items), self.width)
+        for start in range(0, len(items), _AT_A_TIME):
+            content = self.data.content(items[start : start + _AT_A_TIME], masked).to(self._device)
+            has = content.present[WORDS].any(dim=1) | content.present[PATCHES].any(dim=1)
+            out = self.model.stack(content.tokens, content.present).vector
+            rows[start : start + _AT_A_TIME] = (out * has[:, None]).cpu()
+        return rows
+
+    @property
+    def _device(self) -> torch.device:
+        return self.model.stack.cls_token.device
+
+    def present(self) -> NDArray[np.bool_]:
+        """Which items have a picture or a text."""
+        return np.asarray(self.data.has().any(axis=1))
+
+    def config(self) -> dict[str, Any]:
+        """Settings, streams and encoders."""
+        return {
+            "settings": self.settings.model_dump(),
+            "streams": self.data.streams,
+            "grid": self.data.grid,
+            "encoders": {name: {"name": part[0], "sha256": part[1]} for name, part in self._encoders.items()},
+        }
+
+
+def _codebook(pictures: ImageTokens, grid: tuple[int, int], codes: int, seed: int, encoder: str) -> VisualCodebook:
+    """Clusters of the averaged cells of some pictures."""
+    places = np.unique(pictures.slot[pictures.slot >= 0])
+    drawn = torch.randperm(len(places), generator=child_generator(seed, "visual codes"))[:_FITTED_ON].sort().values
+    maps = torch.from_numpy(pictures.patches[places[drawn.numpy()]].astype(np.float32))
+    return VisualCodebook.fit(averaged(maps, pictures.grid, grid).numpy(), codes, seed, encoder)
