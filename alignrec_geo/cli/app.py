@@ -10,6 +10,7 @@ from alignrec_geo.cli.compare import compare
 from alignrec_geo.cli.doctor import doctor
 from alignrec_geo.cli.evaluate import evaluate
 from alignrec_geo.cli.output import stderr
+from alignrec_geo.cli.pretrain import pretrain
 from alignrec_geo.cli.probe import probe
 from alignrec_geo.cli.quickstart import quickstart
 from alignrec_geo.cli.recommend import recommend, similar
@@ -27,7 +28,7 @@ app = typer.Typer(
 app.command()(quickstart)
 app.add_typer(data.app, name="data")
 app.add_typer(features.app, name="features")
-for verb in (train, compare, evaluate, recommend, similar, probe, doctor):
+for verb in (pretrain, train, compare, evaluate, recommend, similar, probe, doctor):
     app.command()(verb)
 
 

@@ -25,7 +25,8 @@ def evaluate(
     from alignrec_geo.evaluation.protocols import Protocol
     from alignrec_geo.files import atomic_path
     from alignrec_geo.serving.store import load_top_items
-    from alignrec_geo.training.run_config import CONFIG, read_yaml
+    from alignrec_geo.settings import read_yaml
+    from alignrec_geo.training.run_config import CONFIG
 
     served = load_top_items(run)
     stored = read_yaml(run / CONFIG) if (run / CONFIG).exists() else {}

@@ -2,21 +2,17 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from alignrec_geo.cli.encoding import chosen_device, progress_bars
 from alignrec_geo.cli.output import JsonFlag, print_json, print_notes, print_table, stderr, stdout
 from alignrec_geo.errors import InputError
 
 if TYPE_CHECKING:
-    import torch
-
     from alignrec_geo.content.feature_report import FeatureReport
-    from alignrec_geo.content.text_tokens import Progress as Report
     from alignrec_geo.dataset.features import Features
     from alignrec_geo.dataset.store import Dataset
 
@@ -66,13 +62,13 @@ def extract(
     opened = Dataset.open(dataset)
     names = {modality: f"{name}-{modality}" if name else modality for modality in wanted}
     _refuse_existing(opened, names.values(), overwrite)
-    where = _device(device)
+    where = chosen_device(device)
     image = open_image_encoder(encoder_image, where) if "image" in wanted else None
     text = open_text_encoder(encoder_text, where) if "text" in wanted else None
     made: list[Features] = []
     broken: dict[str, str] = {}
     started = time.perf_counter()
-    with _bar() as report:
+    with progress_bars() as report:
         if image is not None:
             features, broken = extract_image(opened, image, names["image"], cache, batch_size, report("pictures"))
             made.append(features)
@@ -188,28 +184,6 @@ def _refuse_existing(dataset: "Dataset", names: Any, overwrite: bool) -> None:
     there = [name for name in names if name in dataset.feature_names]
     if there and not overwrite:
         raise InputError(f"data set '{dataset.name}' has features '{there[0]}'; pass --overwrite or another --name")
-
-
-def _device(name: str) -> "torch.device":
-    import torch
-
-    there = torch.cuda.is_available()
-    if name == "cuda" and not there:
-        raise InputError("--device cuda was asked for and torch finds no GPU; use auto or cpu")
-    return torch.device("cuda" if there and name != "cpu" else "cpu")
-
-
-@contextmanager
-def _bar() -> Iterator[Any]:
-    """Yield ``report(label)``, which makes a progress callback with a bar of its own."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=stderr, transient=True) as bar:
-
-        def report(label: str) -> "Report":
-            task = bar.add_task(label, total=None)
-            return lambda done, total: bar.update(task, completed=done, total=total)
-
-        yield report
 
 
 def _reports(path: Path, wanted: str | None) -> Iterator["FeatureReport"]:

@@ -63,8 +63,13 @@ class TrainingProgress(Observer):
 
     def epoch_done(self, record: Mapping[str, Any]) -> None:
         """Show the validation, if there was one."""
-        if self._task is None or "validation" not in record:
+        if "validation" not in record:
             return
         value = record["validation"][self._metric]
         self._best = max(self._best, value)
-        self._bar.update(self._task, validation=f"validation {self._metric} {value:.4f} (best {self._best:.4f})")
+        self.say(f"validation {self._metric} {value:.4f} (best {self._best:.4f})")
+
+    def say(self, text: str) -> None:
+        """Show a text at the end of the bar."""
+        if self._task is not None:
+            self._bar.update(self._task, validation=text)

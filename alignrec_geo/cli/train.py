@@ -99,7 +99,8 @@ def run_training(config: "RunConfig", out: Path, resume: bool = False, overwrite
 def _resolve(out: Path, chosen: dict[str, Any], config: Path | None, settings: list[str], resume: bool) -> "RunConfig":
     """The settings of a new run, or those of the run to continue, which nothing given may contradict."""
     from alignrec_geo.dataset.store import Dataset
-    from alignrec_geo.training.run_config import CONFIG, RunConfig, read_yaml
+    from alignrec_geo.settings import read_yaml
+    from alignrec_geo.training.run_config import CONFIG, RunConfig
 
     stored = RunConfig.load(out / CONFIG) if resume and (out / CONFIG).exists() else None
     base = read_yaml(config) if config is not None else {} if stored is None else stored.model_dump(mode="json")

@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from alignrec_geo.errors import InputError
 from alignrec_geo.evaluation.protocols import Protocol
 from alignrec_geo.files import atomic_path
-from alignrec_geo.training.run_config import RunConfig, read_yaml
+from alignrec_geo.settings import read_yaml
+from alignrec_geo.training.run_config import RunConfig
 from alignrec_geo.validation import checked
 
 

@@ -91,7 +91,7 @@ def image_tokens(
             for start in range(chunk.start, chunk.stop, batch_size):
                 pictures: dict[int, NDArray[np.uint8]] = {}
                 for n in range(start, min(start + batch_size, chunk.stop)):
-                    prepared = _prepare(encoder, files[n])
+                    prepared = prepare_picture(encoder, files[n])
                     if isinstance(prepared, str):
                         broken[names[n]] = prepared
                     else:
@@ -116,8 +116,8 @@ def _content(file: Path) -> str:
     return hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else "missing"
 
 
-def _prepare(encoder: ImageEncoder, file: Path) -> NDArray[np.uint8] | str:
-    """The picture as the encoder takes it, or why it cannot be read."""
+def prepare_picture(encoder: ImageEncoder, file: Path) -> NDArray[np.uint8] | str:
+    """The picture of a file as the encoder takes it, or why it cannot be read."""
     try:
         with Image.open(file) as picture:
             return encoder.prepare(picture)

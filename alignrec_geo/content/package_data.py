@@ -76,7 +76,7 @@ class PackageData:
         patches, picture, has_image = self._pictures(items)
         states, _, mask = self._words(self.texts, items)
         image = has_image & ("image" not in masked)
-        return _content(patches, picture, image, states, mask & ("text" not in masked))
+        return stream_content(patches, picture, image, states, mask & ("text" not in masked))
 
     def masked(self, items: Int64, generator: torch.Generator, way: int | None = None) -> PackageBatch:
         """A batch to learn from: every item is shown in one of the ways of :data:`SHOWN`, drawn, or in ``way``."""
@@ -100,7 +100,7 @@ class PackageData:
                 )
         codes = self.codebook.codes(patches)
         hidden = mask_patches(len(items), self.grid, generator, self.patch_ratio) & hide_patches[:, None]
-        tokens, present = _content(patches, picture, show_image, states, show_text)
+        tokens, present = stream_content(patches, picture, show_image, states, show_text)
         return PackageBatch(
             tokens,
             present,
@@ -163,7 +163,8 @@ def with_partners(batch: PackageBatch, stream: str, order: Tensor) -> PackageBat
     return batch._replace(tokens=tokens, present=present)
 
 
-def _content(patches: Tensor, picture: Tensor, image: Tensor, states: Tensor, words: Tensor) -> Content:
+def stream_content(patches: Tensor, picture: Tensor, image: Tensor, states: Tensor, words: Tensor) -> Content:
+    """Put patches ``[n, P, C]``, pictures ``[n, 1, D]`` and words ``[n, T, E]`` into their streams."""
     tokens = {PATCHES: patches, PICTURE: picture, WORDS: states}
     return Content(
         tokens, {PATCHES: image[:, None].expand(-1, patches.shape[1]), PICTURE: image[:, None], WORDS: words}

@@ -65,7 +65,7 @@ class WordHead(nn.Module):
         self.norm = nn.LayerNorm(dim, LAYER_NORM_EPS)
         self.project = Linear(dim, vectors.shape[1])
         self.project.init_parameters(child_generator(seed, "init"))
-        self.register_buffer("vectors", F.normalize(vectors - vectors.mean(dim=0), dim=1))
+        self.register_buffer("vectors", F.normalize(vectors - vectors.mean(dim=0), dim=1), persistent=False)
         self.bias = nn.Parameter(torch.zeros(len(vectors)))
 
     def forward(self, states: Tensor) -> Tensor:

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
-from alignrec_geo.content.encoders.base import ImageEncoder, TextEncoder
+from alignrec_geo.content.encoders import open_image_encoder, open_text_encoder
+from alignrec_geo.content.encoders.choose import PACKAGE
 from alignrec_geo.content.image_tokens import ImageTokens, image_tokens
 from alignrec_geo.content.multiway import MultiwayStack
 from alignrec_geo.content.package_data import PackageData, averaged, derangement, with_partners
@@ -64,29 +65,31 @@ class PackageTask:
 
     Args:
         dataset: as stored, with pictures and texts.
-        image: the image encoder.
-        text: the text encoder; it needs a mask token.
+        encoders: sources of the image and the text encoder: ``package``, or a local folder. The text encoder needs a
+            mask token.
         config: shapes and shares.
         seed: of the initial values and of what is masked.
         cache: folder of the token caches.
-        progress: called with what is encoded, the items done, and all.
+        progress: called with what is going to be encoded; returns what is told of it.
+        device: where the frozen encoders run; the CPU if not given.
 
     Raises:
         InputError: no pictures, no texts, or too few words to learn from.
     """
 
-    modalities = ("image", "text")
+    modalities: tuple[str, ...] = ("image", "text")
 
     def __init__(
         self,
         dataset: Dataset,
-        image: ImageEncoder,
-        text: TextEncoder,
+        encoders: tuple[str, str] = (PACKAGE, PACKAGE),
         config: PackageConfig | None = None,
         seed: int = 0,
         cache: Path | None = None,
         progress: NamedProgress | None = None,
+        device: torch.device | None = None,
     ) -> None:
+        image, text = open_image_encoder(encoders[0], device), open_text_encoder(encoders[1], device)
         self.settings = config or PackageConfig()
         report = progress or (lambda _: None)
         pictures = image_tokens(dataset, image, cache, progress=report("pictures"))
@@ -122,7 +125,10 @@ class PackageTask:
         self.model = PackageModel(stack, vectors, len(codebook.centres), self.settings.vector_weight, seed)
         self.items: Int64 = np.flatnonzero(self.data.has().all(axis=1)).astype(np.int64)
         self.width = self.settings.dim
-        self._encoders = {"image": (image.name, image.fingerprint), "text": (text.name, text.fingerprint)}
+        self._encoders = {
+            "image": {"source": encoders[0], "name": image.name, "sha256": image.fingerprint},
+            "text": {"source": encoders[1], "name": text.name, "sha256": text.fingerprint},
+        }
 
     def loss(self, items: Int64, generator: torch.Generator) -> dict[str, Tensor]:
         """``words``, ``patches`` and ``vector`` of a batch; see :class:`PackageModel`."""
@@ -170,7 +176,8 @@ class PackageTask:
             "settings": self.settings.model_dump(),
             "streams": self.data.streams,
             "grid": self.data.grid,
-            "encoders": {name: {"name": part[0], "sha256": part[1]} for name, part in self._encoders.items()},
+            "modalities": list(self.modalities),
+            "encoders": self._encoders,
         }
 
 

@@ -17,14 +17,17 @@ class PretrainTask(Protocol):
     The frozen package encoders, feature matrices and BEiT-3 each have one.
     """
 
-    model: nn.Module
-    """All that trains; the loop moves it to the device."""
     modalities: tuple[str, ...]
     """What an item may have, ``("image", "text")`` for example."""
     items: Int64
     """Rows of the data set that have something to learn from: at least two modalities."""
     width: int
     """D of the item vectors."""
+
+    @property
+    def model(self) -> nn.Module:
+        """All that trains."""
+        ...
 
     def loss(self, items: Int64, generator: torch.Generator) -> dict[str, Tensor]:
         """Named, already weighted terms of a batch of item rows; their sum is minimised. Masks are drawn here."""

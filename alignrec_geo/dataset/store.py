@@ -121,7 +121,7 @@ class Dataset:
             raise InputError(f"data set '{self.name}' has no folder yet; save it first")
         taken = [part.name for part in features if part.name in self.feature_names]
         if taken and not overwrite:
-            raise InputError(f"data set '{self.name}' has features '{taken[0]}' already; pass --overwrite to replace them")
+            raise InputError(f"data set '{self.name}' has features '{taken[0]}' already; overwrite replaces them")
         for part in map(self._fitting, features):
             file = f"features/{part.name}.safetensors"
             part.save(self.path / file)

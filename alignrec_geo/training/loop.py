@@ -11,6 +11,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from alignrec_geo.checkpoint import (
+    TrainingState,
+    load_checkpoint,
+    load_trainable,
+    save_checkpoint,
+    trainable_state,
+)
 from alignrec_geo.dataset.interactions import Split
 from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.embeddings import Embeddings
@@ -22,13 +29,6 @@ from alignrec_geo.kernels.backends import check_backends, use_backends
 from alignrec_geo.kernels.config import KernelConfig
 from alignrec_geo.models.base import Batch, Recommender
 from alignrec_geo.randomness import child_generator
-from alignrec_geo.checkpoint import (
-    TrainingState,
-    load_checkpoint,
-    load_trainable,
-    save_checkpoint,
-    trainable_state,
-)
 from alignrec_geo.training.config import TrainingConfig
 from alignrec_geo.training.observer import Observer, tensorboard_observer
 from alignrec_geo.training.run_config import RunConfig

@@ -1,7 +1,6 @@
 """The resolved settings of a run: from a YAML file, from ``key=value`` pairs, and checked as a whole."""
 
 from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from alignrec_geo.files import atomic_path
 from alignrec_geo.kernels.config import KernelConfig
 from alignrec_geo.models import find_model, model_name
 from alignrec_geo.models.base import ModelConfig, Recommender
+from alignrec_geo.settings import check_keys, home_of, parse_setting, read_yaml
 from alignrec_geo.training.config import TrainingConfig
 from alignrec_geo.validation import checked
 
@@ -67,10 +67,10 @@ class RunConfig(BaseModel):
             values[name] = dict(section)
         values["training"] = {**model.config_class.training_defaults, **values["training"]}
         for setting in settings:
-            section, key, value = _parse_setting(setting, sections)
+            section, key, value = parse_setting(setting, sections)
             values[section][key] = value
         for name, kind in sections.items():
-            _check_keys(name, values[name], kind)
+            check_keys(name, values[name], kind)
             values[name] = checked(kind, values[name], section=name)
         return checked(cls, values)
 
@@ -125,60 +125,8 @@ class RunConfig(BaseModel):
 
 def has_setting(model: type[Recommender], path: str) -> bool:
     """Whether a run of the model has the setting ``SECTION.NAME`` or, in any section, ``NAME``."""
-    return _home(path, _sections(model)) is not None
-
-
-def read_yaml(path: Path) -> dict[str, Any]:
-    """Read a YAML file of settings.
-
-    Raises:
-        InputError: the file is missing, or is not a YAML mapping.
-    """
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from None
-    if not isinstance(content, dict):
-        raise InputError(f"{path}: settings must be key: value pairs (got {type(content).__name__})")
-    return content
-
-
-def _parse_setting(setting: str, sections: Mapping[str, type[BaseModel]]) -> tuple[str, str, Any]:
-    path, equals, text = setting.partition("=")
-    if not equals or not path:
-        raise InputError(f"--set takes key=value (got '{setting}')")
-    try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError:
-        raise InputError(f"--set {path}: '{text}' is not a value") from None
-    home = _home(path, sections)
-    if home is None:
-        raise _unknown_key(path, [f"{name}.{key}" for name, kind in sections.items() for key in kind.model_fields])
-    return *home, value
+    return home_of(path, _sections(model)) is not None
 
 
 def _sections(model: type[Recommender]) -> dict[str, type[BaseModel]]:
     return dict(zip(SECTIONS, (model.config_class, TrainingConfig, KernelConfig), strict=True))
-
-
-def _home(path: str, sections: Mapping[str, type[BaseModel]]) -> tuple[str, str] | None:
-    """The section and the name of a setting."""
-    section, dot, key = path.rpartition(".")
-    homes = [name for name, kind in sections.items() if key in kind.model_fields and (not dot or name == section)]
-    return (homes[0], key) if homes else None
-
-
-def _check_keys(section: str, values: Mapping[str, Any], kind: type[BaseModel]) -> None:
-    for key in values:
-        if key not in kind.model_fields:
-            raise _unknown_key(f"{section}.{key}", [f"{section}.{name}" for name in kind.model_fields])
-
-
-def _unknown_key(key: str, known: list[str]) -> InputError:
-    plain = {setting.rpartition(".")[2]: setting for setting in known}
-    name = key.rpartition(".")[2]
-    close = get_close_matches(name, plain, n=1) or [known for known in plain if name in known]
-    hint = f" (did you mean '{plain[close[0]]}'?)" if close else ""
-    return InputError(f"unknown setting '{key}'{hint}; there are: {', '.join(known)}")

@@ -1,0 +1,50 @@
+"""Open an encoder that was pre-trained on a data set."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from alignrec_geo.checkpoint import read_tensors
+from alignrec_geo.content.align import CONFIG, MODEL
+from alignrec_geo.content.item_encoder import ItemEncoder
+from alignrec_geo.dataset.store import Dataset
+from alignrec_geo.errors import InputError
+from alignrec_geo.files import read_json
+
+Opener = Callable[[Path, dict[str, Any], dict[str, Tensor], torch.device], ItemEncoder]
+"""From the folder, ``config.json``, the stored tensors and the device to an encoder."""
+
+
+def open_pretrained(dataset: Dataset, feature: str, device: torch.device | None = None) -> ItemEncoder:
+    """Open the encoder that made the features ``feature`` of a data set.
+
+    Args:
+        dataset: as stored; the encoder is in its folder ``encoders/FEATURE``.
+        feature: name of the features.
+        device: where to run; the CPU if not given.
+
+    Raises:
+        InputError: the folder is missing, incomplete, or not an encoder of this program.
+    """
+    folder = dataset.encoder_folder(feature)
+    if not (folder / MODEL).exists():
+        raise InputError(f"{folder}: no encoder there; features '{feature}' came without it, or 'pretrain' was cut off")
+    config = read_json(folder / CONFIG)
+    kind = config.get("kind") if isinstance(config, dict) else None
+    openers = _openers()
+    if kind not in openers:
+        raise InputError(f"{folder / CONFIG}: unknown kind of encoder (got {kind!r}); known: {', '.join(openers)}")
+    tensors, _ = read_tensors(folder / MODEL)
+    try:
+        return openers[kind](folder, config, tensors, device or torch.device("cpu"))
+    except (KeyError, RuntimeError) as error:  # load_state_dict says RuntimeError
+        raise InputError(f"{folder}: {CONFIG} and {MODEL} do not fit each other ({error})") from None
+
+
+def _openers() -> dict[str, Opener]:
+    from alignrec_geo.content.package_encoder import open_package_encoder
+
+    return {"package": open_package_encoder}
