@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from alignrec_geo.content.image_tokens import ImageTokens
+from alignrec_geo.content.item_summary import ItemSummary, Parts
 from alignrec_geo.content.masking import mask_patches
 from alignrec_geo.content.package_model import PATCHES, PICTURE, WORDS, PackageBatch
 from alignrec_geo.content.text_tokens import TextTokens
@@ -21,15 +23,30 @@ SHOWN = ("words", "patches", "image only", "text only")
 """What is done to an item that has both: words masked, patches masked, the text left out, the picture left out."""
 
 
+class Texts(NamedTuple):
+    """Tokens and vectors of ``n`` texts."""
+
+    states: Tensor
+    """``[n, T, E]``."""
+    ids: Tensor
+    """``[n, T]``."""
+    mask: Tensor
+    """True at tokens, ``[n, T]`` bool."""
+    pooled: Tensor
+    """``[n, E]``."""
+
+
 class Content(NamedTuple):
-    """The unmasked tokens of ``n`` items."""
+    """The unmasked tokens of ``n`` items, and their summaries."""
 
     tokens: dict[str, Tensor]
     present: dict[str, Tensor]
+    seen: Tensor
 
     def to(self, device: torch.device) -> "Content":
         """The same on another device."""
-        return Content(*({name: part.to(device) for name, part in parts.items()} for parts in self))
+        tokens, present = ({name: part.to(device) for name, part in parts.items()} for parts in self[:2])
+        return Content(tokens, present, self.seen.to(device))
 
 
 @dataclass(frozen=True)
@@ -40,7 +57,7 @@ class PackageData:
         images: patch maps and vectors of the pictures.
         texts: token states of the texts as they are.
         masked_texts: the same texts with words hidden, several drawings; one is drawn per item and step.
-        vocabulary: the words that are predicted.
+        summary: says what an item is; its words are those that are predicted.
         codebook: the visual codes that are predicted.
         grid: the map is averaged to so many rows and columns.
         longest: words a text is cut to.
@@ -51,12 +68,17 @@ class PackageData:
     images: ImageTokens
     texts: TextTokens
     masked_texts: Sequence[TextTokens]
-    vocabulary: Vocabulary
+    summary: ItemSummary
     codebook: VisualCodebook
     grid: tuple[int, int] = (7, 7)
     longest: int = 96
     shares: tuple[float, float, float, float] = (0.35, 0.35, 0.15, 0.15)
     patch_ratio: float = 0.4
+
+    @cached_property
+    def vocabulary(self) -> Vocabulary:
+        """The words that are predicted."""
+        return self.summary.vocabulary
 
     @property
     def streams(self) -> dict[str, tuple[int, int]]:
@@ -74,41 +96,36 @@ class PackageData:
     def content(self, items: Int64, masked: Collection[str] = ()) -> Content:
         """Everything there is of the items, but for modalities (``image``, ``text``) in ``masked``."""
         patches, picture, has_image = self._pictures(items)
-        states, _, mask = self._words(self.texts, items)
-        image = has_image & ("image" not in masked)
-        return stream_content(patches, picture, image, states, mask & ("text" not in masked))
+        texts = self._texts(self.texts, items)
+        image, words = has_image & ("image" not in masked), texts.mask & ("text" not in masked)
+        return stream_content(patches, picture, image, texts, words, self.summary)
 
     def masked(self, items: Int64, generator: torch.Generator, way: int | None = None) -> PackageBatch:
         """A batch to learn from: every item is shown in one of the ways of :data:`SHOWN`, drawn, or in ``way``."""
         patches, picture, has_image = self._pictures(items)
-        states, ids, mask = self._words(self.texts, items)
-        has_text = mask.any(dim=1)
-        both = has_image & has_text
+        texts = self._texts(self.texts, items)
+        whole = stream_content(patches, picture, has_image, texts, texts.mask, self.summary).seen
+        both = has_image & texts.mask.any(dim=1)
         ways = torch.multinomial(torch.tensor(self.shares), len(items), replacement=True, generator=generator)
         ways = ways if way is None else torch.full_like(ways, way)
-        hide_words, hide_patches = has_text & (~both | (ways == 0)), has_image & (~both | (ways == 1))
-        show_image, show_text = has_image & ~(both & (ways == 3)), mask & ~(both & (ways == 2))[:, None]
-        target = torch.full_like(ids, -1)
-        drawn = torch.randint(len(self.masked_texts), (len(items),), generator=generator)
-        for number, text in enumerate(self.masked_texts):
-            rows = hide_words & (drawn == number)
-            if bool(rows.any()):
-                other, other_ids, _ = self._words(text, items[rows.numpy()])
-                states[rows, : other.shape[1]] = other
-                target[rows, : other.shape[1]] = torch.where(
-                    other_ids != ids[rows, : other.shape[1]], self.vocabulary.number(ids[rows, : other.shape[1]]), -1
-                )
+        hide_words, hide_patches = ~has_image | (both & (ways == 0)), has_image & (~both | (ways == 1))
+        show_image, show_text = has_image & ~(both & (ways == 3)), texts.mask & ~(both & (ways == 2))[:, None]
+        shown, hidden_words = self._hide_words(texts, items, hide_words, generator)
         codes = self.codebook.codes(patches)
         hidden = mask_patches(len(items), self.grid, generator, self.patch_ratio) & hide_patches[:, None]
-        tokens, present = stream_content(patches, picture, show_image, states, show_text)
+        tokens, present, _ = stream_content(patches, picture, show_image, shown, show_text, None)
+        # a picture of which patches are hidden says nothing in the summary, and hidden words are not counted
+        seen = stream_content(
+            patches, picture, show_image & ~hide_patches, shown, show_text, self.summary, ~hidden_words
+        ).seen
         return PackageBatch(
             tokens,
             present,
             {PATCHES: hidden, PICTURE: hide_patches[:, None]},
-            word_target=target,
+            word_target=torch.where(hidden_words, self.vocabulary.number(texts.ids), -1),
             code_target=torch.where(hidden, codes, -1),
-            bag=self.vocabulary.bags(ids, mask),
-            code_bag=self._code_bags(codes, has_image),
+            seen=seen,
+            whole=whole,
         )
 
     def _pictures(self, items: Int64) -> tuple[Tensor, Tensor, Tensor]:
@@ -119,14 +136,26 @@ class PackageData:
         picture[has, 0] = torch.from_numpy(self.images.pooled[slots[slots >= 0]])
         return patches, picture, has
 
-    def _words(self, texts: TextTokens, items: Int64) -> tuple[Tensor, Tensor, Tensor]:
+    def _texts(self, texts: TextTokens, items: Int64) -> Texts:
         ids, states, mask = texts.batch(items.tolist())
-        return states[:, : self.longest], ids[:, : self.longest], mask[:, : self.longest]
+        slots = texts.slot[items]
+        pooled = torch.zeros(len(items), texts.pooled.shape[1])
+        pooled[torch.from_numpy(slots >= 0)] = torch.from_numpy(texts.pooled[slots[slots >= 0]])
+        return Texts(states[:, : self.longest], ids[:, : self.longest], mask[:, : self.longest], pooled)
 
-    def _code_bags(self, codes: Tensor, has: Tensor) -> Tensor:
-        bags = torch.zeros(len(codes), len(self.codebook.centres))
-        bags.scatter_add_(1, codes, torch.full(codes.shape, 1.0 / codes.shape[1]))
-        return bags * has[:, None]
+    def _hide_words(self, texts: Texts, items: Int64, rows: Tensor, generator: torch.Generator) -> tuple[Texts, Tensor]:
+        """The texts with words hidden in ``rows``, one drawing each, and which words those are."""
+        shown = Texts(texts.states.clone(), texts.ids, texts.mask, texts.pooled.clone())
+        hidden = torch.zeros_like(texts.mask)
+        drawn = torch.randint(len(self.masked_texts), (len(items),), generator=generator)
+        for number, drawing in enumerate(self.masked_texts):
+            chosen = rows & (drawn == number)
+            if bool(chosen.any()):
+                other = self._texts(drawing, items[chosen.numpy()])
+                length = other.ids.shape[1]
+                shown.states[chosen, :length], shown.pooled[chosen] = other.states, other.pooled
+                hidden[chosen, :length] = other.ids != texts.ids[chosen, :length]
+        return shown, hidden
 
 
 def averaged(maps: Tensor, grid: tuple[int, int], onto: tuple[int, int]) -> Tensor:
@@ -163,9 +192,31 @@ def with_partners(batch: PackageBatch, stream: str, order: Tensor) -> PackageBat
     return batch._replace(tokens=tokens, present=present)
 
 
-def stream_content(patches: Tensor, picture: Tensor, image: Tensor, states: Tensor, words: Tensor) -> Content:
-    """Put patches ``[n, P, C]``, pictures ``[n, 1, D]`` and words ``[n, T, E]`` into their streams."""
-    tokens = {PATCHES: patches, PICTURE: picture, WORDS: states}
-    return Content(
-        tokens, {PATCHES: image[:, None].expand(-1, patches.shape[1]), PICTURE: image[:, None], WORDS: words}
-    )
+def stream_content(
+    patches: Tensor,
+    picture: Tensor,
+    image: Tensor,
+    texts: Texts,
+    words: Tensor,
+    summary: ItemSummary | None,
+    counted: Tensor | None = None,
+) -> Content:
+    """Put pictures and texts into the streams, and summarise them.
+
+    Args:
+        patches: ``[n, P, C]``.
+        picture: ``[n, 1, D]``.
+        image: which items show their picture, ``[n]`` bool.
+        texts: ids, states and vectors.
+        words: which tokens are shown, ``[n, T]`` bool.
+        summary: makes the summaries; ``None`` leaves them empty.
+        counted: of the words that are shown, those that the summary counts; all if not given.
+    """
+    tokens = {PATCHES: patches, PICTURE: picture, WORDS: texts.states}
+    whole = image[:, None]  # a picture is there as a whole or not at all
+    present = {PATCHES: whole.expand(-1, patches.shape[1]), PICTURE: whole, WORDS: words}
+    if summary is None:
+        return Content(tokens, present, torch.zeros(len(patches), 0))
+    bag = words if counted is None else words & counted
+    parts = Parts(texts.pooled, texts.ids, bag, picture[:, 0], words.any(dim=1), image)
+    return Content(tokens, present, summary(parts))

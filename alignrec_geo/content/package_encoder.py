@@ -13,13 +13,14 @@ from alignrec_geo.content.encoders import open_image_encoder, open_text_encoder
 from alignrec_geo.content.encoders.base import ImageEncoder, TextEncoder
 from alignrec_geo.content.image_tokens import prepare_picture
 from alignrec_geo.content.item_encoder import NewItem
+from alignrec_geo.content.item_summary import ItemSummary
 from alignrec_geo.content.multiway import MultiwayStack
-from alignrec_geo.content.package_data import Content, averaged, stream_content
-from alignrec_geo.content.package_model import PATCHES, WORDS
+from alignrec_geo.content.package_data import Content, Texts, averaged, stream_content
+from alignrec_geo.content.package_model import PATCHES, WORDS, FusedEncoder
 from alignrec_geo.content.whitening import Whitening
 from alignrec_geo.errors import InputError
 
-_STACK = "stack."
+_OURS = "encoder."
 
 
 class PackageItemEncoder:
@@ -28,10 +29,10 @@ class PackageItemEncoder:
     Args:
         image: the image encoder that the stack was trained on.
         text: the text encoder.
-        stack: the trained stack.
+        model: the trained model.
         grid: the picture's map is averaged to so many rows and columns.
         whitening: of the vectors, if any.
-        device: where the stack is.
+        device: where the model is.
     """
 
     name = "multiway stack on package encoders"
@@ -41,14 +42,14 @@ class PackageItemEncoder:
         self,
         image: ImageEncoder,
         text: TextEncoder,
-        stack: MultiwayStack,
+        model: FusedEncoder,
         grid: tuple[int, int],
         whitening: Whitening | None,
         device: torch.device,
     ) -> None:
         self._image, self._text, self._grid, self._whitening, self._device = image, text, grid, whitening, device
-        self._stack = stack.to(device).eval()
-        self.width = stack.dim
+        self._model = model.to(device).eval()
+        self.width = len(model.readout.compress)
 
     @torch.no_grad()
     def encode(self, items: Sequence[NewItem], masked: Collection[str] = ()) -> tuple[Tensor, Tensor]:
@@ -57,7 +58,7 @@ class PackageItemEncoder:
         texts = {} if "text" in masked else {n: item.text for n, item in enumerate(items) if item.text}
         content = self._content(len(items), pictures, texts).to(self._device)
         has = content.present[WORDS].any(dim=1) | content.present[PATCHES].any(dim=1)
-        vectors = self._stack(content.tokens, content.present).vector.float().cpu()
+        vectors = self._model(*content).float().cpu()
         vectors = vectors if self._whitening is None else self._whitening(vectors)
         return vectors * has.cpu()[:, None], has.cpu()
 
@@ -70,7 +71,7 @@ class PackageItemEncoder:
         return found
 
     def _content(self, n: int, pictures: dict[int, NDArray[np.uint8]], texts: dict[int, str]) -> Content:
-        shapes = self._stack.shapes
+        shapes = self._model.stack.shapes
         cells, width = shapes[PATCHES]
         patches, picture = torch.zeros(n, cells, width), torch.zeros(n, 1, self._image.width)
         has = torch.zeros(n, dtype=torch.bool)
@@ -80,14 +81,24 @@ class PackageItemEncoder:
             half = out.patches.to("cpu", torch.float16).float()  # as the token cache keeps them
             patches[rows], picture[rows, 0] = averaged(half, self._image.grid, self._grid), out.pooled.float().cpu()
             has[rows] = True
-        longest, wide = shapes[WORDS]
-        states, mask = torch.zeros(n, longest, wide), torch.zeros(n, longest, dtype=torch.bool)
+        words = self._words(n, texts)
+        return stream_content(patches, picture, has, words, words.mask, self._model.summary)
+
+    def _words(self, n: int, texts: dict[int, str]) -> Texts:
+        longest, wide = self._model.stack.shapes[WORDS]
+        states, pooled = torch.zeros(n, longest, wide), torch.zeros(n, self._text.width)
+        ids, mask = torch.zeros(n, longest, dtype=torch.int64), torch.zeros(n, longest, dtype=torch.bool)
         if texts:
-            found = self._text.encode(self._text.tokenize(list(texts.values())))
+            rows, tokens = list(texts), self._text.tokenize(list(texts.values()))
+            found = self._text.encode(tokens)
             length = min(longest, found.states.shape[1])
-            states[list(texts), :length] = found.states[:, :length].to("cpu", torch.float16).float()
-            mask[list(texts), :length] = found.mask[:, :length].cpu()
-        return stream_content(patches, picture, has, states, mask)
+            states[rows, :length] = found.states[:, :length].to("cpu", torch.float16).float()
+            mask[rows, :length] = found.mask[:, :length].cpu()
+            pooled[rows] = found.pooled.float().cpu()
+            for row, text in zip(rows, tokens, strict=True):
+                kept = text[:longest]
+                ids[row, : len(kept)] = torch.tensor(kept)
+        return Texts(states, ids, mask, pooled)
 
 
 def open_package_encoder(
@@ -106,7 +117,9 @@ def open_package_encoder(
         if opened.fingerprint != said["sha256"]:
             raise InputError(f"{folder}: it was trained on another '{said['name']}' (sha256 {said['sha256'][:12]}…)")
     streams = {name: (int(tokens), int(width)) for name, (tokens, width) in task["streams"].items()}
-    stack = MultiwayStack(streams, settings["dim"], settings["layers"], settings["heads"])
-    stack.load_state_dict({name.removeprefix(_STACK): t for name, t in tensors.items() if name.startswith(_STACK)})
+    stack = MultiwayStack(streams, settings["hidden"], settings["layers"], settings["heads"])
+    summary = ItemSummary.empty(text.width, task["words"], image.width, settings["picture_share"])
+    model = FusedEncoder(stack, summary, task["width"])
+    model.load_state_dict({name.removeprefix(_OURS): t for name, t in tensors.items() if name.startswith(_OURS)})
     rows, columns = task["grid"]
-    return PackageItemEncoder(image, text, stack, (int(rows), int(columns)), Whitening.of(tensors), device)
+    return PackageItemEncoder(image, text, model, (int(rows), int(columns)), Whitening.of(tensors), device)

@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from alignrec_geo.content.item_summary import ItemSummary, Readout
 from alignrec_geo.content.multiway import MultiwayStack
 from alignrec_geo.content.multiway_block import LAYER_NORM_EPS, Linear
 from alignrec_geo.content.objective import masked_cross_entropy
@@ -29,10 +30,10 @@ class PackageBatch(NamedTuple):
     """Numbers of the words to predict, ``[n, T]``, -1 elsewhere."""
     code_target: Tensor
     """Visual codes of the patches to predict, ``[n, P]``, -1 elsewhere."""
-    bag: Tensor
-    """The words of each item as a distribution, ``[n, V]``; zeros without text."""
-    code_bag: Tensor
-    """The codes of each item as a distribution, ``[n, K]``; zeros without picture."""
+    seen: Tensor
+    """What the summaries say of what is shown, ``[n, S]``."""
+    whole: Tensor
+    """What they say of all there is, ``[n, S]``."""
 
     def to(self, device: torch.device) -> "PackageBatch":
         """The same batch on another device."""
@@ -40,7 +41,7 @@ class PackageBatch(NamedTuple):
             {name: part.to(device) for name, part in parts.items()}
             for parts in (self.tokens, self.present, self.masked)
         )
-        targets = (self.word_target, self.code_target, self.bag, self.code_bag)
+        targets = (self.word_target, self.code_target, self.seen, self.whole)
         return PackageBatch(tokens, present, masked, *(target.to(device) for target in targets))
 
 
@@ -88,22 +89,43 @@ class CodeHead(nn.Sequential):
         super().__init__(nn.LayerNorm(dim, LAYER_NORM_EPS), linear)
 
 
+class FusedEncoder(nn.Module):
+    """The part that encodes: the stack, the summaries, and what is read out of both.
+
+    Args:
+        stack: its streams are :data:`PATCHES`, :data:`PICTURE` and :data:`WORDS`.
+        summary: of what is seen of an item.
+        dim: D, width of the item vectors.
+
+    Shapes:
+        tokens and presence per stream, ``seen [n, S]`` -> ``[n, D]``; zeros where nothing is present
+    """
+
+    def __init__(self, stack: MultiwayStack, summary: ItemSummary, dim: int) -> None:
+        super().__init__()
+        self.stack, self.summary = stack, summary
+        self.readout = Readout(summary.width, stack.dim, dim)
+
+    def forward(self, tokens: Mapping[str, Tensor], present: Mapping[str, Tensor], seen: Tensor) -> Tensor:
+        """Return the item vectors."""
+        vectors: Tensor = self.readout(seen, self.stack(tokens, present).vector)
+        return vectors * torch.cat(list(present.values()), dim=1).any(dim=1)[:, None]
+
+
 class PackageModel(nn.Module):
     r"""Mask-then-predict on tokens of frozen encoders, and an item vector that has to say what was masked.
 
     .. math::
         \mathcal L = \underbrace{-\tfrac1{|W|} \sum_{w \in W} \log p(w \mid h_w)}_{\text{words}}
         + \underbrace{-\tfrac1{|V|} \sum_{v \in V} \log p(z_v \mid h_v)}_{\text{patches}}
-        - \lambda \underbrace{\Big(\sum_w q_i(w) \log p(w \mid x_i)
-        + \sum_z r_i(z) \log p(z \mid x_i)\Big)}_{\text{vector}}
+        + \lambda \underbrace{\lVert \hat s(x_i) - s_i \rVert^2}_{\text{vector}}
 
-    The first two are those of `"BEiT-3" <https://arxiv.org/abs/2208.10442>`_. They never ask anything of CLS, the
-    item's vector :math:`x_i`; the third does: from the masked sequence, CLS predicts all words of the item
-    (:math:`q_i`, weighted by inverse document frequency) and all its visual codes (:math:`r_i`), those that are hidden
-    included.
+    The first two are those of `"BEiT-3" <https://arxiv.org/abs/2208.10442>`_. They never ask anything of the item's
+    vector :math:`x_i`; the third does: from what is shown of an item, its vector predicts the summary :math:`s_i` of
+    all of it (:class:`~alignrec_geo.content.item_summary.ItemSummary`), hidden words and hidden pictures included.
 
     Args:
-        stack: the encoder; its streams are among :data:`PATCHES`, :data:`PICTURE`, :data:`WORDS`.
+        encoder: what is pre-trained.
         word_vectors: of the vocabulary, ``[V, E]``.
         codes: number K of visual codes.
         vector_weight: λ.
@@ -111,28 +133,26 @@ class PackageModel(nn.Module):
     """
 
     def __init__(
-        self, stack: MultiwayStack, word_vectors: Tensor, codes: int, vector_weight: float = 1.0, seed: int = 0
+        self,
+        encoder: FusedEncoder,
+        word_vectors: Tensor,
+        codes: int,
+        vector_weight: float = 1.0,
+        seed: int = 0,
     ) -> None:
         super().__init__()
-        self.stack, self.vector_weight = stack, vector_weight
-        self.word_head, self.bag_head = (WordHead(stack.dim, word_vectors, seed) for _ in range(2))
-        self.code_head, self.code_bag_head = (CodeHead(stack.dim, codes, seed) for _ in range(2))
+        self.encoder, self.vector_weight = encoder, vector_weight
+        self.word_head = WordHead(encoder.stack.dim, word_vectors, seed)
+        self.code_head = CodeHead(encoder.stack.dim, codes, seed)
 
     def forward(self, batch: PackageBatch) -> dict[str, Tensor]:
         """Return the loss terms ``words``, ``patches`` and ``vector``."""
-        out = self.stack(batch.tokens, batch.present, batch.masked)
+        out = self.encoder.stack(batch.tokens, batch.present, batch.masked)
         words, codes = batch.word_target, batch.code_target
-        vector = _bag_loss(self.bag_head(out.vector), batch.bag) + _bag_loss(
-            self.code_bag_head(out.vector), batch.code_bag
-        )
+        readout = self.encoder.readout
+        missed = readout.predict(readout(batch.seen, out.vector)).float() - batch.whole
         return {
             "words": masked_cross_entropy(out.streams[WORDS], words >= 0, words, self.word_head),
             "patches": masked_cross_entropy(out.streams[PATCHES], codes >= 0, codes, self.code_head),
-            "vector": self.vector_weight * vector,
+            "vector": self.vector_weight * missed.square().sum(dim=1).mean(),
         }
-
-
-def _bag_loss(logits: Tensor, bag: Tensor) -> Tensor:
-    """Cross-entropy with a distribution, averaged over the items that have one."""
-    having = (bag.sum(dim=1) > 0).sum().clamp_min(1)
-    return -(bag * logits.float().log_softmax(dim=1)).sum() / having

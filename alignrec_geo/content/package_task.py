@@ -14,10 +14,11 @@ from torch import Tensor
 from alignrec_geo.content.encoders import open_image_encoder, open_text_encoder
 from alignrec_geo.content.encoders.choose import PACKAGE
 from alignrec_geo.content.image_tokens import ImageTokens, image_tokens
+from alignrec_geo.content.item_summary import ItemSummary
 from alignrec_geo.content.multiway import MultiwayStack
 from alignrec_geo.content.package_data import PackageData, averaged, derangement, with_partners
-from alignrec_geo.content.package_model import PATCHES, WORDS, PackageModel
-from alignrec_geo.content.text_tokens import Progress, WordMasking, text_tokens
+from alignrec_geo.content.package_model import PATCHES, WORDS, FusedEncoder, PackageModel
+from alignrec_geo.content.text_tokens import Progress, TextTokens, WordMasking, text_tokens
 from alignrec_geo.content.visual_codes import VisualCodebook
 from alignrec_geo.content.vocabulary import Vocabulary
 from alignrec_geo.dataset.interactions import Int64
@@ -28,7 +29,7 @@ NamedProgress = Callable[[str], Progress | None]
 """Called with what is going to be encoded; returns what is to be told of it."""
 
 _FITTED_ON = 4096
-"""Pictures that the visual codes are fitted on."""
+"""Items that visual codes and principal directions are fitted on."""
 _AT_A_TIME = 128
 """Items encoded together where nothing is trained."""
 
@@ -38,12 +39,14 @@ class PackageConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    dim: int = Field(default=256, ge=8)
-    """Width of the stack, and of the item vectors."""
+    dim: int = Field(default=512, ge=2)
+    """Width of the item vectors; with fewer items than that, their number less one."""
+    hidden: int = Field(default=256, ge=8)
+    """Width of the stack."""
     layers: int = Field(default=3, ge=1)
     """Multiway blocks."""
     heads: int = Field(default=4, ge=1)
-    """Attention heads; they divide ``dim``."""
+    """Attention heads; they divide ``hidden``."""
     grid: int = Field(default=7, ge=1)
     """The picture's map is averaged to so many rows and columns."""
     longest: int = Field(default=96, ge=4)
@@ -56,6 +59,8 @@ class PackageConfig(BaseModel):
     """Times the text encoder encodes all texts with other words masked; one is drawn per item and step."""
     codes: int = Field(default=256, ge=2)
     """Visual codes: clusters of the map's cells."""
+    picture_share: float = Field(default=0.2, ge=0.0)
+    """Weight of the picture in what an item is, beside 1 each for the sense of its text and for its words."""
     vector_weight: float = Field(default=1.0, ge=0.0)
     """Weight of what the item's vector itself has to predict."""
 
@@ -108,27 +113,36 @@ class PackageTask:
         vocabulary = Vocabulary.count(texts.ids, texts.offsets, text.special_ids)
         grid = (min(self.settings.grid, pictures.grid[0]), min(self.settings.grid, pictures.grid[1]))
         codebook = _codebook(pictures, grid, self.settings.codes, seed, image.fingerprint)
+        summary = ItemSummary.fit(_vectors(texts), _vectors(pictures), vocabulary, self.settings.picture_share)
         self.data = PackageData(
             pictures,
             texts,
             drawings,
-            vocabulary,
+            summary,
             codebook,
             grid,
             min(self.settings.longest, int(np.diff(texts.offsets).max())),
             patch_ratio=self.settings.patch_ratio,
         )
         stack = MultiwayStack(
-            self.data.streams, self.settings.dim, self.settings.layers, self.settings.heads, seed=seed
+            self.data.streams, self.settings.hidden, self.settings.layers, self.settings.heads, seed=seed
         )
-        vectors = text.word_vectors()[torch.from_numpy(vocabulary.ids)].float().cpu()
-        self.model = PackageModel(stack, vectors, len(codebook.centres), self.settings.vector_weight, seed)
+        words = text.word_vectors()[torch.from_numpy(vocabulary.ids)].float().cpu()
         self.items: Int64 = np.flatnonzero(self.data.has().all(axis=1)).astype(np.int64)
-        self.width = self.settings.dim
+        self.width = max(2, min(self.settings.dim, len(self.items) - 1))
+        encoder = FusedEncoder(stack, summary, self.width)
+        self._model = PackageModel(encoder, words, len(codebook.centres), self.settings.vector_weight, seed)
+        drawn = torch.randperm(len(self.items), generator=child_generator(seed, "summaries"))[:_FITTED_ON].sort().values
+        encoder.readout.fit(self.data.content(self.items[drawn.numpy()]).seen)
         self._encoders = {
             "image": {"source": encoders[0], "name": image.name, "sha256": image.fingerprint},
             "text": {"source": encoders[1], "name": text.name, "sha256": text.fingerprint},
         }
+
+    @property
+    def model(self) -> PackageModel:
+        """The stack, its heads and the summaries."""
+        return self._model
 
     def loss(self, items: Int64, generator: torch.Generator) -> dict[str, Tensor]:
         """``words``, ``patches`` and ``vector`` of a batch; see :class:`PackageModel`."""
@@ -157,14 +171,12 @@ class PackageTask:
         rows = torch.zeros(len(items), self.width)
         for start in range(0, len(items), _AT_A_TIME):
             content = self.data.content(items[start : start + _AT_A_TIME], masked).to(self._device)
-            has = content.present[WORDS].any(dim=1) | content.present[PATCHES].any(dim=1)
-            out = self.model.stack(content.tokens, content.present).vector
-            rows[start : start + _AT_A_TIME] = (out * has[:, None]).cpu()
+            rows[start : start + _AT_A_TIME] = self._model.encoder(*content).cpu()
         return rows
 
     @property
     def _device(self) -> torch.device:
-        return self.model.stack.cls_token.device
+        return self._model.encoder.stack.cls_token.device
 
     def present(self) -> NDArray[np.bool_]:
         """Which items have a picture or a text."""
@@ -176,6 +188,9 @@ class PackageTask:
             "settings": self.settings.model_dump(),
             "streams": self.data.streams,
             "grid": self.data.grid,
+            "width": self.width,
+            "words": len(self.data.vocabulary),
+            "text_width": self.data.texts.pooled.shape[1],
             "modalities": list(self.modalities),
             "encoders": self._encoders,
         }
@@ -187,3 +202,8 @@ def _codebook(pictures: ImageTokens, grid: tuple[int, int], codes: int, seed: in
     drawn = torch.randperm(len(places), generator=child_generator(seed, "visual codes"))[:_FITTED_ON].sort().values
     maps = torch.from_numpy(pictures.patches[places[drawn.numpy()]].astype(np.float32))
     return VisualCodebook.fit(averaged(maps, pictures.grid, grid).numpy(), codes, seed, encoder)
+
+
+def _vectors(tokens: ImageTokens | TextTokens) -> Tensor:
+    """The vectors of all items that have one."""
+    return torch.from_numpy(np.asarray(tokens.pooled[tokens.slot[tokens.slot >= 0]]))

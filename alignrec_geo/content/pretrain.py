@@ -175,10 +175,8 @@ def _train_epoch(
             terms = task.loss(batch, generator)
         total = torch.stack(list(terms.values())).sum()
         if not bool(torch.isfinite(total)):
-            named = ", ".join(f"{name} {float(value):g}" for name, value in terms.items())
-            raise TrainingDiverged(
-                f"the loss is not finite in epoch {epoch + 1}, step {number + 1} ({named}); lower lr"
-            )
+            named = ", ".join(f"{name} {float(value.detach()):g}" for name, value in terms.items())
+            raise TrainingDiverged(f"epoch {epoch + 1}, step {number + 1}: the loss is not finite ({named}); lower lr")
         optimizer.zero_grad(set_to_none=True)
         total.backward()
         nn.utils.clip_grad_norm_(task.model.parameters(), config.clip)

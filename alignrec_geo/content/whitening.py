@@ -57,9 +57,9 @@ class Whitening:
         rows = vectors.double()
         mean = rows.mean(dim=0)
         variance, directions = torch.linalg.eigh((rows - mean).T @ (rows - mean) / len(rows))
-        largest = variance.max().clamp_min(torch.finfo(torch.float64).tiny)
+        largest = variance.max().clamp_min(torch.finfo(torch.float32).tiny)
         scale = (variance.clamp_min(0.0) + shrink * largest).rsqrt()
-        return cls(mean.float(), (directions * scale).float())
+        return cls(mean.float(), (directions * scale).float().contiguous())
 
     def tensors(self) -> dict[str, Tensor]:
         """What is stored with an encoder."""

@@ -1,5 +1,6 @@
 """Tiny random encoders as local transformers folders, and a small data set with pictures and texts."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import polars as pl
@@ -15,12 +16,13 @@ from tests.dataset.toys import frame, png
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "red", "blue", "mug", "pen", "cup", "."]
 
 
-def text_folder(folder: Path, seed: int = 0) -> Path:
+def text_folder(folder: Path, seed: int = 0, words: Iterable[str] = (), width: int = 8) -> Path:
     folder.mkdir(parents=True)
-    (folder / "vocab.txt").write_text("\n".join(WORDS))
-    BertTokenizerFast(vocab_file=str(folder / "vocab.txt"), model_max_length=16).save_pretrained(folder)
+    known = [*WORDS, *sorted(set(words) - set(WORDS))]
+    numbers = {word: number for number, word in enumerate(known)}
+    BertTokenizerFast(vocab=numbers, model_max_length=16).save_pretrained(folder)
     config = BertConfig(
-        vocab_size=len(WORDS), hidden_size=8, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16
+        vocab_size=len(known), hidden_size=width, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -28,10 +30,10 @@ def text_folder(folder: Path, seed: int = 0) -> Path:
     return folder
 
 
-def vision_folder(folder: Path, pooler: bool = False) -> Path:
+def vision_folder(folder: Path, pooler: bool = False, width: int = 8) -> Path:
     folder.mkdir(parents=True)
     config = ViTConfig(
-        hidden_size=8, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16, image_size=16, patch_size=8
+        hidden_size=width, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16, image_size=16, patch_size=8
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
