@@ -103,12 +103,13 @@ class ItemSummary(nn.Module):
 
 
 class Readout(nn.Module):
-    r"""The item's vector: what is seen of the summary, compressed, plus what the fused pass adds.
+    r"""The item's vector: the compressed summary of what is seen, corrected by what that and the fused pass suggest.
 
-    .. math:: x = A\,(s^{seen} - \mu) + W \mathrm{CLS}, \qquad \hat s = B x + \mu
+    .. math:: z(s) = P\,(s - \mu), \qquad x = z(s^{seen}) + W\,[\, z(s^{seen}) \;;\; \mathrm{CLS} \,]
 
-    A and B start as the leading principal directions of the summaries and W as zero, so that training begins at a
-    plain compression of the content and learns what its parts say of each other.
+    P holds the leading principal directions of the summaries and stays; W starts as zero. So training begins at a plain
+    compression of the content and learns what its parts say of each other: x is to predict the code :math:`z(s)` of
+    the whole item.
 
     Args:
         inputs: width S of the summaries.
@@ -120,29 +121,29 @@ class Readout(nn.Module):
     """
 
     mean: Tensor
+    basis: Tensor
 
     def __init__(self, inputs: int, hidden: int, dim: int) -> None:
         super().__init__()
-        self.compress = nn.Parameter(torch.zeros(dim, inputs))  # A
-        self.expand = nn.Parameter(torch.zeros(inputs, dim))  # B
-        self.fused = nn.Parameter(torch.zeros(dim, hidden))  # W
         self.register_buffer("mean", torch.zeros(inputs))
+        self.register_buffer("basis", torch.zeros(dim, inputs))  # P
+        self.correct = nn.Parameter(torch.zeros(dim, dim + hidden))  # W
 
     @torch.no_grad()
     def fit(self, summaries: Tensor) -> None:
-        """Start from the principal directions of ``summaries [N, S]``, N a few thousand at most."""
+        """Take the principal directions of ``summaries [N, S]``, N a few thousand at most."""
         self.mean.copy_(summaries.mean(dim=0))
         rows = (summaries - self.mean).double()
         variance, sides = torch.linalg.eigh(rows @ rows.T)  # ascending
-        count = min(len(self.compress), int((variance > 1e-9 * variance[-1].clamp_min(1e-300)).sum()))
-        leading = sides[:, -count:].flip(1).T @ rows  # [count, S], lengths are the singular values
-        self.compress[:count] = F.normalize(leading, dim=1).float()
-        self.expand.copy_(self.compress.T)
+        count = min(len(self.basis), int((variance > 1e-9 * variance[-1]).sum()))
+        leading = sides[:, len(sides) - count :].flip(1).T @ rows  # [count, S], lengths are the singular values
+        self.basis[:count] = F.normalize(leading, dim=1).float()
+
+    def code(self, summaries: Tensor) -> Tensor:
+        """Return z, ``[n, D]``."""
+        return F.linear(summaries - self.mean, self.basis)
 
     def forward(self, seen: Tensor, cls: Tensor) -> Tensor:
         """Return the item vectors."""
-        return F.linear(seen - self.mean, self.compress) + F.linear(cls, self.fused)
-
-    def predict(self, vectors: Tensor) -> Tensor:
-        """Return the summaries that item vectors stand for, ``[n, S]``."""
-        return F.linear(vectors, self.expand) + self.mean
+        code = self.code(seen)
+        return code + F.linear(torch.cat([code, cls.to(code.dtype)], dim=1), self.correct)

@@ -49,7 +49,7 @@ class PackageItemEncoder:
     ) -> None:
         self._image, self._text, self._grid, self._whitening, self._device = image, text, grid, whitening, device
         self._model = model.to(device).eval()
-        self.width = len(model.readout.compress)
+        self.width = len(model.readout.basis)
 
     @torch.no_grad()
     def encode(self, items: Sequence[NewItem], masked: Collection[str] = ()) -> tuple[Tensor, Tensor]:

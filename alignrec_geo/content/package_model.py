@@ -118,11 +118,12 @@ class PackageModel(nn.Module):
     .. math::
         \mathcal L = \underbrace{-\tfrac1{|W|} \sum_{w \in W} \log p(w \mid h_w)}_{\text{words}}
         + \underbrace{-\tfrac1{|V|} \sum_{v \in V} \log p(z_v \mid h_v)}_{\text{patches}}
-        + \lambda \underbrace{\lVert \hat s(x_i) - s_i \rVert^2}_{\text{vector}}
+        + \lambda \underbrace{\lVert x_i - z(s_i) \rVert^2}_{\text{vector}}
 
     The first two are those of `"BEiT-3" <https://arxiv.org/abs/2208.10442>`_. They never ask anything of the item's
-    vector :math:`x_i`; the third does: from what is shown of an item, its vector predicts the summary :math:`s_i` of
-    all of it (:class:`~alignrec_geo.content.item_summary.ItemSummary`), hidden words and hidden pictures included.
+    vector :math:`x_i`; the third does: from what is shown of an item, its vector predicts the code of the
+    summary :math:`s_i` of all of it (:class:`~alignrec_geo.content.item_summary.ItemSummary` and
+    :class:`~alignrec_geo.content.item_summary.Readout`), hidden words and hidden pictures included.
 
     Args:
         encoder: what is pre-trained.
@@ -150,7 +151,7 @@ class PackageModel(nn.Module):
         out = self.encoder.stack(batch.tokens, batch.present, batch.masked)
         words, codes = batch.word_target, batch.code_target
         readout = self.encoder.readout
-        missed = readout.predict(readout(batch.seen, out.vector)).float() - batch.whole
+        missed = (readout(batch.seen, out.vector) - readout.code(batch.whole)).float()
         return {
             "words": masked_cross_entropy(out.streams[WORDS], words >= 0, words, self.word_head),
             "patches": masked_cross_entropy(out.streams[PATCHES], codes >= 0, codes, self.code_head),

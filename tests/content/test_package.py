@@ -1,7 +1,6 @@
 import re
 
 import numpy as np
-import polars as pl
 import pytest
 import torch
 
@@ -14,22 +13,9 @@ from alignrec_geo.content.pretrain import PretrainConfig
 from alignrec_geo.content.pretrained import open_pretrained
 from alignrec_geo.content.text_tokens import item_texts
 from alignrec_geo.dataset import Dataset
-from alignrec_geo.dataset.build import Tables, build_dataset
-from alignrec_geo.dataset.images import ImageSource
-from alignrec_geo.dataset.splits import SplitConfig
 from alignrec_geo.errors import InputError
-from tests.content.tiny_encoders import text_folder, vision_folder
-from tests.dataset.toys import frame, png
+from tests.content.colours import coloured_encoders, coloured_things
 
-COLOURS = {
-    "red": (220, 30, 30),
-    "green": (30, 200, 30),
-    "blue": (30, 30, 220),
-    "yellow": (220, 220, 30),
-    "black": (10, 10, 10),
-    "white": (245, 245, 245),
-}
-THINGS = ("mug", "pen", "cup", "bag", "box")
 SHAPE = PackageConfig(dim=32, hidden=32, layers=2, heads=2, drawings=2, codes=16, longest=12)
 LOOP = PretrainConfig(epochs=15, batch_size=32, lr=3e-3, held_out=0.2, eval_every=15)
 
@@ -41,23 +27,12 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def data(folder) -> Dataset:
-    """Things of one colour each: the picture shows it, the text names it and the thing."""
-    (folder / "photos").mkdir()
-    rows, items = [], []
-    for n in range(240):
-        colour, thing = sorted(COLOURS)[n % 6], THINGS[n // 6 % 5]
-        (folder / "photos" / f"i{n}.png").write_bytes(png(COLOURS[colour], size=16))
-        items.append({"id": f"i{n}", "title": f"a {colour} {thing}", "text": f"this {thing} is very {colour} ."})
-        rows.append((f"u{n % 20}", f"i{n}", n % 3))
-    tables = Tables(interactions=frame(rows), items=pl.DataFrame(items), images=ImageSource(folder / "photos"))
-    return build_dataset("colours", tables, SplitConfig(rule="given")).save(folder / "colours")
+    return coloured_things(folder)
 
 
 @pytest.fixture(scope="module")
 def encoders(folder) -> tuple[str, str]:
-    words = {*COLOURS, *THINGS, "this", "is", "very"}
-    image, text = vision_folder(folder / "vit", width=24), text_folder(folder / "bert", words=words, width=24)
-    return str(image), str(text)
+    return coloured_encoders(folder)
 
 
 @pytest.fixture
@@ -127,7 +102,7 @@ def test_every_item_is_shown_in_one_way(task):
 
 def test_every_parameter_gets_a_gradient(task):
     with torch.no_grad():
-        task.model.encoder.readout.fused.normal_(generator=torch.Generator().manual_seed(1))  # it starts at zero
+        task.model.encoder.readout.correct.normal_(generator=torch.Generator().manual_seed(1))  # it starts at zero
     sum(task.loss(task.items[:48], torch.Generator().manual_seed(0)).values()).backward()
     dead = [name for name, p in task.model.named_parameters() if p.grad is None or not p.grad.abs().max() > 0]
     # a bias of the keys shifts all logits of a query alike; masked words are the text encoder's, not the stack's;

@@ -1,0 +1,80 @@
+"""Stage 1 as people run it."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from alignrec_geo.dataset import Dataset
+from tests.content.colours import coloured_encoders, coloured_things
+
+SMALL = [
+    *("--set", "hidden=16", "--set", "dim=8", "--set", "layers=1", "--set", "heads=2", "--set", "codes=4"),
+    *("--set", "drawings=1", "--set", "epochs=2", "--set", "batch_size=32", "--set", "precision=float32"),
+]
+
+
+@pytest.fixture
+def options(tmp_path: Path) -> list[str]:
+    """Tiny encoders, a cache of their own, and few of everything."""
+    image, text = coloured_encoders(tmp_path)
+    return ["--encoder-image", image, "--encoder-text", text, "--cache", str(tmp_path / "cache"), *SMALL]
+
+
+def test_pretrain_then_train_probe_and_export(verb, tmp_path: Path, options: list[str]) -> None:
+    folder = coloured_things(tmp_path).path
+    done = verb("pretrain", folder, *options, "--json")
+    assert done.code == 0, done.err
+    made = json.loads(done.out)
+    assert made["features"] == "aligned-package"
+    assert (made["items"], made["width"], made["epochs"]) == (240, 8, 2)
+    assert set(made["held_out"]) == {"words", "words shuffled", "patches", "patches shuffled"}
+    assert Dataset.open(folder).features("aligned-package").present.all()
+    encoder = folder / "encoders" / "aligned-package"
+    assert sorted(file.name for file in encoder.iterdir()) == ["config.json", "metrics.jsonl", "model.safetensors"]
+
+    run = ["--features", "aligned-package", "--set", "epochs=1", "--out", tmp_path / "run", "--json"]
+    assert json.loads(verb("train", folder, *run).out)["features"] == ["aligned-package"]
+    assert "aligned-package" in verb("probe", folder, "--features", "aligned-package").out
+    exported = verb("features", "export", folder, "--features", "image=aligned-package", "--out", tmp_path / "field")
+    assert exported.code == 0, exported.err
+    matrix = np.load(tmp_path / "field" / "image_feat.npy")
+    assert np.array_equal(matrix, Dataset.open(folder).features("aligned-package").matrix)
+
+
+def test_pretrain_again(verb, tmp_path: Path, options: list[str]) -> None:
+    folder = coloured_things(tmp_path, items=60).path
+    shown = verb("pretrain", folder, *options, "--name", "mine", "--whiten", "none")
+    assert shown.code == 0, shown.err
+    assert "features 'mine', 60 of 60 items, width 8; 2 epochs" in shown.out
+    assert "right partner" in shown.out
+    first = Dataset.open(folder).features("mine").matrix
+    verb("pretrain", folder, *options, "--name", "mine").refused("'mine' already", "--resume", "--overwrite")
+    again = verb("pretrain", folder, *options, "--name", "mine", "--whiten", "none", "--overwrite")
+    assert again.code == 0, again.err
+    assert np.array_equal(Dataset.open(folder).features("mine").matrix, first)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--set", "epoch=3"], ["unknown setting 'epoch'", "did you mean 'loop.epochs'?"]),
+        (["--set", "word_ratio=2"], ["encoder.word_ratio", "less than 1", "(got 2)"]),
+        (["--whiten", "-1"], ["--whiten takes a number above 0, or 'none' (got '-1')"]),
+        (["--resume", "--overwrite"], ["pass one of them"]),
+        (["--encoder-text", "nowhere"], ["got 'nowhere'"]),
+        (["--set", "hidden=10", "--set", "heads=4"], ["heads must divide dim"]),
+    ],
+)
+def test_wrong_requests(verb, tmp_path: Path, options: list[str], arguments: list[str], said: list[str]) -> None:
+    folder = coloured_things(tmp_path, items=60).path
+    before = sorted(folder.rglob("*"))
+    verb("pretrain", folder, *options, *arguments).refused(*said)
+    assert sorted(folder.rglob("*")) == before
+
+
+def test_no_content(verb, tmp_path: Path, options: list[str]) -> None:
+    data = coloured_things(tmp_path, items=60)
+    bare = data.save(tmp_path / "bare", content=False)
+    verb("pretrain", bare.path, *options).refused("has no pictures")
