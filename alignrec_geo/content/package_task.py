@@ -133,7 +133,8 @@ class PackageTask:
         encoder = FusedEncoder(stack, summary, self.width)
         self._model = PackageModel(encoder, words, len(codebook.centres), self.settings.vector_weight, seed)
         drawn = torch.randperm(len(self.items), generator=child_generator(seed, "summaries"))[:_FITTED_ON].sort().values
-        encoder.readout.fit(self.data.content(self.items[drawn.numpy()]).seen)
+        chunks = np.array_split(self.items[drawn.numpy()], math.ceil(len(drawn) / _AT_A_TIME))
+        encoder.readout.fit(torch.cat([self.data.content(chunk).seen for chunk in chunks]))
         self._encoders = {
             "image": {"source": encoders[0], "name": image.name, "sha256": image.fingerprint},
             "text": {"source": encoders[1], "name": text.name, "sha256": text.fingerprint},

@@ -14,10 +14,7 @@ PROTOCOLS = {
     "mmrec": "all items are ranked; only training items are left out, as in the field's published tables",
 }
 
-PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>{{ results.dataset.name }}: comparison</title>
-<style>
+STYLE = """<style>
 :root { color-scheme: light dark; }
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 75rem; margin: 2rem auto; padding: 0 1rem; }
 table { border-collapse: collapse; font-size: .85rem; margin: 1rem 0; display: block; overflow-x: auto; }
@@ -26,7 +23,15 @@ td:first-child, th:first-child { text-align: left; }
 .first { font-weight: 700; } .second { text-decoration: underline; } .floor { opacity: .7; }
 figure { margin: 1rem 0; background: #fff; padding: .5rem; } svg { max-width: 100%; height: auto; }
 small, .note { opacity: .8; }
-</style></head><body>
+</style>"""
+
+PAGE = (
+    """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>{{ results.dataset.name }}: comparison</title>
+"""
+    + STYLE
+    + """</head><body>
 <h1>{{ results.models | length }} models on {{ results.dataset.name }}</h1>
 <p>{{ "{:,}".format(results.dataset["users"]) }} users, {{ "{:,}".format(results.dataset["items"]) }} items;
 {{ "{:,}".format(results.dataset["train"]) }} training,
@@ -70,6 +75,7 @@ model.chosen.items() %}{{ name }}={{ value }} {% endfor %}{% endif %}</summary>
 <p><small>{% for name, value in results.machine.items() %}{{ name }}: {{ value }}. {% endfor %}</small></p>
 </body></html>
 """
+)
 
 
 def page(results: Mapping[str, Any], rows: Sequence[Row], pictures: Sequence[tuple[str, str]]) -> str:

@@ -1,0 +1,67 @@
+import json
+import re
+
+import pytest
+import yaml
+
+from alignrec_geo.errors import InputError
+from alignrec_geo.reporting.run_report import write_run_report
+
+
+@pytest.fixture
+def run(tmp_path):
+    config = {
+        "dataset": "/data/<shop>",
+        "model": "alignrec",
+        "features": ["image"],
+        "protocol": "clean",
+        "seed": 7,
+        "parameters": {"dim": 64},
+        "training": {"metric": "recall@20", "lr": 0.001},
+        "kernels": {},
+    }
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
+    records = [
+        {"epoch": n, "loss": {"bpr": 1.0 / (n + 1)}, "validation": {"recall@20": 0.1 * n}, "seconds": 1.0}
+        for n in range(4)
+    ]
+    (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
+    result = {
+        "metrics": {"recall@10": 0.2, "recall@20": 0.31234},
+        "validation": {"recall@10": 0.1, "recall@20": 0.3},
+        "best_epoch": 3,
+        "epochs": 4,
+        "seconds": 12.3,
+    }
+    (tmp_path / "result.json").write_text(json.dumps(result))
+    return tmp_path
+
+
+def test_the_page_shows_results_curves_and_settings(run):
+    write_run_report(run)
+    text = (run / "report.html").read_text()
+    assert "alignrec on &lt;shop&gt;" in text
+    assert "0.3123" in text
+    assert "Epoch 4 of 4" in text
+    assert "parameters.dim" in text
+    assert re.findall(r"<figcaption>(.*?)</figcaption>", text) == [
+        "validation recall@20 by epoch", "bpr, mean over the epoch"
+    ]  # fmt: skip
+    first = re.search(r'points="([^"]+)"', text).group(1).split()
+    heights = [float(point.split(",")[1]) for point in first]
+    assert heights == sorted(heights, reverse=True)  # upwards is smaller
+    assert "<script" not in text
+    assert "http" not in text
+
+
+def test_without_epochs_there_are_no_curves(run):
+    (run / "metrics.jsonl").unlink()
+    write_run_report(run)
+    assert "<svg" not in (run / "report.html").read_text()
+
+
+def test_a_run_that_is_not_finished(run):
+    (run / "result.json").unlink()
+    with pytest.raises(InputError, match=r"result\.json: no such file"):
+        write_run_report(run)
+    assert not (run / "report.html").exists()
