@@ -19,8 +19,8 @@ from alignrec_geo.content.visual_codes import VisualCodebook
 from alignrec_geo.content.vocabulary import Vocabulary
 from alignrec_geo.dataset.interactions import Int64
 
-SHOWN = ("words", "patches", "image only", "text only")
-"""What is done to an item that has both: words masked, patches masked, the text left out, the picture left out."""
+SHOWN = ("words", "patches", "both", "image only", "text only")
+"""What is done to an item that has both: words masked, patches masked, words and patches, text or picture left out."""
 
 
 class Texts(NamedTuple):
@@ -72,7 +72,7 @@ class PackageData:
     codebook: VisualCodebook
     grid: tuple[int, int] = (7, 7)
     longest: int = 96
-    shares: tuple[float, float, float, float] = (0.35, 0.35, 0.15, 0.15)
+    shares: tuple[float, ...] = (0.3, 0.2, 0.2, 0.15, 0.15)
     patch_ratio: float = 0.4
 
     @cached_property
@@ -108,8 +108,8 @@ class PackageData:
         both = has_image & texts.mask.any(dim=1)
         ways = torch.multinomial(torch.tensor(self.shares), len(items), replacement=True, generator=generator)
         ways = ways if way is None else torch.full_like(ways, way)
-        hide_words, hide_patches = ~has_image | (both & (ways == 0)), has_image & (~both | (ways == 1))
-        show_image, show_text = has_image & ~(both & (ways == 3)), texts.mask & ~(both & (ways == 2))[:, None]
+        hide_words, hide_patches = ~both | (ways == 0) | (ways == 2), has_image & (~both | (ways == 1) | (ways == 2))
+        show_image, show_text = has_image & ~(both & (ways == 4)), texts.mask & ~(both & (ways == 3))[:, None]
         shown, hidden_words = self._hide_words(texts, items, hide_words, generator)
         codes = self.codebook.codes(patches)
         hidden = mask_patches(len(items), self.grid, generator, self.patch_ratio) & hide_patches[:, None]
