@@ -8,7 +8,9 @@ import typer
 from alignrec_geo.cli import data, features
 from alignrec_geo.cli.compare import compare
 from alignrec_geo.cli.doctor import doctor
+from alignrec_geo.cli.embed import embed
 from alignrec_geo.cli.evaluate import evaluate
+from alignrec_geo.cli.mask_modality import mask_modality
 from alignrec_geo.cli.output import stderr
 from alignrec_geo.cli.pretrain import pretrain
 from alignrec_geo.cli.probe import probe
@@ -28,7 +30,7 @@ app = typer.Typer(
 app.command()(quickstart)
 app.add_typer(data.app, name="data")
 app.add_typer(features.app, name="features")
-for verb in (pretrain, train, compare, evaluate, recommend, similar, probe, doctor):
+for verb in (pretrain, train, compare, evaluate, embed, recommend, similar, probe, mask_modality, doctor):
     app.command()(verb)
 
 

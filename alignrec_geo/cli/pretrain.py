@@ -9,7 +9,6 @@ from pydantic import BaseModel
 
 from alignrec_geo.cli.encoding import chosen_device, progress_bars
 from alignrec_geo.cli.output import JsonFlag, print_json, print_notes, print_table, stderr, stdout
-from alignrec_geo.cli.progress import TrainingProgress
 from alignrec_geo.errors import InputError
 from alignrec_geo.settings import parse_setting
 from alignrec_geo.validation import checked
@@ -102,6 +101,7 @@ def run_pretrain(
     overwrite: bool,
 ) -> "Aligned":
     """Check what was asked for, encode, pre-train and store."""
+    from alignrec_geo.cli.progress import PretrainProgress
     from alignrec_geo.content.align import align
     from alignrec_geo.content.package_task import PackageConfig, PackageTask
     from alignrec_geo.content.pretrain import PretrainConfig
@@ -123,19 +123,6 @@ def run_pretrain(
         except KeyboardInterrupt:
             stderr.print("stopped; every finished epoch is saved, go on with --resume", markup=False)
             raise
-
-
-class PretrainProgress(TrainingProgress):
-    """As in training, with the losses on held-out items in place of a validation metric."""
-
-    def __init__(self, epochs: int) -> None:
-        super().__init__("", epochs)
-
-    def epoch_done(self, record: Mapping[str, Any]) -> None:
-        """Show the held-out losses, if there are any."""
-        if "held_out" in record:
-            right = " ".join(f"{key} {value:.3f}" for key, value in record["held_out"].items() if " " not in key)
-            self.say(f"held out: {right}")
 
 
 def _settings(given: list[str], loop: type[Loop], shape: type[Shape]) -> tuple[Loop, Shape]:

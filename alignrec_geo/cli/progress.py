@@ -73,3 +73,16 @@ class TrainingProgress(Observer):
         """Show a text at the end of the bar."""
         if self._task is not None:
             self._bar.update(self._task, validation=text)
+
+
+class PretrainProgress(TrainingProgress):
+    """As in training, with the losses on held-out items in place of a validation metric."""
+
+    def __init__(self, epochs: int) -> None:
+        super().__init__("", epochs)
+
+    def epoch_done(self, record: Mapping[str, Any]) -> None:
+        """Show the held-out losses, if there are any."""
+        if "held_out" in record:
+            right = " ".join(f"{key} {value:.3f}" for key, value in record["held_out"].items() if " " not in key)
+            self.say(f"held out: {right}")

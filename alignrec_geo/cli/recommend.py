@@ -23,18 +23,24 @@ def recommend(
     cold: Annotated[
         str, typer.Option(help="Users unknown or without training items: error, or popular (the most popular items).")
     ] = "error",
+    include_cold: Annotated[
+        bool, typer.Option("--include-cold", help="Rank the items of 'embed' too, by their content.")
+    ] = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Recommend items a user has not seen, with titles where known.
 
     Example: alignrec-geo recommend runs/catalogue --user user-0042 -k 5
+
+    Items without a training interaction are marked as cold. Without --include-cold they are ranked by what training
+    left in the tables, which is next to nothing.
     """
     from alignrec_geo.serving.store import load_top_items
 
     ids = [*(user or []), *(_read_ids(users_file) if users_file is not None else [])]
     if not ids:
         raise InputError("no user given; pass --user ID or --users-file FILE")
-    result = load_top_items(run).recommend(ids, k, cold)
+    result = load_top_items(run, include_cold).recommend(ids, k, cold, include_cold)
     if as_json:
         print_json({"users": {name: _records(items) for name, items in result.items()}})
         return
@@ -76,5 +82,9 @@ def _records(items: "list[Recommendation]") -> list[dict[str, Any]]:
 
 
 def _print(title: str, items: "list[Recommendation]") -> None:
-    rows = [[item.title or "", item.item, f"{item.score:.4f}"] for item in items]
-    print_table(title, ["title", "item", "score"], rows)
+    marked = any(item.cold for item in items)
+    rows = [
+        [item.title or "", item.item, f"{item.score:.4f}", *(["cold" if item.cold else ""] if marked else [])]
+        for item in items
+    ]
+    print_table(title, ["title", "item", "score", *([""] if marked else [])], rows)

@@ -52,7 +52,7 @@ class Features:
             )
         object.__setattr__(self, "matrix", np.ascontiguousarray(self.matrix, dtype=np.float32))
         if not self.present.all() and self.matrix[~self.present].any():
-            self.matrix[~self.present] = 0.0
+            object.__setattr__(self, "matrix", np.where(self.present[:, None], self.matrix, np.float32(0)))
 
     @property
     def width(self) -> int:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.embeddings import Embeddings
 from alignrec_geo.kernels.csr import CSR
+from alignrec_geo.serving.cold import NeighbourMean
 from alignrec_geo.serving.recommend import Recommendation, TopItems
 from alignrec_geo.serving.store import save_embeddings
 
@@ -117,9 +118,19 @@ class Recommender(nn.Module, ABC):
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         return self
 
-    def recommend(self, users: Sequence[str], k: int = 10, cold: str = "error") -> dict[str, list[Recommendation]]:
-        """Return the ``k`` best unseen items of every user; see :meth:`alignrec_geo.serving.TopItems.recommend`."""
-        return self.top_items().recommend(users, k, cold)
+    def recommend(
+        self, users: Sequence[str], k: int = 10, cold: str = "error", include_cold: bool = False
+    ) -> dict[str, list[Recommendation]]:
+        """Return the ``k`` best unseen items of every user; see :meth:`alignrec_geo.serving.TopItems.recommend`.
+
+        With ``include_cold``, items of the data set without a training interaction are ranked by vectors from their
+        content. For items that the data set does not know, use :class:`alignrec_geo.serving.NeighbourMean`.
+        """
+        top = self.top_items()
+        if include_cold:
+            own = NeighbourMean(top.embeddings, top.dataset, self.features).own()
+            top = TopItems(top.embeddings, top.dataset, own)
+        return top.recommend(users, k, cold, include_cold)
 
     def similar_items(self, item: str, k: int = 10) -> list[Recommendation]:
         """Return the ``k`` items closest to an item; see :meth:`alignrec_geo.serving.TopItems.similar`."""

@@ -10,6 +10,7 @@ from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.embeddings import Embeddings
 from alignrec_geo.errors import InputError
 from alignrec_geo.files import atomic_path
+from alignrec_geo.serving.cold_store import COLD, load_cold_items
 from alignrec_geo.serving.recommend import TopItems
 
 EMBEDDINGS = "embeddings.safetensors"
@@ -45,15 +46,20 @@ def read_embeddings(folder: Path) -> Embeddings:
         raise InputError(f"{file}: truncated or not an embedding file ({error})") from None
 
 
-def load_top_items(path: str | os.PathLike[str]) -> TopItems:
+def load_top_items(path: str | os.PathLike[str], include_cold: bool = False) -> TopItems:
     """Open a run folder for recommending.
 
+    Args:
+        path: the folder.
+        include_cold: also read the vectors of cold items that ``alignrec-geo embed`` left in it.
+
     Raises:
-        InputError: not a run folder, or a damaged file.
+        InputError: not a run folder, a damaged file, or no vectors of cold items that fit the tables.
 
     Example:
         >>> load_top_items("runs/tiktok").recommend(["42"], k=5)  # doctest: +SKIP
     """
     folder = Path(path)
     embeddings = read_embeddings(folder)
-    return TopItems(embeddings, Dataset.open(folder / DATASET))
+    cold_items = load_cold_items(folder / COLD, folder / EMBEDDINGS) if include_cold else None
+    return TopItems(embeddings, Dataset.open(folder / DATASET), cold_items)

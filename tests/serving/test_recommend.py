@@ -29,8 +29,11 @@ def dataset() -> Dataset:
 def test_best_unseen_items_by_dot_product_with_titles(dataset):
     got = TopItems(TABLES, dataset).recommend(["bob", "ann"], k=2)
     assert list(got) == ["bob", "ann"]
-    assert got["ann"] == [("i2", None, 3.0), ("i3", "D", 2.0)]  # i0 and i1 are seen
-    assert got["bob"] == [("i3", "D", 4.0), ("i1", "B", 2.0)]
+    assert got["ann"] == [
+        ("i2", None, 3.0, False),
+        ("i3", "D", 2.0, True),
+    ]  # i0 and i1 are seen; i3 has no training pair
+    assert got["bob"] == [("i3", "D", 4.0, True), ("i1", "B", 2.0, True)]
 
 
 def test_fewer_than_k_when_almost_everything_is_seen(dataset):
@@ -44,7 +47,7 @@ def test_cold_users(dataset):
     with pytest.raises(InputError, match="user 'eve' has no training interaction"):
         top.recommend(["eve"])
     got = top.recommend(["zoe", "ann", "eve"], k=2, cold="popular")
-    assert got["zoe"] == [("i0", "A", 2.0), ("i2", None, 1.0)]
+    assert got["zoe"] == [("i0", "A", 2.0, False), ("i2", None, 1.0, False)]
     assert [item.item for item in got["eve"]] == ["i0", "i2"]
     assert got["ann"][0].item == "i2"
     everything = top.recommend(["eve"], k=5, cold="popular")["eve"]

@@ -1,0 +1,145 @@
+"""``alignrec-geo embed``: vectors for items that a run was not trained on."""
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from alignrec_geo.cli.encoding import chosen_device, progress_bars
+from alignrec_geo.cli.output import JsonFlag, print_json, print_notes, stderr, stdout
+from alignrec_geo.errors import InputError
+
+if TYPE_CHECKING:
+    from alignrec_geo.content.item_encoder import NewItem
+    from alignrec_geo.dataset.store import Dataset
+    from alignrec_geo.training.run_config import RunConfig
+
+
+def embed(
+    run: Annotated[Path, typer.Argument(help="Run folder (made by 'train' with features).", show_default=False)],
+    items: Annotated[
+        Path | None, typer.Option("--items", metavar="FILE", help="New items, one JSON object per line.")
+    ] = None,
+    images: Annotated[
+        Path | None,
+        typer.Option("--images", metavar="DIR", help="Folder of their pictures; that of --items if not given."),
+    ] = None,
+    dataset: Annotated[
+        Path | None, typer.Option("--dataset", metavar="DIR", help="Data set of the run, if it was moved.")
+    ] = None,
+    encoders: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--encoder",
+            metavar="NAME=FOLDER",
+            help="Local transformers folder that 'features extract' made features NAME with, repeatable.",
+        ),
+    ] = None,
+    k: Annotated[int, typer.Option("-k", "--k", min=1, help="Content neighbours per item.")] = 10,
+    batch_size: Annotated[int, typer.Option("--batch-size", min=1, help="Pictures or texts at a time.")] = 32,
+    device: Annotated[
+        Literal["auto", "cpu", "cuda"], typer.Option("--device", help="Where to encode; auto takes a GPU if there is.")
+    ] = "auto",
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="Write here; cold.safetensors in the run if not given.")
+    ] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Give items without interactions a vector from their content, for 'recommend --include-cold'.
+
+    Example: alignrec-geo embed runs/shop --items new.jsonl --images photos
+
+    A line of FILE: {"id": "SKU-9", "title": "Red mug", "text": "Stoneware.", "image": "sku-9.jpg"}; only the id must be
+    there. For matrices that were imported, add "features": {"NAME": [numbers]}. Texts and pictures go through the
+    encoders that made the run's features; an item then gets the mean of the trained vectors of the items most like it.
+    The data set's own items without a training interaction are always included; what was written before is replaced.
+    """
+    from alignrec_geo.content.encode_items import encode_items
+    from alignrec_geo.serving.cold import NeighbourMean
+    from alignrec_geo.serving.cold_store import COLD, save_cold_items
+    from alignrec_geo.serving.store import EMBEDDINGS, read_embeddings
+    from alignrec_geo.training.run_config import CONFIG, RunConfig
+
+    started = time.perf_counter()
+    tables = read_embeddings(run)
+    config = RunConfig.load(run / CONFIG)
+    data = _dataset(run, config, dataset)
+    features = list(config.features or [])
+    rule = NeighbourMean(tables, data, features, k)
+    new = _new_items(items, images, data, rule.space.widths)
+    sources = _sources(encoders or [], features)
+    broken: dict[str, str] = {}
+    found = rule.own()
+    own = len(found)
+    if new:
+        with progress_bars() as report:
+            parts, broken = encode_items(data, features, new, sources, batch_size, chosen_device(device), report)
+        found += rule.new([item.id for item in new], [item.title for item in new], parts)
+    left_out = sorted({item.id for item in new} - set(found.ids))
+    target = run / COLD if out is None else out
+    save_cold_items(target, found, run / EMBEDDINGS)
+    seconds = round(time.perf_counter() - started, 1)
+    if as_json:
+        print_json(
+            {
+                "run": str(run),
+                "file": str(target),
+                "items": len(found) - own,
+                "own": own,
+                "left_out": left_out,
+                "broken": broken,
+                "features": features,
+                "k": k,
+                "width": found.vectors.shape[1],
+                "seconds": seconds,
+            }
+        )
+        return
+    print_notes(f"the picture of item '{item}' cannot be read ({why})" for item, why in broken.items())
+    print_notes(f"item '{item}' has no content that the features know; left out" for item in left_out)
+    stdout.print(
+        f"{target}: {len(found) - own:,} new items and {own:,} of the data set without training interactions, "
+        f"width {found.vectors.shape[1]}, by {', '.join(features)}",
+        markup=False,
+        soft_wrap=True,
+    )
+    stderr.print(f"{seconds} s", markup=False)
+
+
+def _dataset(run: Path, config: "RunConfig", given: Path | None) -> "Dataset":
+    """The data set of the run, with its features; its items and pairs must be those of the training."""
+    from alignrec_geo.dataset.store import Dataset
+    from alignrec_geo.serving.store import DATASET
+
+    path = given if given is not None else config.dataset
+    if path is None:
+        raise InputError(f"{run} does not say which data set it was trained on; pass --dataset DIR")
+    if not Path(path).is_dir():
+        raise InputError(f"{path}: no such data set folder; if the data set of {run} was moved, pass --dataset DIR")
+    data = Dataset.open(path)
+    if data.fingerprint() != Dataset.open(run / DATASET).fingerprint():
+        raise InputError(f"{path}: not the data set that {run} was trained on: its items, users or split are others")
+    return data
+
+
+def _new_items(file: Path | None, images: Path | None, data: "Dataset", widths: dict[str, int]) -> "list[NewItem]":
+    from alignrec_geo.content.new_items import read_new_items
+
+    if file is None:
+        if images is not None:
+            raise InputError("--images goes with --items")
+        return []
+    return read_new_items(file, data, widths, images)
+
+
+def _sources(given: list[str], features: list[str]) -> dict[str, str]:
+    sources: dict[str, str] = {}
+    for part in given:
+        name, _, folder = part.partition("=")
+        if name not in features or not folder or name in sources:
+            raise InputError(
+                f"--encoder takes NAME=FOLDER, each of the run's features ({', '.join(features)}) once (got '{part}')"
+            )
+        sources[name] = folder
+    return sources
