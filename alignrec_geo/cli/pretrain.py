@@ -1,23 +1,20 @@
 """``alignrec-geo pretrain``: stage 1, from pictures and texts (or matrices of them) to one aligned vector per item."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
-from pydantic import BaseModel
 
 from alignrec_geo.cli.encoding import chosen_device, progress_bars
 from alignrec_geo.cli.output import JsonFlag, print_json, print_notes, print_table, stderr, stdout
 from alignrec_geo.errors import InputError
-from alignrec_geo.settings import parse_setting
-from alignrec_geo.validation import checked
 
 if TYPE_CHECKING:
+    from alignrec_geo.cli.pretrain_task import Sources
     from alignrec_geo.content.align import Aligned
 
-Loop = TypeVar("Loop", bound=BaseModel)
-Shape = TypeVar("Shape", bound=BaseModel)
 Kind = Literal["package", "features", "beit3-tiny", "beit3-base"]
 
 
@@ -27,12 +24,24 @@ def pretrain(
     name: Annotated[
         str | None, typer.Option("--name", help="Name of the features; 'aligned-' and the encoder if not given.")
     ] = None,
+    features: Annotated[
+        str | None, typer.Option(help="For 'features': which matrices, comma-separated; default all not aligned.")
+    ] = None,
     encoder_image: Annotated[
         str, typer.Option("--encoder-image", help="For 'package': 'package' or a local transformers folder.")
     ] = "package",
     encoder_text: Annotated[
         str, typer.Option("--encoder-text", help="For 'package': 'package' or a local transformers folder.")
     ] = "package",
+    checkpoint: Annotated[
+        Path | None, typer.Option("--checkpoint", metavar="FILE", help="For 'beit3-…': weights to start from.")
+    ] = None,
+    tokenizer: Annotated[
+        Path | None, typer.Option("--tokenizer", metavar="FILE", help="For 'beit3-…': beit3.spm of the checkpoint.")
+    ] = None,
+    codebook: Annotated[
+        Path | None, typer.Option("--codebook", metavar="FILE", help="For 'beit3-…': visual codes of your own.")
+    ] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="key=value, repeatable: settings of the loop and of the encoder.")
     ] = None,
@@ -56,21 +65,22 @@ def pretrain(
 
     package: a small transformer on frozen image and text encoders (alignrec-geo[encoders]); their tokens are cached.
     features: for data sets that have matrices only; whole modalities are masked. beit3-tiny, beit3-base: pictures and
-    texts through BEiT-3. 'train --features aligned-package' uses the result, 'probe' judges it.
+    texts through BEiT-3, from scratch or from a checkpoint ('--set epochs=0' only encodes). 'train --features
+    aligned-package' uses the result, 'probe' judges it.
     """
-    encoders = (encoder_image, encoder_text)
-    done = run_pretrain(
-        dataset, encoder, name, encoders, settings or [], whiten, seed, device, cache, resume, overwrite
-    )
-    features, history = done.features, done.result.history
+    from alignrec_geo.cli.pretrain_task import Sources
+
+    sources = Sources(encoder_image, encoder_text, features, checkpoint, tokenizer, codebook, cache)
+    done = run_pretrain(dataset, encoder, sources, settings or [], name, whiten, seed, device, resume, overwrite)
+    made, history = done.features, done.result.history
     held_out: dict[str, float] = next((record["held_out"] for record in reversed(history) if "held_out" in record), {})
     if json_:
         print_json(
             {
                 "dataset": str(dataset),
-                "features": features.name,
-                "items": int(features.present.sum()),
-                "width": features.width,
+                "features": made.name,
+                "items": int(made.present.sum()),
+                "width": made.width,
                 "epochs": len(history),
                 "seconds": round(done.result.seconds, 1),
                 "held_out": held_out,
@@ -80,8 +90,8 @@ def pretrain(
     if held_out:
         _print_held_out(held_out, len(done.result.held_out))
     stdout.print(
-        f"{dataset}: features '{features.name}', {int(features.present.sum()):,} of {len(features.present):,} items, "
-        f"width {features.width}; {len(history)} epochs, {done.result.seconds:.0f} s",
+        f"{dataset}: features '{made.name}', {int(made.present.sum()):,} of {len(made.present):,} items, "
+        f"width {made.width}; {len(history)} epochs, {done.result.seconds:.0f} s",
         markup=False,
         soft_wrap=True,
     )
@@ -89,50 +99,41 @@ def pretrain(
 
 def run_pretrain(
     folder: Path,
-    encoder: Kind,
-    name: str | None,
-    encoders: tuple[str, str],
+    kind: Kind,
+    sources: "Sources",
     settings: list[str],
-    whiten: str,
-    seed: int,
-    device: str,
-    cache: Path | None,
-    resume: bool,
-    overwrite: bool,
+    name: str | None = None,
+    whiten: str = "0.1",
+    seed: int = 0,
+    device: str = "auto",
+    resume: bool = False,
+    overwrite: bool = False,
 ) -> "Aligned":
     """Check what was asked for, encode, pre-train and store."""
+    # steps differ in the number of masked words: oneDNN would keep buffers of a thousand shapes, some GB
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
+    from alignrec_geo.cli.pretrain_task import loop_and_shape, make_task
     from alignrec_geo.cli.progress import PretrainProgress
-    from alignrec_geo.content.align import align
-    from alignrec_geo.content.package_task import PackageConfig, PackageTask
-    from alignrec_geo.content.pretrain import PretrainConfig
+    from alignrec_geo.content.align import align, refuse_taken
     from alignrec_geo.dataset.store import Dataset
 
     if resume and overwrite:
         raise InputError("--resume goes on and --overwrite starts anew; pass one of them")
-    loop, shape = _settings(settings, PretrainConfig, PackageConfig)
+    loop, shape = loop_and_shape(kind, settings)
     shrink = _shrink(whiten)
-    dataset, where = Dataset.open(folder), chosen_device(device)
-    wanted = name or f"aligned-{encoder}"
+    dataset, where, wanted = Dataset.open(folder), chosen_device(device), name or f"aligned-{kind}"
+    refuse_taken(dataset, wanted, resume or overwrite)
     with progress_bars() as report:
-        task = PackageTask(dataset, encoders, shape, seed, cache, report, where)
-    print_notes(f"the picture of item '{item}' cannot be read ({why})" for item, why in task.broken.items())
+        task = make_task(dataset, kind, shape, sources, seed, report, where)
+    broken: dict[str, str] = getattr(task, "broken", {})
+    print_notes(f"the picture of item '{item}' cannot be read ({why})" for item, why in broken.items())
     task.model.to(where)
     with PretrainProgress(loop.epochs) as progress:
         try:
-            return align(dataset, task, encoder, wanted, loop, shrink, seed, resume, overwrite, [progress])
+            return align(dataset, task, kind, wanted, loop, shrink, seed, resume, overwrite, [progress])
         except KeyboardInterrupt:
             stderr.print("stopped; every finished epoch is saved, go on with --resume", markup=False)
             raise
-
-
-def _settings(given: list[str], loop: type[Loop], shape: type[Shape]) -> tuple[Loop, Shape]:
-    """Sort the pairs of ``--set`` into the settings of the loop and those of the encoder."""
-    sections = {"loop": loop, "encoder": shape}
-    values: dict[str, dict[str, Any]] = {name: {} for name in sections}
-    for setting in given:
-        section, key, value = parse_setting(setting, sections)
-        values[section][key] = value
-    return checked(loop, values["loop"], section="loop"), checked(shape, values["encoder"], section="encoder")
 
 
 def _shrink(text: str) -> float | None:

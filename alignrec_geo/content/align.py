@@ -75,6 +75,7 @@ def align(
         "task": task.config(),
     }
     _prepare(dataset, folder, name, said, resume, overwrite)
+    task.save(folder)
     result = pretrain(task, settings, seed, folder, resume, watchers)
     rows = np.flatnonzero(task.present()).astype(np.int64)
     vectors = task.vectors(rows)
@@ -83,6 +84,25 @@ def align(
     features = _features(dataset, rows, vectors if whitening is None else whitening(vectors), name, said, result)
     (folder / LAST).unlink(missing_ok=True)
     return Aligned(dataset.store_features(features, overwrite=overwrite or resume), features, result)
+
+
+def refuse_taken(dataset: Dataset, name: str, allowed: bool) -> None:
+    """Refuse a name that is taken.
+
+    Args:
+        dataset: as stored.
+        name: of features and encoder.
+        allowed: what is there may be continued or replaced.
+
+    Raises:
+        InputError: there are features or an encoder of that name, and ``allowed`` is false.
+    """
+    if allowed or not ((dataset.encoder_folder(name) / CONFIG).exists() or name in dataset.feature_names):
+        return
+    raise InputError(
+        f"data set '{dataset.name}' has an encoder or features '{name}' already; pass --resume to go on, "
+        "--overwrite to replace them, or another --name"
+    )
 
 
 def _prepare(dataset: Dataset, folder: Path, name: str, said: dict[str, Any], resume: bool, overwrite: bool) -> None:
@@ -95,11 +115,7 @@ def _prepare(dataset: Dataset, folder: Path, name: str, said: dict[str, Any], re
             key = changed[0]
             raise InputError(f"{folder} was started with other settings: {key} was {before.get(key)}, now {now[key]}")
         return
-    if (there or name in dataset.feature_names) and not overwrite:
-        raise InputError(
-            f"data set '{dataset.name}' has an encoder or features '{name}' already; pass --resume to go on, "
-            "--overwrite to replace them, or another --name"
-        )
+    refuse_taken(dataset, name, overwrite)
     for file in (LAST, MODEL):
         (folder / file).unlink(missing_ok=True)
     write_json(folder / CONFIG, said)

@@ -183,6 +183,9 @@ class PackageTask:
         """Which items have a picture or a text."""
         return np.asarray(self.data.has().any(axis=1))
 
+    def save(self, folder: Path) -> None:
+        """Nothing: weights and ``config.json`` are all there is."""
+
     def config(self) -> dict[str, Any]:
         """Settings, streams and encoders."""
         return {

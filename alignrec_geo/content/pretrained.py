@@ -45,6 +45,13 @@ def open_pretrained(dataset: Dataset, feature: str, device: torch.device | None 
 
 
 def _openers() -> dict[str, Opener]:
+    from alignrec_geo.content.beit3_encoder import open_beit3_encoder
+    from alignrec_geo.content.features_encoder import open_features_encoder
     from alignrec_geo.content.package_encoder import open_package_encoder
 
-    return {"package": open_package_encoder}
+    return {
+        "package": open_package_encoder,
+        "features": open_features_encoder,
+        "beit3-tiny": open_beit3_encoder,
+        "beit3-base": open_beit3_encoder,
+    }

@@ -1,6 +1,7 @@
 """What the loop of stage 1 needs to know of a way to pre-train."""
 
 from collections.abc import Collection
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -54,4 +55,8 @@ class PretrainTask(Protocol):
 
     def config(self) -> dict[str, Any]:
         """What rebuilds the model, as JSON."""
+        ...
+
+    def save(self, folder: Path) -> None:
+        """Write what else the encoder needs to be opened again, a tokenizer for example, beside its weights."""
         ...

@@ -1,0 +1,112 @@
+"""From what ``pretrain`` was asked for to the task that does it."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from pydantic import BaseModel
+
+from alignrec_geo.content.align import MADE_BY
+from alignrec_geo.content.beit3_settings import Beit3Settings
+from alignrec_geo.content.beit3_task import Beit3Task
+from alignrec_geo.content.features_task import FeaturesConfig, FeaturesTask
+from alignrec_geo.content.package_task import NamedProgress, PackageConfig, PackageTask
+from alignrec_geo.content.pretrain import PretrainConfig
+from alignrec_geo.content.task import PretrainTask
+from alignrec_geo.dataset.store import Dataset
+from alignrec_geo.errors import InputError
+from alignrec_geo.settings import parse_setting
+from alignrec_geo.validation import checked
+
+SHAPES: dict[str, type[BaseModel]] = {
+    "package": PackageConfig,
+    "features": FeaturesConfig,
+    "beit3-tiny": Beit3Settings,
+    "beit3-base": Beit3Settings,
+}
+"""Settings of every kind of encoder."""
+
+
+class Sources(NamedTuple):
+    """Where encoders, weights and matrices come from."""
+
+    image: str = "package"
+    """The frozen image encoder, ``package`` or a local folder."""
+    text: str = "package"
+    """The frozen text encoder."""
+    features: str | None = None
+    """Names of feature matrices, comma-separated."""
+    checkpoint: Path | None = None
+    """Weights of BEiT-3."""
+    tokenizer: Path | None = None
+    """``beit3.spm`` of the checkpoint."""
+    codebook: Path | None = None
+    """Visual codes of the user's own."""
+    cache: Path | None = None
+    """Folder of the token caches."""
+
+
+def loop_and_shape(kind: str, given: Iterable[str]) -> tuple[PretrainConfig, BaseModel]:
+    """Sort the pairs of ``--set`` into the settings of the loop and those of the encoder.
+
+    Raises:
+        InputError: an unknown setting, or an impossible value.
+    """
+    sections: dict[str, type[BaseModel]] = {"loop": PretrainConfig, "encoder": SHAPES[kind]}
+    values: dict[str, dict[str, object]] = {name: {} for name in sections}
+    for setting in given:
+        section, key, value = parse_setting(setting, sections)
+        values[section][key] = value
+    shape = checked(SHAPES[kind], values["encoder"], section="encoder")
+    return checked(PretrainConfig, values["loop"], section="loop"), shape
+
+
+def make_task(
+    dataset: Dataset,
+    kind: str,
+    shape: BaseModel,
+    sources: Sources,
+    seed: int,
+    report: NamedProgress | None,
+    device: torch.device,
+) -> PretrainTask:
+    """Make the task; frozen encoders run here, and what they say is cached.
+
+    Raises:
+        InputError: an option belongs to another kind of encoder, or the task says what is missing.
+    """
+    _refuse_foreign(kind, sources)
+    if isinstance(shape, FeaturesConfig):
+        return FeaturesTask(dataset, _matrices(dataset, sources.features), shape, seed)
+    if isinstance(shape, PackageConfig):
+        return PackageTask(dataset, (sources.image, sources.text), shape, seed, sources.cache, report, device)
+    assert isinstance(shape, Beit3Settings)
+    return Beit3Task(
+        dataset,
+        "base" if kind == "beit3-base" else "tiny",
+        shape,
+        sources.checkpoint,
+        sources.tokenizer,
+        sources.image,
+        sources.codebook,
+        seed,
+        sources.cache,
+        report,
+        device,
+    )
+
+
+def _refuse_foreign(kind: str, sources: Sources) -> None:
+    """Refuse options that this kind would ignore."""
+    beit3 = ("beit3-tiny", "beit3-base")
+    owners = {"features": ("features",), "checkpoint": beit3, "tokenizer": beit3, "codebook": beit3}
+    for option, kinds in owners.items():
+        if getattr(sources, option) is not None and kind not in kinds:
+            raise InputError(f"--{option} is for --encoder {' or '.join(kinds)} (got '{kind}')")
+
+
+def _matrices(dataset: Dataset, given: str | None) -> list[str]:
+    if given is not None:
+        return [name.strip() for name in given.split(",") if name.strip()]
+    return [name for name in dataset.feature_names if dataset.features(name).meta.get("made by") != MADE_BY]
