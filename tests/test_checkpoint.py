@@ -2,8 +2,6 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from alignrec_geo.errors import InputError
-from alignrec_geo.models import AlignRec, AlignRecConfig
 from alignrec_geo.checkpoint import (
     TrainingState,
     load_checkpoint,
@@ -12,6 +10,8 @@ from alignrec_geo.checkpoint import (
     save_checkpoint,
     trainable_state,
 )
+from alignrec_geo.errors import InputError
+from alignrec_geo.models import AlignRec, AlignRecConfig
 from tests.golden_numbers import toy_graph
 
 

@@ -1,7 +1,7 @@
 """``alignrec-geo compare``: many models, equal budgets, one table."""
 
 from pathlib import Path
-from statistics import mean, stdev
+from statistics import mean, median, stdev
 from typing import Annotated, Any
 
 import typer
@@ -9,6 +9,8 @@ import typer
 from alignrec_geo.cli.output import JsonFlag, print_json, print_table, stderr
 
 SHOWN = ("recall@20", "ndcg@20")
+COSTS = {"s/epoch": ("seconds_per_epoch", ".2f"), "MB": ("peak_memory_mb", ",.0f"), "weights": ("parameters", ",.0f")}
+"""What a layer costs, and how it is written: medians over the seeds."""
 
 
 def compare(
@@ -29,6 +31,10 @@ def compare(
     reference: Annotated[
         str | None, typer.Option(help="The model the others are compared with (default alignrec).")
     ] = None,
+    user_item_conv: Annotated[
+        str | None,
+        typer.Option(help="User-item layers, comma-separated names or class paths; every model is trained with each."),
+    ] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Train models on equal terms, test them, and write tables, figures, significance and a report.
@@ -37,15 +43,21 @@ def compare(
 
     With --trials every model gets as many, chosen on validation; then it is trained once per seed. A comparison that
     was killed or stopped with Ctrl-C goes on with the same command; more --trials, --seeds or --models only add runs.
+
+    With --user-item-conv light,sage,mypkg.MyConv the rows are layers: alignrec+light, alignrec+sage, …
     """
     from alignrec_geo.comparison import compare as run_comparison
+    from alignrec_geo.comparison.request import with_layers
     from alignrec_geo.comparison.results import failures
 
+    names = split_names(models)
+    if user_item_conv is not None:
+        names = with_layers(names, split_names(user_item_conv))
     try:
         results = run_comparison(
             dataset,
             out,
-            split_names(models),
+            names,
             features=None if features is None else [] if features == "none" else split_names(features),
             protocol=protocol,
             seeds=seeds,
@@ -61,7 +73,7 @@ def compare(
     if as_json:
         print_json({**results, "out": str(out)})
     else:
-        _print_results(results)
+        _print_results(results, costs=user_item_conv is not None)
         stderr.print(f"tables, figures and report.html are in {out}", markup=False)
     failed = failures(results)
     for line in failed:
@@ -76,15 +88,18 @@ def split_names(text: str) -> list[str]:
     return [name.strip() for name in text.split(",") if name.strip()]
 
 
-def _print_results(results: dict[str, Any]) -> None:
+def _print_results(results: dict[str, Any], costs: bool) -> None:
     rows = []
     for model in results["models"]:
         tested = [run["metrics"] for run in model["runs"] if run["error"] is None]
         cells = [_mean_and_deviation([metrics[name] for metrics in tested]) for name in SHOWN]
+        if costs:
+            runs = [run for run in model["runs"] if run["error"] is None]
+            cells += [f"{median(run[name] for run in runs):{form}}" if runs else "" for name, form in COSTS.values()]
         rows.append([model["name"], *cells, f"{len(tested)} of {results['seeds']}"])
     rows.sort(key=lambda row: row[1], reverse=True)
     title = f"{results['dataset']['name']}, test, protocol {results['protocol']}"
-    print_table(title, ["model", *SHOWN, "seeds"], rows)
+    print_table(title, ["model", *SHOWN, *(COSTS if costs else ()), "seeds"], rows)
 
 
 def _mean_and_deviation(values: list[float]) -> str:

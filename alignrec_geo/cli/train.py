@@ -26,6 +26,10 @@ def train(
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="key=value, repeatable; overrides the file.")
     ] = None,
+    user_item_conv: Annotated[
+        str | None, typer.Option(help="Layer of the user-item graph: a name (light, sage, gatv2, …) or mypkg.MyConv.")
+    ] = None,
+    item_item_conv: Annotated[str | None, typer.Option(help="Layer of the item-item graph, likewise.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Seed (default 0).")] = None,
     protocol: Annotated[str | None, typer.Option(help="Ranking protocol: clean (default) or mmrec.")] = None,
     compiled: Annotated[bool, typer.Option("--compile", help="Compile the loss with torch.compile.")] = False,
@@ -39,8 +43,8 @@ def train(
 
     Example: alignrec-geo train data/tiktok --features image,audio --set cca_weight=0.01 --out runs/tiktok
 
-    The run folder can be given to 'evaluate', 'recommend' and 'similar'. Every epoch is saved: a run that was killed or
-    stopped with Ctrl-C goes on with the same command and --resume.
+    The run folder can be given to 'evaluate', 'recommend' and 'similar'; its report.html shows curves and settings.
+    Every epoch is saved: a run that was killed or stopped with Ctrl-C goes on with the same command and --resume.
     """
     given = {
         "dataset": str(dataset.resolve()),
@@ -50,13 +54,17 @@ def train(
         "protocol": protocol,
     }
     chosen = {key: value for key, value in given.items() if value is not None}
-    overrides = [*(settings or []), *(["training.compile=true"] if compiled else [])]
+    layers = {"user_item_conv": user_item_conv, "item_item_conv": item_item_conv}
+    overrides = [f"parameters.{name}={layer}" for name, layer in layers.items() if layer is not None]
+    overrides += [*(settings or []), *(["training.compile=true"] if compiled else [])]
     resolved = _resolve(out, chosen, config, overrides, resume)
     if resume and overwrite:
         raise InputError("--resume continues a run and --overwrite replaces it; pass one of them")
     result = run_training(resolved, out, resume=resume, overwrite=overwrite)
+    from alignrec_geo.reporting.run_report import write_run_report
     from alignrec_geo.training.run_folder import RunFolder
 
+    write_run_report(out)
     content = RunFolder(out).read_result()
     if as_json:
         print_json({**content, "run": str(out), "features": resolved.features})

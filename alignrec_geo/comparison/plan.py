@@ -11,7 +11,7 @@ from alignrec_geo.errors import InputError
 from alignrec_geo.evaluation.protocols import Protocol
 from alignrec_geo.files import atomic_path
 from alignrec_geo.settings import read_yaml
-from alignrec_geo.training.run_config import RunConfig
+from alignrec_geo.training.run_config import SECTIONS, RunConfig
 from alignrec_geo.validation import checked
 
 
@@ -65,7 +65,7 @@ class Plan(BaseModel):
         own = self.models[model]
         given = {
             "dataset": self.dataset,
-            "model": model,
+            "model": model_and_layer(model)[0],
             "features": own.features,
             "protocol": self.protocol.value,
             "seed": seed,
@@ -94,6 +94,17 @@ class Plan(BaseModel):
         return checked(cls, read_yaml(path), prefix=f"{path}: ")
 
 
+def model_and_layer(name: str) -> tuple[str, str | None]:
+    """The model that a row of a comparison trains, and the user-item layer that it has there, if the row names one.
+
+    Example:
+        >>> model_and_layer("alignrec+sage"), model_and_layer("alignrec")
+        (('alignrec', 'sage'), ('alignrec', None))
+    """
+    model, _, layer = name.partition("+")
+    return model, layer or None
+
+
 FREE = ("command", "dataset", "threads")
 """Fields that a later command may change: the fingerprint tells data sets apart; threads stay as they were."""
 GROWING = ("trials", "seeds")
@@ -111,7 +122,7 @@ def continue_plan(stored: Plan, wanted: Plan, where: Path) -> Plan:
     Raises:
         InputError: ``wanted`` is not ``stored`` with more runs; names the first difference.
     """
-    before, now = stored.model_dump(mode="json"), wanted.model_dump(mode="json")
+    before, now = _completed(stored).model_dump(mode="json"), wanted.model_dump(mode="json")
     for key in GROWING:
         if now[key] < before[key]:
             raise InputError(f"{where} was planned with {before[key]} {key}; more are fine, fewer not (got {now[key]})")
@@ -124,6 +135,15 @@ def continue_plan(stored: Plan, wanted: Plan, where: Path) -> Plan:
             raise InputError(f"{where} was planned otherwise: {path} was {was!r}, now {wants!r}; name a new folder")
     models = {name: wanted.models[name] for name in [*stored.models, *wanted.models]}
     return wanted.model_copy(update={"models": models, "threads": stored.threads})
+
+
+def _completed(plan: Plan) -> Plan:
+    """The plan with the defaults of settings that there were not yet when it was made."""
+    models = {}
+    for name, own in plan.models.items():
+        config = plan.config(name, seed=1, settings={}).model_dump(mode="json")
+        models[name] = own.model_copy(update={section: config[section] for section in SECTIONS})
+    return plan.model_copy(update={"models": models})
 
 
 def _differences(path: str, before: Any, now: Any) -> Iterator[tuple[str, Any, Any]]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from alignrec_geo.comparison.plan import ModelPlan, Plan
+from alignrec_geo.comparison.plan import ModelPlan, Plan, model_and_layer
 from alignrec_geo.dataset.interactions import Split
 from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.errors import InputError
@@ -15,9 +15,13 @@ from alignrec_geo.evaluation.evaluator import Evaluator
 from alignrec_geo.evaluation.protocols import Protocol
 from alignrec_geo.files import sha256_of
 from alignrec_geo.models import MODELS, find_model
+from alignrec_geo.nn.conv import resolve_conv
+from alignrec_geo.nn.seeded import seeded
 from alignrec_geo.training.run_config import SECTIONS, RunConfig, has_setting
 
 REFERENCE = "alignrec"
+LAYER = "parameters.user_item_conv"
+"""The setting that ``MODEL+LAYER`` changes."""
 PLAIN = (bool, int, float, str, type(None))
 """Kinds of values that a search space may hold: those Optuna can store."""
 
@@ -38,7 +42,7 @@ def make_plan(
 
     Args:
         dataset: an open data set folder.
-        models: names; ``["all"]`` are all of this package.
+        models: names; ``["all"]`` are all of this package; ``MODEL+LAYER`` has another user-item layer.
         features: names of feature matrices; ``None`` takes all, an empty list none.
         protocol: ``clean`` or ``mmrec``.
         trials: trials per model with a search space; 0 takes the defaults.
@@ -60,7 +64,7 @@ def make_plan(
     if not names:
         raise InputError("no model given; name some, or 'all'")
     for name in names:
-        find_model(name)
+        find_model(model_and_layer(name)[0])
     if reference is not None and reference not in names:
         raise InputError(f"the reference must be one of the models compared (got '{reference}'): {', '.join(names)}")
     ranked = Protocol.parse(protocol)
@@ -82,14 +86,43 @@ def make_plan(
     )
 
 
+def with_layers(models: Sequence[str], layers: Sequence[str]) -> list[str]:
+    """The rows of a comparison of user-item layers: every model that can have another, once per layer.
+
+    Args:
+        models: names; ``["all"]`` is AlignRec here.
+        layers: names of layers, or class paths.
+
+    Raises:
+        InputError: no layer is named, or none of the models can have another.
+
+    Example:
+        >>> with_layers(["alignrec", "bpr"], ["light", "sage"])
+        ['alignrec+light', 'alignrec+sage', 'bpr']
+    """
+    names = [REFERENCE] if list(models) == ["all"] else list(models)
+    able = [name for name in names if has_setting(find_model(name), LAYER)]
+    if not layers:
+        raise InputError("no layer given; name some, such as light,sage,gatv2")
+    if not able:
+        raise InputError(f"none of the models has a user-item layer that could be another (got '{','.join(names)}')")
+    return [row for name in names for row in ([f"{name}+{layer}" for layer in layers] if name in able else [name])]
+
+
 def default_threads(jobs: int, given: bool) -> int:
     """Threads of every run: what ``OMP_NUM_THREADS`` says if it is ``given``, one beside other jobs, else all."""
     return torch.get_num_threads() if given or jobs == 1 else 1
 
 
 def _plan_model(name: str, features: list[str], settings: list[str]) -> ModelPlan:
-    model = find_model(name)
-    plain = RunConfig.resolve({"model": name, "training": {"tensorboard": False}}, settings)
+    base, layer = model_and_layer(name)
+    model = find_model(base)
+    if layer is not None:
+        settings = [*settings, f"{LAYER}={layer}"]
+    plain = RunConfig.resolve({"model": base, "training": {"tensorboard": False}}, settings)
+    if layer is not None:
+        with seeded(None):  # tried once here, so that a wrong layer is refused before anything is written
+            resolve_conv(layer, int(plain.parameters.model_dump()["dim"]), 1)
     fixed = {_full(setting.partition("=")[0]) for setting in settings}
     values = plain.model_dump(mode="json")
     space = {
@@ -131,20 +164,22 @@ def _full(path: str) -> str:
 def _settings_by_model(names: Sequence[str], settings: Iterable[str]) -> dict[str, list[str]]:
     """The settings every model gets: ``MODEL.key=value`` that one, ``key=value`` each that has such a setting."""
     own: dict[str, list[str]] = {name: [] for name in names}
+    bases = {name: model_and_layer(name)[0] for name in names}
     for setting in settings:
         path, equals, value = setting.partition("=")
         head, dot, rest = path.partition(".")
         if not equals or not path:
             raise InputError(f"--set takes key=value or MODEL.key=value (got '{setting}')")
-        having = [name for name in names if has_setting(find_model(name), path)]
+        having = [name for name, base in bases.items() if has_setting(find_model(base), path)]
         if dot and head not in SECTIONS:
-            if head not in names:
+            having = [name for name, base in bases.items() if head == base]
+            if not having:
                 raise InputError(f"--set {path}: '{head}' is not among the models compared: {', '.join(names)}")
-            having, path = [head], rest
+            path = rest
         if not having:
             raise InputError(f"unknown setting '{path}': no model compared has it ({', '.join(names)})")
         for name in having:
-            own[name].append(f"{_full_path(name, path)}={value}")
+            own[name].append(f"{_full_path(bases[name], path)}={value}")
     return own
 
 

@@ -9,7 +9,7 @@ import polars as pl
 from alignrec_geo.comparison.choice import Choice, choice_of
 from alignrec_geo.comparison.layout import Layout
 from alignrec_geo.comparison.machine import machine
-from alignrec_geo.comparison.plan import Plan
+from alignrec_geo.comparison.plan import Plan, model_and_layer
 from alignrec_geo.comparison.run import epochs_done, error_of, is_over, outcome
 from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.evaluation.significance import paired_comparison
@@ -91,7 +91,7 @@ def _model(plan: Plan, layout: Layout, name: str, choice: Choice | None) -> dict
     seeds = seed_folders(plan, layout, name, choice)
     return {
         "name": name,
-        "class": find_model(name).__name__,
+        "class": find_model(model_and_layer(name)[0]).__name__,
         "features": config["features"],
         "chosen": settings,
         "parameters": config["parameters"],

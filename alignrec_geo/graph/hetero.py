@@ -5,11 +5,14 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
+from torch_geometric.typing import EdgeType
 
 from alignrec_geo.dataset.interactions import Split
 from alignrec_geo.dataset.store import Dataset
+from alignrec_geo.errors import InputError
 from alignrec_geo.graph.content import Scaling, item_content
 from alignrec_geo.graph.item_knn import item_knn
+from alignrec_geo.kernels.csr import CSR
 
 INTERACTS = ("user", "interacts", "item")
 REVERSE = ("item", "rev_interacts", "user")
@@ -65,6 +68,55 @@ def to_hetero(
         x, present = item_content(data, names, scaling)
         data[SIMILAR].edge_index, data[SIMILAR].edge_weight = item_knn(x, present, k, cache)
     return data
+
+
+def find_edge_type(data: HeteroData, name: EdgeType | str) -> EdgeType:
+    """Return the edge type that a triple, or its text ``source__relation__target``, names.
+
+    Raises:
+        InputError: the graph has no such edge type; says which it has.
+
+    Example:
+        >>> data = HeteroData()
+        >>> data["item", "in", "category"].edge_index = torch.tensor([[0], [0]])
+        >>> find_edge_type(data, "item__in__category")
+        ('item', 'in', 'category')
+    """
+    wanted = name if isinstance(name, str) else "__".join(name)
+    known: dict[str, EdgeType] = {"__".join(edge_type): edge_type for edge_type in data.edge_types}
+    if wanted not in known:
+        raise InputError(f"the graph has no edge type '{wanted}'; there are: {', '.join(known) or 'none'}")
+    return known[wanted]
+
+
+def relation_graph(data: HeteroData, edge_type: EdgeType) -> CSR:
+    r"""Return the weights of an edge type as a matrix whose rows are the targets, ``[T, S]``.
+
+    Weights are the edges' ``edge_weight``; without one, symmetrically normalised: :math:`1 / \sqrt{d_s d_t}`, with
+    degrees in this edge type. Edges given twice are added.
+
+    Args:
+        data: the graph.
+        edge_type: source, relation, target.
+
+    Raises:
+        InputError: an edge leads from or to a node that does not exist.
+    """
+    store = data[edge_type]
+    source, target = store.edge_index
+    shape = int(data[edge_type[2]].num_nodes), int(data[edge_type[0]].num_nodes)
+    for nodes, count, kind in ((target, shape[0], edge_type[2]), (source, shape[1], edge_type[0])):
+        if len(nodes) and not 0 <= int(nodes.min()) <= int(nodes.max()) < count:
+            last = int(nodes.max()) if int(nodes.max()) >= count else int(nodes.min())
+            raise InputError(
+                f"edge type '{'__'.join(edge_type)}' names {kind} {last}; there are {count}, counted from 0"
+            )
+    if "edge_weight" in store:
+        weight = store.edge_weight.float()
+    else:
+        out, into = torch.bincount(source, minlength=shape[1]), torch.bincount(target, minlength=shape[0])
+        weight = (out[source].double() * into[target].double()).rsqrt().float()
+    return CSR.from_coo(target, source, weight, shape)
 
 
 def _edges(dataset: Dataset, split: Split) -> Tensor:

@@ -8,23 +8,41 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 from torch_geometric.data import HeteroData
+from torch_geometric.typing import EdgeType
 
 from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.embeddings import Embeddings
+from alignrec_geo.errors import InputError
 from alignrec_geo.graph.adjacency import bipartite_adjacency, symmetric_adjacency
 from alignrec_geo.graph.content import Scaling, item_content
-from alignrec_geo.graph.hetero import SIMILAR, to_hetero
+from alignrec_geo.graph.hetero import SIMILAR, find_edge_type, relation_graph, to_hetero
 from alignrec_geo.kernels.csr import CSR
 from alignrec_geo.kernels.gather import gather_rows
-from alignrec_geo.kernels.infonce import infonce
 from alignrec_geo.kernels.pair_loss import pair_loss
 from alignrec_geo.kernels.repeats import Repeats, find_repeats
-from alignrec_geo.kernels.similarity_gap import similarity_gap
-from alignrec_geo.kernels.spmm import mean_propagation
 from alignrec_geo.models.base import Batch, ModelConfig
 from alignrec_geo.models.graph_model import GraphRecommender
+from alignrec_geo.nn.conv import Conv, ConvNames, ConvNamesByEdge
+from alignrec_geo.nn.crossing import CarryOver
+from alignrec_geo.nn.fusion import Fuser, Fusion, FusionName
+from alignrec_geo.nn.graph_layer import Norm, Residual
+from alignrec_geo.nn.hetero_encoder import HeteroEncoder
 from alignrec_geo.nn.init import init_linear
-from alignrec_geo.nn.light_conv import LightConv
+from alignrec_geo.nn.losses import (
+    BPR,
+    CCA,
+    L2,
+    REG,
+    UIA,
+    LossTerm,
+    OwnLoss,
+    describe_losses,
+    loss_terms,
+    parse_losses,
+)
+from alignrec_geo.nn.parts import with_parts
+from alignrec_geo.nn.propagation import Propagation
+from alignrec_geo.nn.views import BatchViews, ContentViews, Rows
 from alignrec_geo.randomness import child_generator
 
 
@@ -62,6 +80,20 @@ class AlignRecConfig(ModelConfig):
     """Weight of the squared norms of the fused rows."""
     anchor: Literal["initial", "current"] = "initial"
     """Which content vectors the regulariser compares with: as loaded, or as trained so far."""
+    user_item_conv: ConvNamesByEdge = "light"
+    """Layer of the user-item graph: a name, a class path, or one per layer (or per edge type)."""
+    item_item_conv: ConvNames = "light"
+    """Layer of the item-item graph: a name, a class path, or one per layer."""
+    user_conv: ConvNames = "light"
+    """Layer that carries content from items to users: a name or a class path."""
+    conv_residual: Residual = "auto"
+    """Add a layer's input to its output: always, never, or (auto) if the layer has a weight matrix."""
+    conv_norm: Norm = "none"
+    """Normalise a layer's output: none, layer (LayerNorm) or row (unit rows)."""
+    fusion: FusionName = "sum"
+    """How identity and content become one row: sum, mean, concat, gate, attention, or a class path."""
+    losses: str | None = None
+    """Terms such as `bpr + uia(0.1)` in place of the usual ones; then the weights above are not used."""
 
 
 class Views(NamedTuple):
@@ -91,19 +123,38 @@ class AlignRec(GraphRecommender):
     keeps the inner products of the content branch near the cosines of the content vectors. Items without content take
     part through their identity only; without any features the model is its ID branch.
 
+    Every part can be another: where :math:`\hat A`, :math:`S` or :math:`\hat R` stand, a message-passing layer runs on
+    that graph, and the sum :math:`c + m` is a fusion. A part is named in ``config``, or given here as an object, which
+    a run's settings cannot name again.
+
     Args:
         data: the graph (see :func:`alignrec_geo.graph.to_hetero`); its ``("item", "similar", "item")`` edges are
             :math:`S`.
         features: names of the item features to use; ``None`` takes all ``x_NAME``.
         config: settings; ``None`` takes the defaults.
         seed: seed of the initial parameters.
+        user_item_conv: layer of the user-item graph, see :data:`~alignrec_geo.nn.conv.Conv`; or one per edge type of
+            ``data``, see :class:`~alignrec_geo.nn.hetero_encoder.HeteroEncoder`.
+        item_item_conv: layer of the item-item graph.
+        user_conv: layer that carries content from items to users. It runs on both together, users' rows being zero.
+        layers: propagation layers on the user-item graph; as many as ``user_item_conv`` lists, if it is a list.
+        fusion: see :data:`~alignrec_geo.nn.fusion.Fusion`.
+        losses: terms of the loss in place of the configured ones, see :mod:`alignrec_geo.nn.losses`.
 
     Raises:
-        InputError: the graph lacks a feature.
+        InputError: the graph lacks a feature or an edge type, or a part does not fit.
+
+    Example:
+        >>> from alignrec_geo.dataset import make_catalogue
+        >>> from torch_geometric.nn import SAGEConv
+        >>> graph = to_hetero(make_catalogue(n_users=60, n_items=40, image_size=16), cache=False)
+        >>> AlignRec(graph, user_item_conv=SAGEConv).user_item.layers[0].conv
+        SAGEConv(64, 64, aggr=mean)
     """
 
     config_class = AlignRecConfig
     config: AlignRecConfig
+    user_item: Propagation | HeteroEncoder
     present: Tensor | None
     anchor: Tensor | None
     anchor_scale: Tensor
@@ -114,13 +165,36 @@ class AlignRec(GraphRecommender):
         features: Sequence[str] | None = None,
         config: AlignRecConfig | None = None,
         seed: int = 0,
+        *,
+        user_item_conv: Conv | Mapping[EdgeType | str, Conv] | None = None,
+        item_item_conv: Conv | None = None,
+        user_conv: Conv | None = None,
+        layers: int | None = None,
+        fusion: Fusion | None = None,
+        losses: Sequence[OwnLoss] | None = None,
     ) -> None:
-        super().__init__(data, features, config)
-        dim = self.config.dim
+        given: dict[str, Any] = {
+            "user_item_conv": user_item_conv,
+            "item_item_conv": item_item_conv,
+            "user_conv": user_conv,
+            "fusion": fusion,
+            "losses": None if losses is None else describe_losses(losses),
+        }
+        super().__init__(data, features, with_parts(config or AlignRecConfig(), layers, **given))
+        part = {name: getattr(self.config, name) if value is None else value for name, value in given.items()}
+        dim, options = self.config.dim, (self.config.conv_residual, self.config.conv_norm)
         self.user_embedding = nn.Parameter(torch.empty(self.n_users, dim))  # P
         self.item_embedding = nn.Parameter(torch.empty(self.n_items, dim))  # Q
-        self.user_item_graph: CSR = symmetric_adjacency(self.pairs, self.n_users, self.n_items)
-        self.conv = LightConv()
+        if isinstance(part["user_item_conv"], Mapping):
+            convs = {find_edge_type(data, name): conv for name, conv in part["user_item_conv"].items()}
+            self.relations = {edge_type: relation_graph(data, edge_type) for edge_type in convs}
+            others = {end for edge_type in convs for end in (edge_type[0], edge_type[2])} - {"user", "item"}
+            sizes = {kind: int(data[kind].num_nodes) for kind in sorted(others)}
+            self.tables = nn.ParameterDict({kind: torch.empty(count, dim) for kind, count in sizes.items()})
+            self.user_item = HeteroEncoder(convs, dim, self.config.layers, *options, outputs=("user", "item"))
+        else:
+            self.user_item_graph: CSR = symmetric_adjacency(self.pairs, self.n_users, self.n_items)
+            self.user_item = Propagation(part["user_item_conv"], dim, self.config.layers, "user_item_conv", *options)
         if self.features:
             x, present = item_content(data, self.features, self.config.feature_scaling)
             self.content = nn.Parameter(x.clone(), requires_grad=self.config.train_features)  # x
@@ -133,6 +207,12 @@ class AlignRec(GraphRecommender):
             self.item_to_user: CSR = bipartite_adjacency(self.pairs, self.n_users, self.n_items)  # R̂
             (neighbour, centre), weight = data[SIMILAR].edge_index, data[SIMILAR].edge_weight
             self.item_graph: CSR = CSR.from_coo(centre, neighbour, weight, (self.n_items, self.n_items))  # S
+            item_layers = self.config.item_layers
+            self.item_item = Propagation(part["item_item_conv"], dim, item_layers, "item_item_conv", *options)
+            self.to_users = CarryOver(part["user_conv"], dim, "user_conv", *options)
+            self.fusion = Fuser(part["fusion"], dim)
+        self.losses = list(losses) if losses is not None else self._configured_losses()
+        self.loss_modules = nn.ModuleList(loss for loss in self.losses if isinstance(loss, nn.Module))
         self.reset_parameters(child_generator(seed, "init"))
 
     @classmethod
@@ -142,17 +222,21 @@ class AlignRec(GraphRecommender):
         return cls(data, features, config, seed)
 
     def reset_parameters(self, generator: torch.Generator) -> None:
-        """Draw the parameters anew; content vectors stay as they are."""
+        """Draw the parameters anew; content vectors, and layers given as objects, stay as they are."""
         nn.init.xavier_uniform_(self.user_embedding, generator=generator)
         nn.init.xavier_uniform_(self.item_embedding, generator=generator)
         for layer in (self.projection, self.gate) if self.features else ():
             init_linear(layer, generator)
+        if isinstance(self.user_item, HeteroEncoder):
+            for table in self.tables.values():
+                nn.init.xavier_uniform_(table, generator=generator)
+        self.user_item.reset_parameters(generator)
+        for part in (self.item_item, self.to_users, self.fusion) if self.features else ():
+            part.reset_parameters(generator)
 
     def views(self) -> Views:
         """Return both branches of all nodes from one propagation."""
-        table = torch.cat([self.user_embedding, self.item_embedding])  # [N, d]
-        identity = mean_propagation(self.user_item_graph, table, self.config.layers)
-        return Views(identity, *(self._content_views() if self.features else (None, None)))
+        return Views(self._identity(), *(self._content_views() if self.features else (None, None)))
 
     def encode(self) -> Embeddings:
         """Return the fused tables ``h``, ``[U, d]`` and ``[I, d]``."""
@@ -160,31 +244,44 @@ class AlignRec(GraphRecommender):
         users, items = identity[: self.n_users], identity[self.n_users :]
         if content_users is None or content_items is None:
             return Embeddings(users, items)
-        return Embeddings(users + content_users, items + content_items)
+        return Embeddings(self.fusion(users, content_users), self.fusion(items, content_items))
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
-        """Return the terms ``bpr``, ``l2``, ``uia`` and, with features, ``cca`` and ``reg``."""
-        config, views = self.config, self.views()
+        """Return the weighted terms by name: ``bpr``, ``l2``, ``uia`` and, with features, ``cca`` and ``reg``."""
+        views = self.views()
         items = torch.cat([batch.positives, batch.negatives])
         nodes = torch.cat([batch.users, items + self.n_users])
-        identity = gather_rows(views.identity, nodes).chunk(3)  # user, positive, negative: [B, d] each
-        content: tuple[Tensor, ...] | None = None
+        fused = identity = Rows(*gather_rows(views.identity, nodes).chunk(3))
+        content: ContentViews | None = None
         if views.content_users is not None and views.content_items is not None:
-            content = (gather_rows(views.content_users, batch.users), *gather_rows(views.content_items, items).chunk(2))
-        user, positive, negative = (
-            identity if content is None else (c + m for c, m in zip(identity, content, strict=True))
-        )
-        pair = pair_loss(user, positive, negative, batch.nominal_size)
-        terms = {"bpr": pair.bpr, "l2": config.l2_weight * pair.l2, "uia": config.uia_weight * pair.uia}
-        if content is not None:
-            users, positives = find_repeats(batch.users), self._distinct_with_content(batch.positives)
-            rows = positives.first
-            terms["cca"] = config.cca_weight * (
-                self._alignment(content[0], identity[0], users) + self._alignment(content[1], identity[1], positives)
+            rows = Rows(
+                gather_rows(views.content_users, batch.users), *gather_rows(views.content_items, items).chunk(2)
             )
-            anchor = self._anchor_rows(batch.positives[rows])
-            terms["reg"] = config.reg_weight * similarity_gap(gather_rows(content[1], rows), anchor, positives.times)
+            fused = Rows(*(self.fusion(c, m) for c, m in zip(identity, rows, strict=True)))
+            distinct = find_repeats(batch.users), self._distinct_with_content(batch.positives)
+            content = ContentViews(rows, *distinct, self._anchor_rows)
+        pair = pair_loss(*fused, batch.nominal_size)
+        return loss_terms(self.losses, BatchViews(identity, fused, pair, content), batch)
+
+    def _configured_losses(self) -> list[LossTerm]:
+        config = self.config
+        if config.losses is not None:
+            terms = parse_losses(config.losses)
+        else:
+            terms = [BPR(), L2(config.l2_weight), UIA(config.uia_weight)]
+            if self.features:
+                terms += [CCA(config.cca_weight, config.temperature), REG(config.reg_weight)]
+        for term in terms:
+            if term.needs_content and not self.features:
+                raise InputError(f"loss term '{term.name}' compares content with something, and there are no features")
         return terms
+
+    def _identity(self) -> Tensor:
+        if isinstance(self.user_item, HeteroEncoder):
+            tables = {"user": self.user_embedding, "item": self.item_embedding, **self.tables}
+            rows = self.user_item(tables, self.relations)
+            return torch.cat([rows["user"], rows["item"]])
+        return self.user_item.mean(self.user_item_graph, torch.cat([self.user_embedding, self.item_embedding]))
 
     def _content_views(self) -> tuple[Tensor, Tensor]:
         # G (W x + b) + b_G as one map of x: the product G W is tiny
@@ -193,9 +290,10 @@ class AlignRec(GraphRecommender):
         items = self.item_embedding * torch.sigmoid(F.linear(self.content, weight, bias))  # [I, d]
         if self.present is not None:
             items = items * self.present[:, None]
-        for _ in range(self.config.item_layers):
-            items = self.conv(items, self.item_graph)
-        return self.conv(items, self.item_to_user), items  # [U, d], [I, d]
+        items = self.item_item(self.item_graph, items)
+        if self.present is not None and not self.item_item.plain:
+            items = items * self.present[:, None]  # a layer with a bias would give them content
+        return self.to_users(self.item_to_user, items), items
 
     def _distinct_with_content(self, items: Tensor) -> Repeats:
         """The distinct items of a batch that have content: the others have nothing to align."""
@@ -204,11 +302,6 @@ class AlignRec(GraphRecommender):
             return repeats
         kept = self.present[items[repeats.first]]
         return Repeats(repeats.first[kept], repeats.times[kept])
-
-    def _alignment(self, content: Tensor, identity: Tensor, repeats: Repeats) -> Tensor:
-        """InfoNCE with the content branch as the query; equal rows are computed once and weighted by their number."""
-        query, key = gather_rows(content, repeats.first), gather_rows(identity, repeats.first)
-        return infonce(query, key, self.config.temperature, weight=repeats.times)
 
     def _anchor_rows(self, items: Tensor) -> Tensor:
         """Unit content vectors of a batch, ``[B, D]``."""

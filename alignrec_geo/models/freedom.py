@@ -17,10 +17,13 @@ from alignrec_geo.graph.pruned import pruned_adjacency
 from alignrec_geo.kernels.csr import CSR
 from alignrec_geo.kernels.gather import gather_rows
 from alignrec_geo.kernels.pair_loss import pair_loss
-from alignrec_geo.kernels.spmm import mean_propagation, spmm
 from alignrec_geo.models.base import Batch, ModelConfig
 from alignrec_geo.models.graph_model import GraphRecommender
 from alignrec_geo.nn import ModalityEncoder, init_linear, init_xavier
+from alignrec_geo.nn.conv import Conv, ConvNames
+from alignrec_geo.nn.graph_layer import Norm, Residual
+from alignrec_geo.nn.parts import with_parts
+from alignrec_geo.nn.propagation import Propagation
 from alignrec_geo.randomness import child_generator
 
 Weight = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
@@ -58,6 +61,14 @@ class FREEDOMConfig(ModelConfig):
     """Train the feature matrices too (the item graph stays as it is)."""
     feature_scaling: Literal["row", "none"] = "none"
     """``row``: unit rows per feature matrix; ``none``: as loaded."""
+    user_item_conv: ConvNames = "light"
+    """Layer of the user-item graph: a name, a class path, or one per layer."""
+    item_item_conv: ConvNames = "light"
+    """Layer of the item-item graph: a name, a class path, or one per layer."""
+    conv_residual: Residual = "auto"
+    """Add a layer's input to its output: always, never, or (auto) if the layer has a weight matrix."""
+    conv_norm: Norm = "none"
+    """Normalise a layer's output: none, layer (LayerNorm) or row (unit rows)."""
 
 
 class FREEDOM(GraphRecommender):
@@ -84,9 +95,13 @@ class FREEDOM(GraphRecommender):
         features: names of the item features to use; ``None`` takes all ``x_NAME``.
         config: settings; ``None`` takes the defaults.
         seed: seed of the initial parameters.
+        user_item_conv: layer of the user-item graph in place of the configured one, see
+            :data:`~alignrec_geo.nn.conv.Conv`.
+        item_item_conv: layer of the item-item graph, likewise.
+        layers: propagation layers on the user-item graph; as many as ``user_item_conv`` lists, if it is a list.
 
     Raises:
-        InputError: the graph lacks a feature, or ``modality_weights`` do not fit the features.
+        InputError: the graph lacks a feature, ``modality_weights`` do not fit the features, or a layer does not fit.
     """
 
     config_class = FREEDOMConfig
@@ -98,8 +113,13 @@ class FREEDOM(GraphRecommender):
         features: Sequence[str] | None = None,
         config: FREEDOMConfig | None = None,
         seed: int = 0,
+        *,
+        user_item_conv: Conv | None = None,
+        item_item_conv: Conv | None = None,
+        layers: int | None = None,
     ) -> None:
-        super().__init__(data, features, config)
+        given: dict[str, Any] = {"user_item_conv": user_item_conv, "item_item_conv": item_item_conv}
+        super().__init__(data, features, with_parts(config or FREEDOMConfig(), layers, **given))
         dim, parts = self.config.dim, modalities(data, self.features, self.config.feature_scaling)
         self.user_embedding = nn.Parameter(torch.empty(self.n_users, dim))  # P
         self.item_embedding = nn.Parameter(torch.empty(self.n_items, dim))  # Q
@@ -109,6 +129,11 @@ class FREEDOM(GraphRecommender):
         self.training_graph = self.graph  # until the first epoch starts
         shares = modality_shares(self.features, self.config.modality_weights)
         self.item_graph = content_graph(parts, shares, self.config.k) if parts else None
+        part = {name: getattr(self.config, name) if value is None else value for name, value in given.items()}
+        options = self.config.conv_residual, self.config.conv_norm
+        self.user_item = Propagation(part["user_item_conv"], dim, self.config.layers, "user_item_conv", *options)
+        item_layers = self.config.item_layers if parts else 0
+        self.item_item = Propagation(part["item_item_conv"], dim, item_layers, "item_item_conv", *options)
         self.reset_parameters(child_generator(seed, "init"))
 
     def reset_parameters(self, generator: torch.Generator) -> None:
@@ -118,6 +143,8 @@ class FREEDOM(GraphRecommender):
         for layer in self.encoder.layers.modules():
             if isinstance(layer, nn.Linear):
                 init_linear(layer, generator)
+        self.user_item.reset_parameters(generator)
+        self.item_item.reset_parameters(generator)
 
     def start_epoch(self, epoch: int, generator: torch.Generator) -> None:
         """Draw the edges of the training graph."""
@@ -154,15 +181,13 @@ class FREEDOM(GraphRecommender):
         return terms
 
     def _propagated(self, graph: CSR) -> Tensor:
-        return mean_propagation(graph, torch.cat([self.user_embedding, self.item_embedding]), self.config.layers)
+        return self.user_item.mean(graph, torch.cat([self.user_embedding, self.item_embedding]))
 
     def _similar(self) -> Tensor | None:
         """``S^n Q``, ``[I, d]``; ``None`` without features."""
         if self.item_graph is None:
             return None
-        rows: Tensor = self.item_embedding
-        for _ in range(self.config.item_layers):
-            rows = spmm(self.item_graph, rows)
+        rows: Tensor = self.item_item(self.item_graph, self.item_embedding)
         return rows
 
     def _projected(self, items: Tensor) -> list[Tensor]:

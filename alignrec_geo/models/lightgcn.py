@@ -13,11 +13,14 @@ from alignrec_geo.graph.adjacency import symmetric_adjacency
 from alignrec_geo.kernels.csr import CSR
 from alignrec_geo.kernels.gather import gather_rows
 from alignrec_geo.kernels.pair_loss import pair_loss
-from alignrec_geo.kernels.spmm import mean_propagation
 from alignrec_geo.models.base import Batch, ModelConfig
 from alignrec_geo.models.graph_model import GraphRecommender
+from alignrec_geo.nn.conv import Conv, ConvNames
+from alignrec_geo.nn.graph_layer import Norm, Residual
 from alignrec_geo.nn.init import init_xavier
+from alignrec_geo.nn.parts import with_parts
 from alignrec_geo.nn.penalties import norm_penalty
+from alignrec_geo.nn.propagation import Propagation
 from alignrec_geo.randomness import child_generator
 
 
@@ -37,12 +40,19 @@ class LightGCNConfig(ModelConfig):
     """Propagation layers L on the user-item graph."""
     reg_weight: float = Field(default=1e-4, ge=0.0)
     """Weight of the norms of a batch's rows before propagation."""
+    user_item_conv: ConvNames = "light"
+    """Layer of the user-item graph: a name, a class path, or one per layer."""
+    conv_residual: Residual = "auto"
+    """Add a layer's input to its output: always, never, or (auto) if the layer has a weight matrix."""
+    conv_norm: Norm = "none"
+    """Normalise a layer's output: none, layer (LayerNorm) or row (unit rows)."""
 
 
 class LightGCN(GraphRecommender):
     r"""`"LightGCN: Simplifying and Powering Graph Convolution Network" <https://arxiv.org/abs/2002.02126>`_.
 
-    The mean of all layers of a propagation without weights, on the normalised graph :math:`\hat A`:
+    The mean of all layers of a propagation without weights, on the normalised graph :math:`\hat A` (another layer may
+    take its place):
 
     .. math::
         Z &= \tfrac{1}{L+1} \sum_{l=0}^{L} \hat A^l [P; Q], \qquad \text{score}(u, i) = Z_u^\top Z_i \\
@@ -58,6 +68,12 @@ class LightGCN(GraphRecommender):
         features: not used; the model has IDs only.
         config: settings; ``None`` takes the defaults.
         seed: seed of the initial parameters.
+        user_item_conv: layer of the user-item graph in place of the configured one, see
+            :data:`~alignrec_geo.nn.conv.Conv`.
+        layers: propagation layers on the user-item graph; as many as ``user_item_conv`` lists, if it is a list.
+
+    Raises:
+        InputError: a layer does not fit.
     """
 
     config_class = LightGCNConfig
@@ -70,17 +86,25 @@ class LightGCN(GraphRecommender):
         features: Sequence[str] | None = None,
         config: LightGCNConfig | None = None,
         seed: int = 0,
+        *,
+        user_item_conv: Conv | None = None,
+        layers: int | None = None,
     ) -> None:
-        super().__init__(data, features, config)
+        chosen = with_parts(config or LightGCNConfig(), layers, user_item_conv=user_item_conv)
+        super().__init__(data, features, chosen)
         self.user_embedding = nn.Parameter(torch.empty(self.n_users, self.config.dim))  # P
         self.item_embedding = nn.Parameter(torch.empty(self.n_items, self.config.dim))  # Q
         self.user_item_graph: CSR = symmetric_adjacency(self.pairs, self.n_users, self.n_items)
+        spec = chosen.user_item_conv if user_item_conv is None else user_item_conv
+        options = chosen.conv_residual, chosen.conv_norm
+        self.user_item = Propagation(spec, chosen.dim, chosen.layers, "user_item_conv", *options)
         self.reset_parameters(child_generator(seed, "init"))
 
     def reset_parameters(self, generator: torch.Generator) -> None:
         """Draw the parameters anew."""
         init_xavier(self.user_embedding, generator)
         init_xavier(self.item_embedding, generator)
+        self.user_item.reset_parameters(generator)
 
     def encode(self) -> Embeddings:
         """Return the propagated tables ``Z``, ``[U, d]`` and ``[I, d]``."""
@@ -99,4 +123,4 @@ class LightGCN(GraphRecommender):
         }
 
     def _propagate(self, table: Tensor) -> Tensor:
-        return mean_propagation(self.user_item_graph, table, self.config.layers)
+        return self.user_item.mean(self.user_item_graph, table)

@@ -18,10 +18,14 @@ from alignrec_geo.kernels.gather import gather_rows
 from alignrec_geo.kernels.infonce import infonce
 from alignrec_geo.kernels.pair_loss import pair_loss
 from alignrec_geo.kernels.repeats import find_repeats
-from alignrec_geo.kernels.spmm import mean_propagation, spmm
+from alignrec_geo.kernels.spmm import spmm
 from alignrec_geo.models.base import Batch, ModelConfig
 from alignrec_geo.models.graph_model import GraphRecommender
 from alignrec_geo.nn import ModalityEncoder, init_linear, init_xavier
+from alignrec_geo.nn.conv import Conv, ConvNames
+from alignrec_geo.nn.graph_layer import Norm, Residual
+from alignrec_geo.nn.parts import with_parts
+from alignrec_geo.nn.propagation import Propagation
 from alignrec_geo.randomness import child_generator
 
 
@@ -52,6 +56,14 @@ class MGCNConfig(ModelConfig):
     """Train the feature matrices too (the item graphs stay as they are)."""
     feature_scaling: Literal["row", "none"] = "none"
     """``row``: unit rows per feature matrix; ``none``: as loaded."""
+    user_item_conv: ConvNames = "light"
+    """Layer of the user-item graph: a name, a class path, or one per layer."""
+    item_item_conv: ConvNames = "light"
+    """Layer of the item-item graphs, each modality with its own: a name, a class path, or one per layer."""
+    conv_residual: Residual = "auto"
+    """Add a layer's input to its output: always, never, or (auto) if the layer has a weight matrix."""
+    conv_norm: Norm = "none"
+    """Normalise a layer's output: none, layer (LayerNorm) or row (unit rows)."""
 
 
 class Purifier(nn.Module):
@@ -145,9 +157,13 @@ class MGCN(GraphRecommender):
         features: names of the item features to use; ``None`` takes all ``x_NAME``.
         config: settings; ``None`` takes the defaults.
         seed: seed of the initial parameters.
+        user_item_conv: layer of the user-item graph in place of the configured one, see
+            :data:`~alignrec_geo.nn.conv.Conv`.
+        item_item_conv: layer of the item-item graphs, likewise.
+        layers: propagation layers on the user-item graph; as many as ``user_item_conv`` lists, if it is a list.
 
     Raises:
-        InputError: the graph lacks a feature.
+        InputError: the graph lacks a feature, or a layer does not fit.
     """
 
     config_class = MGCNConfig
@@ -160,12 +176,20 @@ class MGCN(GraphRecommender):
         features: Sequence[str] | None = None,
         config: MGCNConfig | None = None,
         seed: int = 0,
+        *,
+        user_item_conv: Conv | None = None,
+        item_item_conv: Conv | None = None,
+        layers: int | None = None,
     ) -> None:
-        super().__init__(data, features, config)
+        given: dict[str, Any] = {"user_item_conv": user_item_conv, "item_item_conv": item_item_conv}
+        super().__init__(data, features, with_parts(config or MGCNConfig(), layers, **given))
         dim, parts = self.config.dim, modalities(data, self.features, self.config.feature_scaling)
         self.user_embedding = nn.Parameter(torch.empty(self.n_users, dim))  # P
         self.item_embedding = nn.Parameter(torch.empty(self.n_items, dim))  # Q
         self.user_item_graph: CSR = symmetric_adjacency(self.pairs, self.n_users, self.n_items)
+        spec = self.config.user_item_conv if user_item_conv is None else user_item_conv
+        options = self.config.conv_residual, self.config.conv_norm
+        self.user_item = Propagation(spec, dim, self.config.layers, "user_item_conv", *options)
         if parts:
             purifiers = [Purifier(part.x.shape[1], dim) for part in parts]
             self.encoder = ModalityEncoder(parts, purifiers, self.config.train_features)
@@ -173,28 +197,35 @@ class MGCN(GraphRecommender):
             self.item_to_user: CSR = bipartite_adjacency(self.pairs, self.n_users, self.n_items)  # R̂
             self.item_graphs = {part.name: self._neighbours(part) for part in parts}  # S_m
             self.register_buffer("present", self._presence(parts), persistent=False)
+            item_spec = self.config.item_item_conv if item_item_conv is None else item_item_conv
+            self.item_item = nn.ModuleList(
+                Propagation(item_spec, dim, self.config.item_layers, "item_item_conv", *options) for _ in parts
+            )
         self.reset_parameters(child_generator(seed, "init"))
 
     def reset_parameters(self, generator: torch.Generator) -> None:
         """Draw the parameters anew; feature matrices stay as they are."""
         init_xavier(self.user_embedding, generator)
         init_xavier(self.item_embedding, generator)
-        for layer in self.modules():
+        own = [self.encoder, self.fuser] if self.features else []
+        for layer in (layer for part in own for layer in part.modules()):
             if isinstance(layer, nn.Linear):
                 init_linear(layer, generator)
+        for propagation in [self.user_item, *(self.item_item if self.features else [])]:
+            propagation.reset_parameters(generator)
 
     def views(self) -> Views:
         """Return both sides of all nodes."""
         table = torch.cat([self.user_embedding, self.item_embedding])
-        behaviour = mean_propagation(self.user_item_graph, table, self.config.layers)
+        behaviour = self.user_item.mean(self.user_item_graph, table)
         if not self.features:
             return Views(behaviour, None, None)
         purified = []
-        for graph, gate in zip(self.item_graphs.values(), self.encoder(), strict=True):
-            rows = self.item_embedding * gate
-            for _ in range(self.config.item_layers):
-                rows = spmm(graph, rows)
-            purified.append(rows)
+        graphs, gates = self.item_graphs.values(), self.encoder()
+        for number, (propagation, graph, gate) in enumerate(zip(self.item_item, graphs, gates, strict=True)):
+            rows = propagation(graph, self.item_embedding * gate)
+            # a layer with a bias would give items without the modality something
+            purified.append(rows if propagation.plain else self.encoder.masked(number, rows))
         items = torch.cat(purified, dim=1)
         return Views(behaviour, spmm(self.item_to_user, items), items)
 

@@ -1,0 +1,84 @@
+"""Classes and functions by the path a user names: ``mypackage.layers.MyConv``."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from typing import Any
+
+from alignrec_geo.errors import InputError
+
+
+def load_named(path: str, setting: str) -> Any:
+    """Import what a dotted path names.
+
+    Only for names that the user wrote on the command line or in the settings. A module that is not installed is looked
+    for in the current folder, as ``python -m`` does.
+
+    Args:
+        path: ``package.module.NAME``; a colon in place of the last dot is fine.
+        setting: the setting it was given for, for messages.
+
+    Raises:
+        InputError: there is no such module or name, or the import fails.
+
+    Example:
+        >>> load_named("torch.nn.Linear", "user_item_conv").__name__
+        'Linear'
+    """
+    module_name, _, name = path.replace(":", ".").rpartition(".")
+    try:
+        with _current_folder():
+            module = import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name is not None and f"{module_name}.".startswith(f"{error.name}."):
+            raise InputError(f"{setting}: there is no module '{error.name}' (got '{path}')") from None
+        raise InputError(f"{setting}: importing '{module_name}' failed: {error} (got '{path}')") from error
+    except Exception as error:
+        raise InputError(f"{setting}: importing '{module_name}' failed: {_line(error)} (got '{path}')") from error
+    if not hasattr(module, name):
+        raise InputError(f"{setting}: module '{module_name}' has no '{name}' (got '{path}')")
+    return getattr(module, name)
+
+
+def is_path(text: str) -> bool:
+    """Whether a text can be the path of something: at least two names with dots, or a colon, between.
+
+    Example:
+        >>> is_path("mypackage.layers.MyConv"), is_path("mypackage:MyConv"), is_path("sage"), is_path("<object of a.B>")
+        (True, True, False, False)
+    """
+    names = text.replace(":", ".").split(".")
+    return len(names) > 1 and all(name.isidentifier() for name in names)
+
+
+def path_of(kind: Any, setting: str) -> str:
+    """The path of a class, by which :func:`load_named` finds it again.
+
+    Raises:
+        InputError: the class stands inside a function, where no path leads.
+    """
+    if "<locals>" in kind.__qualname__ or "." in kind.__qualname__:
+        raise InputError(
+            f"{setting}: class '{kind.__qualname__}' has no path of its own, so a run could not be repeated; "
+            "define it at the top of a module, or give an instance to the model's constructor"
+        )
+    return f"{kind.__module__}.{kind.__qualname__}"
+
+
+@contextmanager
+def _current_folder() -> Iterator[None]:
+    here = os.getcwd()
+    added = here not in sys.path and "" not in sys.path
+    if added:
+        sys.path.append(here)
+    try:
+        yield
+    finally:
+        if added:
+            sys.path.remove(here)
+
+
+def _line(error: BaseException) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"

@@ -1,0 +1,99 @@
+"""Message passing from nodes of one kind to nodes of another, with any layer."""
+
+from collections.abc import Callable
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from alignrec_geo.kernels.csr import CSR
+from alignrec_geo.nn.conv import Conv, resolve_conv
+from alignrec_geo.nn.graph_layer import GraphLayer, Norm, Residual
+from alignrec_geo.nn.seeded import redraw, seeded
+
+
+class Crossing(nn.Module):
+    """A layer on the edges between two kinds of nodes.
+
+    Few layers can do that by themselves, so both kinds are put into one graph, sources first, and the targets' rows of
+    the result are taken. Edges within one kind are passed on as they are.
+
+    Args:
+        layer: the layer.
+
+    Shapes:
+        - **input:** ``x [N, d]`` or a pair of sources ``[S, d]`` and targets ``[T, d]``; a CSR ``[T, S]`` whose rows
+          gather, or ``edge_index [2, E]`` (sources, targets) with optional ``edge_weight [E]``. With a CSR the targets
+          may be ``None``: zero rows
+        - **output:** the targets' new rows, ``[T, d]``
+
+    Example:
+        >>> from alignrec_geo.nn.light_conv import LightConv
+        >>> edges = torch.tensor([[0, 1], [0, 0]])
+        >>> pair = torch.tensor([[1.0], [2.0]]), torch.tensor([[0.0]])
+        >>> Crossing(GraphLayer(LightConv(), 1))(pair, edges).tolist()
+        [[3.0]]
+    """
+
+    def __init__(self, layer: GraphLayer) -> None:
+        super().__init__()
+        self.layer = layer
+        self._edges: tuple[CSR, tuple[Tensor, Tensor]] | None = None
+
+    def forward(
+        self, x: Tensor | tuple[Tensor, Tensor | None], edge_index: Tensor | CSR, edge_weight: Tensor | None = None
+    ) -> Tensor:
+        """Return the targets' new rows."""
+        if isinstance(edge_index, CSR) and self.layer.plain:
+            return cast(Tensor, self.layer(x if isinstance(x, Tensor) else x[0], edge_index))
+        n_targets = 0
+        if isinstance(edge_index, CSR):
+            n_targets = edge_index.shape[0]
+            if self._edges is None or self._edges[0] is not edge_index:
+                self._edges = edge_index, edge_index.edges()  # the list of edges is made once per graph
+            edge_index, edge_weight = self._edges[1]
+        if isinstance(x, Tensor):
+            return cast(Tensor, self.layer(x, edge_index, edge_weight))
+        source, target = x
+        if target is None:
+            target = source.new_zeros(n_targets, source.shape[1])
+        source_node, target_node = edge_index
+        shifted = torch.stack([source_node, target_node + len(source)])
+        result: Tensor = self.layer(torch.cat([source, target]), shifted, edge_weight)
+        return result[len(source) :]
+
+
+class CarryOver(nn.Module):
+    """One layer that gives nodes of a second kind rows made of the first kind's alone: their own rows are zero.
+
+    Args:
+        spec: the layer; see :data:`~alignrec_geo.nn.conv.Conv`.
+        width: width ``d`` of the rows.
+        setting: name of the setting, for messages.
+        residual: see :data:`~alignrec_geo.nn.graph_layer.Residual`.
+        norm: see :data:`~alignrec_geo.nn.graph_layer.Norm`.
+
+    Raises:
+        InputError: see :func:`~alignrec_geo.nn.conv.resolve_conv`.
+
+    Shapes:
+        - **input:** a graph ``[T, S]`` and ``x [S, d]``
+        - **output:** ``[T, d]``
+    """
+
+    def __init__(
+        self, spec: Conv, width: int, setting: str = "user_conv", residual: Residual = "auto", norm: Norm = "none"
+    ) -> None:
+        super().__init__()
+        self._make: Callable[[], Crossing] = lambda: Crossing(resolve_conv(spec, width, 1, setting, residual, norm)[0])
+        with seeded(None):
+            self.crossing = self._make()
+
+    def reset_parameters(self, generator: torch.Generator) -> None:
+        """Draw the layer's weights anew; a layer without weights draws nothing."""
+        redraw(self.crossing, self._make, generator)
+
+    def forward(self, graph: CSR, x: Tensor) -> Tensor:
+        """Return the second kind's rows."""
+        result: Tensor = self.crossing((x, None), graph)
+        return result

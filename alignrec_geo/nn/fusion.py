@@ -1,0 +1,184 @@
+"""How the identity and the content of a node become one row."""
+
+import inspect
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import torch
+from pydantic import BeforeValidator
+from torch import Tensor, nn
+
+from alignrec_geo.errors import InputError
+from alignrec_geo.nn.class_path import is_path, load_named, path_of
+from alignrec_geo.nn.conv import describe
+from alignrec_geo.nn.seeded import redraw, seeded
+
+Fusion = str | type[nn.Module] | nn.Module | Callable[[Tensor, Tensor], Tensor]
+"""A name of :data:`FUSIONS`, a class path, a class, an instance or a function of both rows."""
+
+
+class SumFusion(nn.Module):
+    r""":math:`h = c + m`, the paper's."""
+
+    def forward(self, identity: Tensor, content: Tensor) -> Tensor:
+        """Return the fused rows."""
+        return identity + content
+
+
+class MeanFusion(nn.Module):
+    r""":math:`h = (c + m) / 2`."""
+
+    def forward(self, identity: Tensor, content: Tensor) -> Tensor:
+        """Return the fused rows."""
+        return (identity + content) / 2.0
+
+
+class ConcatFusion(nn.Module):
+    r""":math:`h = W [c; m] + b`.
+
+    Args:
+        width: width ``d`` of the rows.
+
+    Shapes:
+        - **input:** ``c [n, d]`` and ``m [n, d]``
+        - **output:** ``[n, d]``
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(2 * width, width)
+
+    def forward(self, identity: Tensor, content: Tensor) -> Tensor:
+        """Return the fused rows."""
+        result: Tensor = self.linear(torch.cat([identity, content], dim=1))
+        return result
+
+
+class GateFusion(nn.Module):
+    r""":math:`h = g \odot c + (1 - g) \odot m` with :math:`g = \sigma(W [c; m] + b)`.
+
+    Arguments and shapes are those of :class:`ConcatFusion`.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(2 * width, width)
+
+    def forward(self, identity: Tensor, content: Tensor) -> Tensor:
+        """Return the fused rows."""
+        gate = torch.sigmoid(self.linear(torch.cat([identity, content], dim=1)))
+        return torch.lerp(content, identity, gate)
+
+
+class AttentionFusion(nn.Module):
+    r"""Each branch has as much part as an attention over both gives it.
+
+    Arguments and shapes are those of :class:`ConcatFusion`.
+
+    .. math::
+        h = a c + (1 - a) m, \qquad (a, 1 - a) = \text{softmax}\big(q^\top \tanh(W c + b),\; q^\top \tanh(W m + b)\big)
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(width, width)  # W, b
+        self.query = nn.Linear(width, 1, bias=False)  # q
+
+    def forward(self, identity: Tensor, content: Tensor) -> Tensor:
+        """Return the fused rows."""
+        scores = [self.query(torch.tanh(self.linear(rows))) for rows in (identity, content)]  # [n, 1] each
+        return torch.lerp(content, identity, torch.sigmoid(scores[0] - scores[1]))
+
+
+class _FunctionFusion(nn.Module):
+    def __init__(self, function: Callable[[Tensor, Tensor], Tensor]) -> None:
+        super().__init__()
+        self.function = function
+
+    def forward(self, identity: Tensor, content: Tensor) -> Tensor:
+        return self.function(identity, content)
+
+
+FUSIONS: dict[str, Callable[[int], nn.Module]] = {
+    "sum": lambda width: SumFusion(),
+    "mean": lambda width: MeanFusion(),
+    "concat": ConcatFusion,
+    "gate": GateFusion,
+    "attention": AttentionFusion,
+}
+"""The ways to fuse, by name."""
+
+
+class Fuser(nn.Module):
+    """The fusion that a setting names, tried on a few rows. Its weights are drawn like those of layers.
+
+    A class is called with the width, or with nothing if it takes nothing.
+
+    Args:
+        spec: see :data:`Fusion`.
+        width: width ``d`` of the rows.
+
+    Raises:
+        InputError: there is no such fusion, or it does not turn two ``[n, d]`` into one ``[n, d]``.
+
+    Shapes:
+        - **input:** identity ``[n, d]`` and content ``[n, d]``
+        - **output:** ``[n, d]``
+
+    Example:
+        >>> Fuser("mean", 2)(torch.ones(1, 2), torch.zeros(1, 2)).tolist()
+        [[0.5, 0.5]]
+    """
+
+    def __init__(self, spec: Fusion, width: int) -> None:
+        super().__init__()
+        self._make: Callable[[], nn.Module] = lambda: _make(spec, width)
+        with seeded(None):
+            self.fusion = self._make()
+        _check(self.fusion, str(describe(spec)), width)
+
+    def reset_parameters(self, generator: torch.Generator) -> None:
+        """Draw the weights anew; a fusion without weights draws nothing, an instance keeps its own."""
+        redraw(self.fusion, self._make, generator)
+
+    def forward(self, identity: Tensor, content: Tensor) -> Tensor:
+        """Return the fused rows."""
+        result: Tensor = self.fusion(identity, content)
+        return result
+
+
+def _fusion_name(value: Any) -> Any:
+    if isinstance(value, type):
+        return path_of(value, "fusion")
+    if isinstance(value, str) and value not in FUSIONS and not is_path(value):
+        raise ValueError(f"there are: {', '.join(FUSIONS)}, or a class path such as mypackage.MyFusion")
+    return value
+
+
+FusionName = Annotated[str, BeforeValidator(_fusion_name)]
+"""A setting that names a fusion."""
+
+
+def _make(spec: Any, width: int) -> nn.Module:
+    if isinstance(spec, str) and spec in FUSIONS:
+        return FUSIONS[spec](width)
+    if isinstance(spec, str):
+        if not is_path(spec):
+            raise InputError(f"fusion: unknown (got '{spec}'); there are: {', '.join(FUSIONS)}, or a class path")
+        spec = load_named(spec, "fusion")
+    if isinstance(spec, type):
+        spec = spec(width) if inspect.signature(spec).parameters else spec()
+    return spec if isinstance(spec, nn.Module) else _FunctionFusion(spec)
+
+
+def _check(fusion: nn.Module, name: str, width: int) -> None:
+    rows = torch.linspace(-1.0, 1.0, 3 * width).view(3, width)
+    try:
+        with torch.no_grad():
+            result: Any = fusion(rows, rows + 1.0)
+    except Exception as error:
+        line = " ".join(str(error).split())
+        raise InputError(f"fusion '{name}' fails on rows of width {width}: {type(error).__name__}: {line}") from error
+    if not isinstance(result, Tensor) or result.shape != rows.shape:
+        got = tuple(result.shape) if isinstance(result, Tensor) else type(result).__name__
+        raise InputError(f"fusion '{name}' must turn two {tuple(rows.shape)} into one (got {got})")

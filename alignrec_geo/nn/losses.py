@@ -1,0 +1,259 @@
+"""The terms of a loss, as parts that can be left out, weighted and put beside one's own."""
+
+import inspect
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from alignrec_geo.errors import InputError
+from alignrec_geo.kernels.gather import gather_rows
+from alignrec_geo.kernels.infonce import infonce
+from alignrec_geo.kernels.similarity_gap import similarity_gap
+from alignrec_geo.nn.uniformity import uniformity
+from alignrec_geo.nn.views import BatchViews, Triplets
+
+OwnLoss = Callable[[BatchViews, Triplets], Tensor | Mapping[str, Tensor]]
+"""A term of one's own: from the views and the batch to a scalar (or several, by name), already weighted."""
+
+
+class LossTerm:
+    """A weighted term of the loss.
+
+    Attributes:
+        name: what it is called in the progress bar and in ``metrics.jsonl``.
+        needs_content: whether it compares the content branch with something, so that features are needed.
+    """
+
+    name: ClassVar[str]
+    needs_content: ClassVar[bool] = False
+    weight: float
+
+    def __call__(self, views: BatchViews, batch: Triplets) -> Tensor | Mapping[str, Tensor]:
+        """Return the weighted term."""
+        raise NotImplementedError
+
+    def __repr__(self) -> str:
+        """What :func:`parse_losses` reads."""
+        return f"{self.name}({', '.join(f'{value:.12g}' for value in vars(self).values())})"
+
+
+class BPR(LossTerm):
+    r"""`"Bayesian Personalized Ranking" <https://arxiv.org/abs/1205.2618>`_: :math:`-\log \sigma(h_u^\top h_{i^+} -
+    h_u^\top h_{i^-})`."""
+
+    name = "bpr"
+
+    def __init__(self, weight: float = 1.0) -> None:
+        self.weight = weight
+
+    def __call__(self, views: BatchViews, batch: Triplets) -> Tensor:
+        """Return the weighted term."""
+        return views.pair.bpr if self.weight == 1.0 else self.weight * views.pair.bpr
+
+
+class L2(LossTerm):
+    r"""Half the squared norms of the fused rows over the configured batch size."""
+
+    name = "l2"
+
+    def __init__(self, weight: float = 1e-4) -> None:
+        self.weight = weight
+
+    def __call__(self, views: BatchViews, batch: Triplets) -> Tensor:
+        """Return the weighted term."""
+        return self.weight * views.pair.l2
+
+
+class UIA(LossTerm):
+    r"""User-item alignment of `"AlignRec" <https://arxiv.org/abs/2403.12384>`_: :math:`1 - \cos(h_u, h_{i^+})`."""
+
+    name = "uia"
+
+    def __init__(self, weight: float = 0.1) -> None:
+        self.weight = weight
+
+    def __call__(self, views: BatchViews, batch: Triplets) -> Tensor:
+        """Return the weighted term."""
+        return self.weight * views.pair.uia
+
+
+class _ContentTerm(LossTerm):
+    """Terms between content and identity; items without content have no part in them."""
+
+    needs_content = True
+
+    def _sides(self, views: BatchViews) -> list[tuple[Tensor, Tensor, Tensor]]:
+        """Content, identity and number of the distinct users, then of the distinct positives that have content."""
+        content, identity = views.need_content(), views.identity
+        sides = []
+        for query, key, distinct in (
+            (content.rows.user, identity.user, content.users),
+            (content.rows.positive, identity.positive, content.positives),
+        ):
+            sides.append((gather_rows(query, distinct.first), gather_rows(key, distinct.first), distinct.times))
+        return sides
+
+
+class CCA(_ContentTerm):
+    r"""Content-ID alignment of `"AlignRec" <https://arxiv.org/abs/2403.12384>`_: InfoNCE of the content branch (the
+    query) and the identity branch, of the batch's users and of its positives."""
+
+    name = "cca"
+
+    def __init__(self, weight: float = 0.01, temperature: float = 0.2) -> None:
+        self.weight, self.temperature = weight, temperature
+
+    def __call__(self, views: BatchViews, batch: Triplets) -> Tensor:
+        """Return the weighted term."""
+        users, items = (
+            infonce(content, identity, self.temperature, weight=times)
+            for content, identity, times in self._sides(views)
+        )
+        return self.weight * (users + items)
+
+
+class SymmetricInfoNCE(_ContentTerm):
+    r"""As :class:`CCA`, but the mean of both directions, as in `"CLIP" <https://arxiv.org/abs/2103.00020>`_."""
+
+    name = "symmetric_infonce"
+
+    def __init__(self, weight: float = 0.01, temperature: float = 0.2) -> None:
+        self.weight, self.temperature = weight, temperature
+
+    def __call__(self, views: BatchViews, batch: Triplets) -> Tensor:
+        """Return the weighted term."""
+        terms = []
+        for content, identity, times in self._sides(views):
+            terms.append(infonce(content, identity, self.temperature, weight=times))
+            terms.append(infonce(identity, content, self.temperature, weight=times))
+        return self.weight / 2.0 * torch.stack(terms).sum()
+
+
+class REG(LossTerm):
+    r"""The similarity regulariser of `"AlignRec" <https://arxiv.org/abs/2403.12384>`_: inner products of the positives'
+    content branch stay near the cosines of their content vectors."""
+
+    name = "reg"
+    needs_content = True
+
+    def __init__(self, weight: float = 0.1) -> None:
+        self.weight = weight
+
+    def __call__(self, views: BatchViews, batch: Triplets) -> Tensor:
+        """Return the weighted term."""
+        content = views.need_content()
+        first, times = content.positives
+        anchor = content.anchor(batch.positives[first])
+        return self.weight * similarity_gap(gather_rows(content.rows.positive, first), anchor, times)
+
+
+class SampledSoftmax(LossTerm):
+    r"""Softmax over the batch's positives, on cosines: `"On the Effectiveness of Sampled Softmax Loss for Item
+    Recommendation" <https://arxiv.org/abs/2201.02327>`_.
+
+    .. math::
+        -\log \frac{e^{\cos(h_u, h_{i^+}) / \tau}}{\sum_{j \in \text{batch}} e^{\cos(h_u, h_j) / \tau}}
+
+    Other occurrences of :math:`i^+` in the batch are left out of the sum.
+    """
+
+    name = "sampled_softmax"
+
+    def __init__(self, weight: float = 1.0, temperature: float = 0.2) -> None:
+        self.weight, self.temperature = weight, temperature
+
+    def __call__(self, views: BatchViews, batch: Triplets) -> Tensor:
+        """Return the weighted term."""
+        rows = views.fused
+        return self.weight * infonce(rows.user, rows.positive, self.temperature, ids=batch.positives)
+
+
+class DirectAU(LossTerm):
+    r"""Alignment and uniformity, `"Towards Representation Alignment and Uniformity in Collaborative Filtering"
+    <https://arxiv.org/abs/2206.12811>`_; two terms, ``alignment`` and ``uniformity``.
+
+    .. math::
+        \text{mean}\, \|\hat h_u - \hat h_{i^+}\|^2 + \frac{\gamma}{2} \big(\text{unif}(h_u) + \text{unif}(h_{i^+})\big)
+
+    See :func:`~alignrec_geo.nn.uniformity.uniformity`.
+    """
+
+    name = "directau"
+
+    def __init__(self, weight: float = 1.0, gamma: float = 1.0) -> None:
+        self.weight, self.gamma = weight, gamma
+
+    def __call__(self, views: BatchViews, batch: Triplets) -> Mapping[str, Tensor]:
+        """Return both weighted terms."""
+        user, item = views.fused.user, views.fused.positive
+        apart = F.normalize(user, dim=1) - F.normalize(item, dim=1)
+        spread = (uniformity(user) + uniformity(item)) / 2.0
+        return {
+            "alignment": self.weight * apart.square().sum(dim=1).mean(),
+            "uniformity": self.weight * self.gamma * spread,
+        }
+
+
+LOSSES: dict[str, type[LossTerm]] = {
+    kind.name: kind for kind in (BPR, L2, UIA, CCA, REG, SampledSoftmax, DirectAU, SymmetricInfoNCE)
+}
+"""The terms by name."""
+
+_PART = re.compile(r"\s*(\w+)\s*(?:\(([^()]*)\))?\s*")
+
+
+def parse_losses(text: str) -> list[LossTerm]:
+    """Read a loss as it stands in a run's settings.
+
+    Raises:
+        InputError: an unknown term, or numbers that it does not take.
+
+    Example:
+        >>> parse_losses("bpr + uia(0.1) + cca(0.01, 0.2)")
+        [bpr(1), uia(0.1), cca(0.01, 0.2)]
+    """
+    terms = []
+    for part in text.split("+"):
+        match = _PART.fullmatch(part)
+        kind = LOSSES.get(match[1]) if match is not None else None
+        if match is None or kind is None:
+            known = ", ".join(LOSSES)
+            raise InputError(f"losses: unknown term (got '{part.strip()}'); write 'bpr + uia(0.1)', there are: {known}")
+        try:
+            terms.append(kind(*(float(number) for number in (match[2] or "").split(",") if number.strip())))
+        except (TypeError, ValueError):
+            takes = ", ".join(inspect.signature(kind).parameters)
+            raise InputError(f"losses: {kind.name} takes numbers: {takes} (got '{part.strip()}')") from None
+    return terms
+
+
+def describe_losses(losses: Sequence[OwnLoss]) -> str:
+    """The text that stands for a loss in a run's settings."""
+    return " + ".join(repr(loss) if isinstance(loss, LossTerm) else f"<{loss_name(loss)}>" for loss in losses)
+
+
+def loss_name(loss: Any) -> str:
+    """What a term is called: its ``name``, a function's own name, or its class."""
+    return str(getattr(loss, "name", None) or getattr(loss, "__name__", None) or type(loss).__name__)
+
+
+def loss_terms(losses: Sequence[OwnLoss], views: BatchViews, batch: Triplets) -> dict[str, Tensor]:
+    """Return every term by name; a name that occurs again gets a number.
+
+    Raises:
+        InputError: a term is not a scalar.
+    """
+    terms: dict[str, Tensor] = {}
+    for loss in losses:
+        value = loss(views, batch)
+        for name, term in value.items() if isinstance(value, Mapping) else [(loss_name(loss), value)]:
+            if not isinstance(term, Tensor) or term.numel() != 1:
+                got = f"shape {tuple(term.shape)}" if isinstance(term, Tensor) else type(term).__name__
+                raise InputError(f"loss term '{name}' must be a scalar tensor (got {got})")
+            same = sum(1 for known in terms if known == name or known.rpartition("_")[0] == name)
+            terms[f"{name}_{same + 1}" if same else name] = term
+    return terms
