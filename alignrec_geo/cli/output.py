@@ -46,3 +46,14 @@ def print_metrics(title: str, metrics: Mapping[str, float]) -> None:
     cutoffs = list(dict.fromkeys(key.split("@")[1] for key in metrics))
     rows = [[name, *(f"{metrics[f'{name}@{k}']:.4f}" for k in cutoffs)] for name in names]
     print_table(title, ["metric", *(f"@{k}" for k in cutoffs)], rows)
+
+
+def print_held_out(losses: Mapping[str, float], items: int) -> None:
+    """Print what stage 1 says of items it was not trained on."""
+    rows = [
+        (key, f"{value:.4f}", f"{losses[f'{key} shuffled']:.4f}")
+        for key, value in losses.items()
+        if f"{key} shuffled" in losses
+    ]
+    header = ("to predict", "right partner", "shuffled partner")
+    print_table(f"Losses on {items} items that were not trained on", header, rows)

@@ -1,14 +1,13 @@
 """``alignrec-geo pretrain``: stage 1, from pictures and texts (or matrices of them) to one aligned vector per item."""
 
 import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from alignrec_geo.cli.encoding import chosen_device, progress_bars
-from alignrec_geo.cli.output import JsonFlag, print_json, print_notes, print_table, stderr, stdout
+from alignrec_geo.cli.output import JsonFlag, print_held_out, print_json, print_notes, stderr, stdout
 from alignrec_geo.errors import InputError
 
 if TYPE_CHECKING:
@@ -88,7 +87,7 @@ def pretrain(
         )
         return
     if held_out:
-        _print_held_out(held_out, len(done.result.held_out))
+        print_held_out(held_out, len(done.result.held_out))
     stdout.print(
         f"{dataset}: features '{made.name}', {int(made.present.sum()):,} of {len(made.present):,} items, "
         f"width {made.width}; {len(history)} epochs, {done.result.seconds:.0f} s",
@@ -146,13 +145,3 @@ def _shrink(text: str) -> float | None:
     if not 0.0 < value < float("inf"):
         raise InputError(f"--whiten takes a number above 0, or 'none' (got '{text}')")
     return value
-
-
-def _print_held_out(losses: Mapping[str, float], items: int) -> None:
-    rows = [
-        (key, f"{value:.4f}", f"{losses[f'{key} shuffled']:.4f}")
-        for key, value in losses.items()
-        if f"{key} shuffled" in losses
-    ]
-    header = ("to predict", "right partner", "shuffled partner")
-    print_table(f"Losses on {items} items that were not trained on", header, rows)

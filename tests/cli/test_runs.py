@@ -201,11 +201,15 @@ def test_quickstart(tmp_path):
     assert done.returncode == 0, done.stderr
     printed = json.loads(done.stdout)
     rows = printed["rows"]
-    assert list(rows) == ["popularity", "id_only", "alignrec"]
+    assert list(rows) == ["popularity", "id_only", "alignrec", "alignrec_aligned"]
+    assert rows["alignrec_aligned"]["recall@20"] > 1.05 * rows["id_only"]["recall@20"]
+    held_out = printed["held_out"]
+    assert held_out["patches"] < held_out["patches shuffled"] - 0.04
     assert rows["alignrec"]["recall@20"] > 1.05 * rows["id_only"]["recall@20"]
     assert rows["id_only"]["recall@20"] > 2 * rows["popularity"]["recall@20"]
     assert rows["alignrec"]["ndcg@20"] > rows["id_only"]["ndcg@20"]
     (top,) = printed["users"].values()
     assert len(top) == 10
     assert all(entry["title"] for entry in top)
-    assert (tmp_path / "q" / "alignrec" / "embeddings.safetensors").exists()
+    assert (tmp_path / "q" / "alignrec_aligned" / "embeddings.safetensors").exists()
+    assert (tmp_path / "q" / "catalogue" / "encoders" / "aligned" / "model.safetensors").exists()
