@@ -72,29 +72,6 @@ def paired_comparison(per_user: pl.DataFrame, reference: str, metric: str, seed:
     ]
 
 
-def user_outcomes(per_user: pl.DataFrame, reference: str, metric: str) -> dict[str, tuple[int, int, int]]:
-    """Count for how many users the reference is better, equal and worse than every other model.
-
-    Values and users are those of :func:`paired_comparison`.
-
-    Args:
-        per_user: columns ``model``, ``seed``, ``user`` and the metrics.
-        reference: the model to compare with all others.
-        metric: which column.
-
-    Returns:
-        ``{baseline: (better, equal, worse)}``.
-
-    Raises:
-        InputError: as :func:`paired_comparison`.
-    """
-    baselines, differences = _differences(per_user, reference, metric)
-    return {
-        name: (int((row > 0).sum()), int((row == 0).sum()), int((row < 0).sum()))
-        for name, row in zip(baselines, differences, strict=True)
-    }
-
-
 def holm(p: Float64) -> Float64:
     """Correct p-values for their number by Holm's step-down rule.
 

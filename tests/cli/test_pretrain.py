@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from alignrec_geo.dataset import Dataset
+from alignrec_geo.dataset import Dataset, make_catalogue
 from tests.content.colours import coloured_encoders, coloured_things
 
 SMALL = [
@@ -78,3 +78,51 @@ def test_no_content(verb, tmp_path: Path, options: list[str]) -> None:
     data = coloured_things(tmp_path, items=60)
     bare = data.save(tmp_path / "bare", content=False)
     verb("pretrain", bare.path, *options).refused("has no pictures")
+
+
+def test_feature_matrices_are_aligned_without_pictures(verb, tmp_path: Path) -> None:
+    folder = make_catalogue(n_users=60, n_items=80, image_size=16).save(tmp_path / "catalogue").path
+    small = ["--set", "dim=16", "--set", "heads=2", "--set", "layers=1", "--set", "epochs=2"]
+    done = verb("pretrain", folder, "--encoder", "features", "--features", "image,text", *small, "--json")
+    assert done.code == 0, done.err
+    made = json.loads(done.out)
+    assert (made["features"], made["width"]) == ("aligned-features", 16)
+    assert set(made["held_out"]) == {"image", "image shuffled", "text", "text shuffled"}
+    probed = verb("probe", folder, "--features", "image,aligned-features")
+    assert probed.code == 0, probed.err
+
+
+def test_beit3_learns_from_pixels_and_is_opened_again(verb, tmp_path: Path) -> None:
+    data = coloured_things(tmp_path, items=60)
+    small = [
+        "--set",
+        "dim=16",
+        "--set",
+        "heads=2",
+        "--set",
+        "layers=1",
+        "--set",
+        "epochs=1",
+        "--set",
+        "image_target=pixels",
+    ]
+    done = verb("pretrain", data.path, "--encoder", "beit3-tiny", *small, "--json")
+    assert done.code == 0, done.err
+    assert json.loads(done.out)["features"] == "aligned-beit3-tiny"
+    hidden = ["--features", "aligned-beit3-tiny", "--set", "epochs=1", "--json"]
+    rows = json.loads(verb("mask-modality", data.path, *hidden).out)["rows"]
+    assert [row["hidden"] for row in rows] == [None, "image", "text", "aligned-beit3-tiny"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--checkpoint", "x.pth"], "--checkpoint is for --encoder beit3-tiny or beit3-base (got 'package')"),
+        (["--features", "image"], "--features is for --encoder features (got 'package')"),
+        (["--encoder", "features", "--features", "image"], "at least two different feature matrices"),
+        (["--encoder", "beit3-base", "--checkpoint", "x.pth"], "its tokenizer is needed, too: beit3.spm"),
+    ],
+)
+def test_options_of_another_encoder(verb, tmp_path: Path, arguments: list[str], said: str) -> None:
+    folder = make_catalogue(n_users=60, n_items=40, image_size=16).save(tmp_path / "catalogue").path
+    verb("pretrain", folder, *arguments).refused(said)
