@@ -91,10 +91,6 @@ def test_holm_by_hand():
     assert holm(np.array([0.9, 0.8])).tolist() == [1.0, 1.0]
 
 
-def test_outcomes_count_users():
-    frame = table({"ours": np.array([[1.0, 0.5, 0.0, 1.0]]), "theirs": np.array([[0.0, 0.5, 1.0, 0.5]])})
-
-
 def test_a_single_model_has_nothing_to_be_compared_with():
     assert paired_comparison(table({"ours": BASE}), "ours", METRIC) == []
 
