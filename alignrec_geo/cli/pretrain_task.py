@@ -54,7 +54,7 @@ def loop_and_shape(kind: str, given: Iterable[str]) -> tuple[PretrainConfig, Bas
         InputError: an unknown setting, or an impossible value.
     """
     sections: dict[str, type[BaseModel]] = {"loop": PretrainConfig, "encoder": SHAPES[kind]}
-    values: dict[str, dict[str, object]] = {name: {} for name in sections}
+    values: dict[str, dict[str, object]] = {"loop": dict(getattr(SHAPES[kind], "loop_defaults", {})), "encoder": {}}
     for setting in given:
         section, key, value = parse_setting(setting, sections)
         values[section][key] = value

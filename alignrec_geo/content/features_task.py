@@ -1,8 +1,8 @@
 """Stage 1 on feature matrices: for data sets whose pictures, texts and sounds are not there, only vectors of them."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -24,6 +24,9 @@ class FeaturesConfig(BaseModel):
     """Shape of the stack and of what is masked."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    loop_defaults: ClassVar[Mapping[str, Any]] = {"batch_size": 128, "precision": "float32"}
+    """Settings of the loop whose default is another here."""
 
     dim: int = Field(default=256, ge=8)
     """Width of the stack, and of the item vectors."""

@@ -1,9 +1,9 @@
 """Stage 1 on frozen package encoders: their tokens are cached once, a small multiway stack learns on top."""
 
 import math
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -39,6 +39,9 @@ class PackageConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    loop_defaults: ClassVar[Mapping[str, Any]] = {"epochs": 8, "eval_every": 4}
+    """Settings of the loop whose default is another here: with more epochs, texts are learned by heart."""
+
     dim: int = Field(default=512, ge=2)
     """Width of the item vectors; with fewer items than that, their number less one."""
     hidden: int = Field(default=256, ge=8)
@@ -55,7 +58,7 @@ class PackageConfig(BaseModel):
     """Share of the words that are masked."""
     patch_ratio: float = Field(default=0.4, gt=0.0, lt=1.0)
     """Share of the patches that are masked, in blocks."""
-    drawings: int = Field(default=4, ge=1)
+    drawings: int = Field(default=2, ge=1)
     """Times the text encoder encodes all texts with other words masked; one is drawn per item and step."""
     codes: int = Field(default=256, ge=2)
     """Visual codes: clusters of the map's cells."""
