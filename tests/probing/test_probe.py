@@ -64,5 +64,9 @@ def test_the_verb(verb, tmp_path):
     table = verb("probe", tmp_path / "data", "--features", "image,image+text")
     assert table.code == 0
     assert "zero-shot" in table.out
+    for name, start in (("probe.svg", b"<svg"), ("probe.png", b"\x89PNG")):
+        assert verb("probe", tmp_path / "data", "--features", "image", "--figure", tmp_path / name).code == 0
+        assert (tmp_path / name).read_bytes().startswith(start)
+    verb("probe", tmp_path / "data", "--figure", tmp_path / "x.gif").refused("ends in .svg or .png", "x.gif")
     verb("probe", tmp_path / "data", "--features", "video").refused("video")
     verb("probe", tmp_path / "data", "--protocol", "x").refused("unknown protocol (got 'x')")
