@@ -81,8 +81,8 @@ def make_task(
         return FeaturesTask(dataset, _matrices(dataset, sources.features), shape, seed)
     if dataset.items["image"].null_count() == dataset.items.height:
         raise InputError(
-            f"data set '{dataset.name}' has no pictures; import it with --images FOLDER_OR_TAR, or align feature matrices "
-            "with --encoder features"
+            f"data set '{dataset.name}' has no pictures; import it with --images FOLDER_OR_TAR, or align feature "
+            "matrices with --encoder features"
         )
     if isinstance(shape, PackageConfig):
         return PackageTask(dataset, (sources.image, sources.text), shape, seed, sources.cache, report, device)
