@@ -31,6 +31,7 @@ def compare(
     reference: Annotated[
         str | None, typer.Option(help="The model the others are compared with (default alignrec).")
     ] = None,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Train runs again that failed before.")] = False,
     user_item_conv: Annotated[
         str | None,
         typer.Option(help="User-item layers, comma-separated names or class paths; every model is trained with each."),
@@ -65,6 +66,7 @@ def compare(
             jobs=jobs,
             settings=settings or [],
             reference=reference,
+            retry_failed=retry_failed,
             console=stderr,
         )
     except KeyboardInterrupt:
@@ -79,7 +81,7 @@ def compare(
     for line in failed:
         stderr.print(f"failed: {line}", markup=False, soft_wrap=True)
     if failed:
-        stderr.print(f"to train a failed run again, delete its folder in {out / 'runs'} and repeat the command")
+        stderr.print("to train failed runs again, repeat the command with --retry-failed")
         raise typer.Exit(1)
 
 

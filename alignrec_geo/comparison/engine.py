@@ -15,6 +15,7 @@ from alignrec_geo.comparison.lock import locked
 from alignrec_geo.comparison.plan import Plan, continue_plan
 from alignrec_geo.comparison.report import Reporter
 from alignrec_geo.comparison.request import default_threads, make_plan
+from alignrec_geo.comparison.retry import forget_failed
 from alignrec_geo.comparison.schedule import Scheduler
 from alignrec_geo.comparison.status import StatusReader
 from alignrec_geo.dataset.store import Dataset
@@ -33,6 +34,7 @@ def compare(
     jobs: int = 1,
     settings: Sequence[str] = (),
     reference: str | None = None,
+    retry_failed: bool = False,
     console: Console | None = None,
 ) -> dict[str, Any]:
     """Train models on equal terms, test them, and write tables, figures and a report.
@@ -52,6 +54,7 @@ def compare(
         jobs: runs at a time, each in a process of its own.
         settings: ``MODEL.key=value``, or ``key=value`` for every model that has it; what is set is not searched.
         reference: the model the others are compared with; by default AlignRec.
+        retry_failed: train runs again that failed before.
         console: where progress is shown; by default nowhere.
 
     Returns:
@@ -90,6 +93,8 @@ def compare(
     with locked(layout.lock("plan")):
         plan = continue_plan(Plan.load(layout.plan), wanted, root) if layout.plan.exists() else wanted
         plan.save(layout.plan)
+    if retry_failed:
+        forget_failed(plan, layout)
     reporter = Reporter(layout)
     with LiveTable(console or Console(quiet=True), StatusReader(plan, layout), jobs) as table:
         Scheduler(plan, layout, jobs, table, reporter.after_run).run()

@@ -57,6 +57,10 @@ class LiveTable(Watcher):
             what = f"validation {metric} {left['validation'][metric]:.4f}, {left['seconds']:.0f} s"
             self._say(f"{run.model}, {run.label}: {what}{self._time_left()}")
 
+    def died(self, run: Run) -> None:
+        """Say that a run is begun again."""
+        self._say(f"{run.model}, {run.label}: its process died without a word; it goes on once more")
+
     def chose(self, model: str) -> None:
         """Say so if a search space was smaller than the number of trials."""
         (status,) = [status for status in self._reader.read() if status.model == model]

@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 from alignrec_geo.comparison.lock import Lock
-from alignrec_geo.comparison.run import COST, LOG, Run
+from alignrec_geo.comparison.run import LOG, Run, is_over
 
 COMMAND = (sys.executable, "-m", "alignrec_geo.comparison.worker")
 
@@ -21,11 +21,12 @@ class RunProcess:
         run: what to train.
         lock: the lock of the run, or of the model's tuning for a trial.
         threads: how many it may use.
+        again: whether a former process of this run died.
     """
 
-    def __init__(self, run: Run, lock: Lock, threads: int) -> None:
+    def __init__(self, run: Run, lock: Lock, threads: int, again: bool = False) -> None:
         run.prepare()
-        self.run, self.lock = run, lock
+        self.run, self.lock, self._again = run, lock, again
         with (run.folder / LOG).open("ab") as log:
             self._process = subprocess.Popen(
                 [*COMMAND, str(run.folder), *([] if run.test else ["--no-test"])],
@@ -38,13 +39,17 @@ class RunProcess:
             )
 
     def ended(self) -> bool:
-        """Whether the process has ended; marks the run as failed if it ended without a result."""
+        """Whether the process has ended.
+
+        A process that dies without a result or an error (killed, out of memory, a library that aborts) says little
+        about its run, which stays unfinished; if that happens ``again`` it is marked as failed.
+        """
         code = self._process.poll()
         if code is None:
             return False
         self._close()
-        if not (self.run.folder / COST).exists():
-            self.run.fail(f"{_reason(code)}; see {self.run.folder / LOG}")
+        if self._again and not is_over(self.run.folder):
+            self.run.fail(f"{_reason(code)}, twice; see {self.run.folder / LOG}")
         return True
 
     def stop(self) -> None:

@@ -47,9 +47,8 @@ class Run:
             self.config.save(self.folder / CONFIG)
 
     def fail(self, message: str) -> None:
-        """Mark the run as failed, unless the worker did so itself."""
-        if not (self.folder / ERROR).exists():
-            write_json(self.folder / ERROR, {"error": message})
+        """Mark the run as failed."""
+        write_json(self.folder / ERROR, {"error": message})
 
 
 def trial_run(plan: Plan, layout: Layout, model: str, number: int, settings: Mapping[str, Any]) -> Run:

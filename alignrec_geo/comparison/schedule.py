@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from alignrec_geo.comparison.choice import choice_of
@@ -45,6 +46,7 @@ class Scheduler:
         self.plan, self.layout, self.jobs = plan, layout, jobs
         self.watcher, self.after_run = watcher, after_run
         self._processes: list[RunProcess] = []
+        self._died: set[Path] = set()
         self._tunings: dict[str, tuple[Tuning, Lock]] = {}
 
     def run(self) -> None:
@@ -68,13 +70,18 @@ class Scheduler:
             self._processes.remove(process)
             if process.run.test:
                 process.lock.release()
-            self.watcher.ended(process.run)
-            self.after_run()
+            if is_over(process.run.folder):
+                self.watcher.ended(process.run)
+                self.after_run()
+            else:
+                self._died.add(process.run.folder)
+                self.watcher.died(process.run)
 
     def _fill(self) -> None:
         while len(self._processes) < self.jobs and (job := self._next()) is not None:
             self.watcher.started(job.run)
-            self._processes.append(RunProcess(job.run, job.lock, self.plan.threads))
+            again = job.run.folder in self._died
+            self._processes.append(RunProcess(job.run, job.lock, self.plan.threads, again))
 
     def _next(self) -> Job | None:
         return next((job for find, model in self._order() if (job := find(model)) is not None), None)

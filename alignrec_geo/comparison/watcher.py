@@ -14,6 +14,9 @@ class Watcher:
     def ended(self, run: Run) -> None:
         """A run of this process finished or failed."""
 
+    def died(self, run: Run) -> None:
+        """The process of a run ended without a word; the run is begun again, once."""
+
     def chose(self, model: str) -> None:
         """The trials of a model are over."""
 

@@ -45,6 +45,7 @@ def test_failed_runs_give_exit_code_1_and_a_line_each(catalogue, verb, tmp_path)
     assert done.code == 1
     assert "failed: alignrec, seed 1: loss term" in done.err
     assert "popularity" in done.out
+    assert "repeat the command with --retry-failed" in done.err
 
 
 def test_bad_input(catalogue, verb, tmp_path):

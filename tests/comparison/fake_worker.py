@@ -1,7 +1,7 @@
 """Stands in for the worker: the same files and the same lifeline, without training (and without loading torch).
 
 What it writes depends on the configuration alone. ``FAKE_EPOCH`` is the seconds an epoch takes. A model setting
-``dim=13`` fails, ``dim=14`` dies without a word.
+``dim=13`` fails unless ``FAKE_CURE`` is set, ``dim=14`` dies without a word, ``dim=15`` does so the first time.
 """
 
 import json
@@ -24,10 +24,11 @@ def main() -> None:
     print(f"started as process {os.getpid()}", flush=True)
     text = (folder / "config.yaml").read_text()
     config = yaml.safe_load(text)
-    if config["parameters"].get("dim") == 13:
+    dim = config["parameters"].get("dim")
+    if dim == 13 and "FAKE_CURE" not in os.environ:
         (folder / "error.json").write_text(json.dumps({"error": "loss term 'bpr' became nan in epoch 0"}))
         sys.exit(1)
-    if config["parameters"].get("dim") == 14:
+    if dim == 14 or (dim == 15 and (folder / "worker.log").read_text().count("started") == 1):
         os.kill(os.getpid(), 9)
     log = folder / "metrics.jsonl"
     while (len(log.read_text().splitlines()) if log.exists() else 0) < EPOCHS:

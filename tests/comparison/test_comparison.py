@@ -7,6 +7,7 @@ import time
 
 import polars as pl
 import pytest
+from rich.console import Console
 
 from alignrec_geo.comparison.choice import choice_of
 from alignrec_geo.comparison.layout import Layout
@@ -64,7 +65,9 @@ def test_a_search_space_smaller_than_the_budget_stops_early(fake_compare, tmp_pa
     assert choice_of(Plan.load(out.plan), out, "alignrec").exhausted == 3
 
 
-@pytest.mark.parametrize(("dim", "message"), [(13, "loss term 'bpr' became nan"), (14, "SIGKILL (often: out of")])
+@pytest.mark.parametrize(
+    ("dim", "message"), [(13, "loss term 'bpr' became nan"), (14, "SIGKILL (often: out of memory), twice")]
+)
 def test_a_failed_run_is_said_and_the_others_go_on(fake_compare, tmp_path, dim, message):
     results = fake_compare("alignrec", "popularity", settings=(*FAST, f"dim={dim}"), seeds=2, trials=2)
     models = by_name(results)
@@ -74,6 +77,34 @@ def test_a_failed_run_is_said_and_the_others_go_on(fake_compare, tmp_path, dim, 
     assert [line.split(":")[0] for line in failures(results)] == ["alignrec, seed 1", "alignrec, seed 2"]
     assert results["significance"] == []
     assert pl.read_parquet(tmp_path / "out" / "per_user.parquet")["model"].unique().to_list() == ["popularity"]
+
+
+def test_a_process_that_dies_once_goes_on_and_one_that_dies_twice_has_failed(fake_compare, tmp_path):
+    said = Console(record=True, width=200)
+    unlucky = fake_compare("alignrec", settings=(*FAST, "dim=15"), seeds=1, trials=2, console=said)
+    assert failures(unlucky) == []
+    assert set(starts(tmp_path / "out").values()) == {2}
+    assert said.export_text().count("died without a word") == 3
+    fake_compare("alignrec", settings=(*FAST, "dim=14"), seeds=1, out="worse")
+    assert starts(tmp_path / "worse") == {"alignrec/seed-1": 2}
+
+
+def test_failed_runs_are_trained_again_when_asked(fake_compare, tmp_path, monkeypatch):
+    request = {"settings": (*FAST, "alignrec.dim=13"), "seeds": 2, "trials": 3}
+    broken = fake_compare("alignrec", "popularity", **request)
+    monkeypatch.setenv("FAKE_CURE", "1")
+    assert same(fake_compare("alignrec", "popularity", **request)) == same(broken)
+    cured = fake_compare("alignrec", "popularity", **request, retry_failed=True)
+    assert failures(cured) == []
+    alignrec = by_name(cured)["alignrec"]
+    assert all(trial["validation"] is not None for trial in alignrec["trials"])
+    former = [trial["settings"] for trial in by_name(broken)["alignrec"]["trials"]]
+    assert [trial["settings"] for trial in alignrec["trials"]] == former
+    best = max(alignrec["trials"], key=lambda trial: trial["validation"]["recall@20"])
+    assert alignrec["chosen"] == best["settings"]
+    before = starts(tmp_path / "out")
+    assert same(fake_compare("alignrec", "popularity", **request, retry_failed=True)) == same(cured)
+    assert starts(tmp_path / "out") == before
 
 
 def test_a_trial_that_was_entered_but_not_ended_goes_on(fake_compare, tmp_path):
