@@ -147,8 +147,7 @@ class FeaturesModel(nn.Module):
             rows, there = hidden[:, number] & present[:, number], present[:, number]
             predicted = self.predict[number](out.states[number][rows]).float()
             terms["regression"] = terms["regression"] + _mean_square(predicted, target[rows])
-            with torch.autocast(predicted.device.type, enabled=False):
-                terms["contrast"] = terms["contrast"] + infonce(predicted, target[rows], self.temperature)
+            terms["contrast"] = terms["contrast"] + infonce(predicted, target[rows], self.temperature)
             read = self.read[number](out.vector[there]).float()
             terms["vector"] = terms["vector"] + _mean_square(read, target[there])
         terms["contrast"] = self.contrast_weight * terms["contrast"]

@@ -31,7 +31,8 @@ def infonce(
         \frac{\exp(\hat q_b^\top \hat k_b / \tau)}{\sum_{b'} \exp(\hat q_b^\top \hat k_{b'} / \tau)}
 
     Every row's key is its positive, all other keys of the batch are negatives. One direction: queries against keys.
-    The batch×batch matrix exists in tiles only. Several losses can be computed in one call.
+    The batch×batch matrix exists in tiles only. Several losses can be computed in one call. Under mixed precision, too,
+    it is computed in float32: a softmax over a batch of similar keys is lost in bfloat16.
 
     Args:
         query: ``[B, D]``, or ``[G, B, D]`` for ``G`` losses.
@@ -58,9 +59,15 @@ def infonce(
     grouped = query.dim() == 3
     queries, keys = (query, key) if grouped else (query[None], key[None])
     labels = ids if ids is None or grouped else ids[None]
-    unit = F.normalize(queries, dim=2), F.normalize(keys, dim=2)
-    losses: Tensor = _InfoNCE.apply(*unit, temperature, labels, weight)  # type: ignore[no-untyped-call]
+    with torch.autocast(query.device.type, enabled=False):
+        unit = F.normalize(_full(queries), dim=2), F.normalize(_full(keys), dim=2)
+        losses: Tensor = _InfoNCE.apply(*unit, temperature, labels, weight)  # type: ignore[no-untyped-call]
     return losses if grouped else losses[0]
+
+
+def _full(rows: Tensor) -> Tensor:
+    """Rows in at least float32."""
+    return rows.float() if rows.dtype in (torch.bfloat16, torch.float16) else rows
 
 
 def reference_infonce(query: Tensor, key: Tensor, temperature: float = 0.2, ids: Tensor | None = None) -> Tensor:

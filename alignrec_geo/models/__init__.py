@@ -3,7 +3,8 @@
 from importlib.metadata import entry_points
 
 from alignrec_geo.errors import InputError
-from alignrec_geo.models.alignrec import AlignRec, AlignRecConfig
+from alignrec_geo.models.alignrec import AlignRec
+from alignrec_geo.models.alignrec_config import AlignRecConfig
 from alignrec_geo.models.base import Batch, ModelConfig, Recommender
 from alignrec_geo.models.bm3 import BM3, BM3Config
 from alignrec_geo.models.bpr import BPR, BPRConfig

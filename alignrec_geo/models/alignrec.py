@@ -1,11 +1,10 @@
 """AlignRec, stage 2: content-ID and user-item alignment trained together."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Literal, NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import torch
 import torch.nn.functional as F
-from pydantic import Field
 from torch import Tensor, nn
 from torch_geometric.data import HeteroData
 from torch_geometric.typing import EdgeType
@@ -14,18 +13,18 @@ from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.embeddings import Embeddings
 from alignrec_geo.errors import InputError
 from alignrec_geo.graph.adjacency import bipartite_adjacency, symmetric_adjacency
-from alignrec_geo.graph.content import Scaling, item_content
+from alignrec_geo.graph.content import item_content
 from alignrec_geo.graph.hetero import SIMILAR, find_edge_type, relation_graph, to_hetero
 from alignrec_geo.kernels.csr import CSR
 from alignrec_geo.kernels.gather import gather_rows
 from alignrec_geo.kernels.pair_loss import pair_loss
 from alignrec_geo.kernels.repeats import Repeats, find_repeats
-from alignrec_geo.models.base import Batch, ModelConfig
+from alignrec_geo.models.alignrec_config import AlignRecConfig
+from alignrec_geo.models.base import Batch
 from alignrec_geo.models.graph_model import GraphRecommender
-from alignrec_geo.nn.conv import Conv, ConvNames, ConvNamesByEdge
+from alignrec_geo.nn.conv import Conv
 from alignrec_geo.nn.crossing import CarryOver
-from alignrec_geo.nn.fusion import Fuser, Fusion, FusionName
-from alignrec_geo.nn.graph_layer import Norm, Residual
+from alignrec_geo.nn.fusion import Fuser, Fusion
 from alignrec_geo.nn.hetero_encoder import HeteroEncoder
 from alignrec_geo.nn.init import init_linear
 from alignrec_geo.nn.losses import (
@@ -44,56 +43,6 @@ from alignrec_geo.nn.parts import with_parts
 from alignrec_geo.nn.propagation import Propagation
 from alignrec_geo.nn.views import BatchViews, ContentViews, Rows
 from alignrec_geo.randomness import child_generator
-
-
-class AlignRecConfig(ModelConfig):
-    """Settings of :class:`AlignRec`."""
-
-    search_space: ClassVar[Mapping[str, tuple[Any, ...]]] = {
-        "cca_weight": (1e-3, 5e-3, 0.01, 0.1),
-        "reg_weight": (0.1, 0.2, 0.3),
-        "uia_weight": (0.0, 0.1, 0.3),
-        "training.lr": (5e-4, 1e-3, 3e-3),
-    }
-
-    dim: int = Field(default=64, ge=1)
-    """Width d of the embeddings."""
-    layers: int = Field(default=2, ge=0)
-    """Propagation layers L on the user-item graph."""
-    item_layers: int = Field(default=1, ge=0)
-    """Propagation layers n on the item-item graph."""
-    k: int = Field(default=10, ge=1)
-    """Content neighbours per item, the item itself included."""
-    train_features: bool = True
-    """Train the content vectors too; frozen vectors save most of the memory."""
-    feature_scaling: Scaling = "auto"
-    """``row``: unit rows per feature matrix; ``none``: as loaded; ``auto``: ``row`` if there are several."""
-    temperature: float = Field(default=0.2, gt=0.0)
-    """Temperature of the content-ID alignment."""
-    cca_weight: float = Field(default=0.01, ge=0.0)
-    """Weight of the content-ID alignment (CCA)."""
-    uia_weight: float = Field(default=0.1, ge=0.0)
-    """Weight of the user-item alignment (UIA)."""
-    reg_weight: float = Field(default=0.1, ge=0.0)
-    """Weight of the similarity regulariser (REG)."""
-    l2_weight: float = Field(default=1e-4, ge=0.0)
-    """Weight of the squared norms of the fused rows."""
-    anchor: Literal["initial", "current"] = "initial"
-    """Which content vectors the regulariser compares with: as loaded, or as trained so far."""
-    user_item_conv: ConvNamesByEdge = "light"
-    """Layer of the user-item graph: a name, a class path, or one per layer (or per edge type)."""
-    item_item_conv: ConvNames = "light"
-    """Layer of the item-item graph: a name, a class path, or one per layer."""
-    user_conv: ConvNames = "light"
-    """Layer that carries content from items to users: a name or a class path."""
-    conv_residual: Residual = "auto"
-    """Add a layer's input to its output: always, never, or (auto) if the layer has a weight matrix."""
-    conv_norm: Norm = "none"
-    """Normalise a layer's output: none, layer (LayerNorm) or row (unit rows)."""
-    fusion: FusionName = "sum"
-    """How identity and content become one row: sum, mean, concat, gate, attention, or a class path."""
-    losses: str | None = None
-    """Terms such as `bpr + uia(0.1)` in place of the usual ones; then the weights above are not used."""
 
 
 class Views(NamedTuple):

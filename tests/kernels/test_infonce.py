@@ -35,6 +35,23 @@ def test_float32_is_within_1e_5():
     assert float(infonce(query, key)) == pytest.approx(float(exact), rel=1e-5)
 
 
+def test_mixed_precision_changes_nothing():
+    generator = torch.Generator().manual_seed(0)
+    query, key = (torch.randn(40, 8, generator=generator, requires_grad=True) for _ in range(2))
+    plain = infonce(query, key)
+    with torch.autocast("cpu", torch.bfloat16):
+        mixed = infonce(query, key)
+        half = infonce(query.bfloat16(), key.bfloat16())
+    assert mixed.equal(plain)
+    assert half.dtype == torch.float32
+    assert half.item() == pytest.approx(plain.item(), rel=1e-2)
+    for ours, theirs in zip(
+        torch.autograd.grad(mixed, (query, key)), torch.autograd.grad(plain, (query, key)), strict=True
+    ):
+        assert ours.equal(theirs)
+    assert all(grad.isfinite().all() for grad in torch.autograd.grad(half, (query, key)))
+
+
 def test_gradcheck():
     query, key = (torch.rand(5, 3, dtype=torch.float64, requires_grad=True) for _ in range(2))
     assert torch.autograd.gradcheck(lambda q, k: infonce(q, k, 0.3), (query, key))
