@@ -1,0 +1,41 @@
+import json
+import shutil
+
+import pytest
+import stage2
+
+from alignrec_geo.comparison import compare
+from alignrec_geo.dataset import make_catalogue
+from alignrec_geo.errors import InputError
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    root = tmp_path_factory.mktemp("stage2")
+    data = make_catalogue(n_users=80, n_items=50, image_size=16).save(root / "catalogue").path
+    request = {"seeds": 1, "settings": ["epochs=2"]}
+    compare(data, root / "text", ["popularity", "bpr"], features=["text"], **request)
+    compare(data, root / "mmrec", ["popularity"], features=["text"], protocol="mmrec", **request)
+    return root
+
+
+def test_rows_of_several_folders_and_tests_against_the_first(folders):
+    other = shutil.copytree(folders / "text", folders / "image")
+    results = json.loads((other / "results.json").read_text())
+    for model in results["models"]:
+        model["features"] = ["image"]
+    (other / "results.json").write_text(json.dumps(results))
+    found = stage2.together([folders / "text", other])
+    rows = [(row["model"], row["features"]) for row in found["rows"]]
+    assert len(set(rows)) == 4
+    assert len(found["paired"]) == 3
+    assert found["rows"][0]["recall@20"] == results["models"][0]["runs"][0]["metrics"]["recall@20"]
+    (same,) = [test for test in found["paired"] if test["baseline"].startswith(rows[0][0])]
+    assert same["difference"] == 0
+
+
+def test_folders_must_fit_together(folders):
+    with pytest.raises(InputError, match="same row: bpr|same row: popularity"):
+        stage2.together([folders / "text", folders / "text"])
+    with pytest.raises(InputError, match="differ in protocol"):
+        stage2.together([folders / "text", folders / "mmrec"])
