@@ -3,6 +3,7 @@
 # make test-slow    also the long checks
 # make test-ext     the torch-sparse and torch-scatter backends, in a .venv-ext of their own (builds them: 20 minutes)
 # make bench-peers time RecBole, implicit and cornac on the same data
+# make docs         build the documentation site into build/site; a warning is a failure
 # make lint         ruff, mypy, import-linter, codespell
 # make clean        remove .venv and caches
 
@@ -18,7 +19,7 @@ EXT := .venv-ext
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 EXT_PIP := $(EXT)/bin/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: bench-peers quickstart test test-slow test-ext lint clean
+.PHONY: bench-peers quickstart test test-slow test-ext docs lint clean
 
 quickstart: $(VENV)/.installed
 	$(BIN)/alignrec-geo quickstart --out $(OUT)
@@ -31,6 +32,9 @@ test-slow: $(VENV)/.installed-dev
 
 test-ext: $(EXT)/.installed
 	$(EXT)/bin/python -m pytest tests/kernels/test_ext.py
+
+docs: $(VENV)/.installed-dev
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
