@@ -1,7 +1,8 @@
 # make quickstart   set up .venv and run the whole system once on a generated catalogue
 # make test         set up .venv and run the tests (under 10 minutes on 2 cores)
 # make test-slow    also the long checks
-# make test-ext     the torch-sparse and torch-scatter backends, in a .venv-ext of their own (builds them: 20 minutes)
+# make test-ext     what needs torch-sparse and torch-scatter: their backends, sampled training; in a .venv-ext of its own
+#                   (builds them: 20 minutes)
 # make bench-peers time RecBole, implicit and cornac on the same data
 # make docs         build the documentation site into build/site; a warning is a failure
 # make lint         ruff, mypy, import-linter, codespell
@@ -31,7 +32,9 @@ test-slow: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -m "slow or not slow"
 
 test-ext: $(EXT)/.installed
-	$(EXT)/bin/python -m pytest tests/kernels/test_ext.py
+	$(EXT)/bin/python -m pytest tests/kernels/test_ext.py tests/training/test_subgraphs.py tests/models/test_on_subgraph.py \
+		tests/benchmarks/test_sampled.py
+	$(EXT)/bin/python -m pytest tests/test_docs.py -k own-loop
 
 docs: $(VENV)/.installed-dev
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
