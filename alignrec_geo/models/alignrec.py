@@ -26,7 +26,7 @@ from alignrec_geo.nn.conv import Conv
 from alignrec_geo.nn.crossing import CarryOver
 from alignrec_geo.nn.fusion import Fuser, Fusion
 from alignrec_geo.nn.hetero_encoder import HeteroEncoder
-from alignrec_geo.nn.init import init_linear
+from alignrec_geo.nn.init import init_linear, linear
 from alignrec_geo.nn.losses import (
     BPR,
     CCA,
@@ -147,8 +147,8 @@ class AlignRec(GraphRecommender):
         if self.features:
             x, present = item_content(data, self.features, self.config.feature_scaling)
             self.content = nn.Parameter(x.clone(), requires_grad=self.config.train_features)  # x
-            self.projection = nn.Linear(x.shape[1], dim)  # W, b
-            self.gate = nn.Linear(dim, dim)  # G
+            self.projection = linear(x.shape[1], dim)  # W, b
+            self.gate = linear(dim, dim)  # G
             anchor = x if self.config.anchor == "initial" and self.config.train_features else None
             self.register_buffer("present", None if bool(present.all()) else present, persistent=False)
             self.register_buffer("anchor", anchor, persistent=False)  # x as loaded, where x trains

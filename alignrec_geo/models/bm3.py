@@ -17,7 +17,7 @@ from alignrec_geo.kernels.gather import gather_rows
 from alignrec_geo.kernels.spmm import mean_propagation
 from alignrec_geo.models.base import Batch, ModelConfig
 from alignrec_geo.models.graph_model import GraphRecommender
-from alignrec_geo.nn import Dropout, ModalityEncoder, init_linear, init_xavier, norm_penalty
+from alignrec_geo.nn import Dropout, ModalityEncoder, init_linear, init_xavier, linear, norm_penalty
 from alignrec_geo.randomness import child_generator
 
 
@@ -92,9 +92,9 @@ class BM3(GraphRecommender):
         dim, parts = self.config.dim, modalities(data, self.features, self.config.feature_scaling)
         self.user_embedding = nn.Parameter(torch.empty(self.n_users, dim))  # P
         self.item_embedding = nn.Parameter(torch.empty(self.n_items, dim))  # Q
-        projections = [nn.Linear(part.x.shape[1], dim) for part in parts]  # W_m, b_m
+        projections = [linear(part.x.shape[1], dim) for part in parts]  # W_m, b_m
         self.encoder = ModalityEncoder(parts, projections, self.config.train_features)
-        self.predictor = nn.Linear(dim, dim)  # g
+        self.predictor = linear(dim, dim)  # g
         self.dropout = Dropout(self.config.dropout, seed)
         self.graph: CSR = symmetric_adjacency(self.pairs, self.n_users, self.n_items)
         self.reset_parameters(child_generator(seed, "init"))

@@ -21,7 +21,7 @@ from alignrec_geo.kernels.pair_loss import pair_loss
 from alignrec_geo.kernels.spmm import mean_propagation, spmm
 from alignrec_geo.models.base import Batch, ModelConfig
 from alignrec_geo.models.graph_model import GraphRecommender
-from alignrec_geo.nn.init import init_linear, init_xavier
+from alignrec_geo.nn.init import init_linear, init_xavier, linear
 from alignrec_geo.nn.modality_encoder import ModalityEncoder
 from alignrec_geo.randomness import child_generator
 
@@ -98,10 +98,7 @@ class DualGNN(GraphRecommender):
         self.modality_weight = nn.Parameter(torch.empty(self.n_users, len(parts)))  # w
         self.encoder = ModalityEncoder(
             parts,
-            [
-                nn.Sequential(nn.Linear(part.x.shape[1], hidden), nn.LeakyReLU(), nn.Linear(hidden, dim))
-                for part in parts
-            ],
+            [nn.Sequential(linear(part.x.shape[1], hidden), nn.LeakyReLU(), linear(hidden, dim)) for part in parts],
         )  # f
         self.graph: CSR = symmetric_adjacency(self.pairs, self.n_users, self.n_items)
         self.common = user_cooccurrence(self.pairs, self.n_users, self.n_items, self.config.k)

@@ -19,7 +19,7 @@ from alignrec_geo.kernels.gather import gather_rows
 from alignrec_geo.kernels.pair_loss import pair_loss
 from alignrec_geo.models.base import Batch, ModelConfig
 from alignrec_geo.models.graph_model import GraphRecommender
-from alignrec_geo.nn import ModalityEncoder, init_linear, init_xavier
+from alignrec_geo.nn import ModalityEncoder, init_linear, init_xavier, linear
 from alignrec_geo.nn.conv import Conv, ConvNames
 from alignrec_geo.nn.graph_layer import Norm, Residual
 from alignrec_geo.nn.parts import with_parts
@@ -123,7 +123,7 @@ class FREEDOM(GraphRecommender):
         dim, parts = self.config.dim, modalities(data, self.features, self.config.feature_scaling)
         self.user_embedding = nn.Parameter(torch.empty(self.n_users, dim))  # P
         self.item_embedding = nn.Parameter(torch.empty(self.n_items, dim))  # Q
-        projections = [nn.Linear(part.x.shape[1], dim, bias=False) for part in parts]  # W_m
+        projections = [linear(part.x.shape[1], dim, bias=False) for part in parts]  # W_m
         self.encoder = ModalityEncoder(parts, projections, self.config.train_features)
         self.graph: CSR = symmetric_adjacency(self.pairs, self.n_users, self.n_items)
         self.training_graph = self.graph  # until the first epoch starts

@@ -18,7 +18,7 @@ from alignrec_geo.kernels.gather import gather_rows
 from alignrec_geo.kernels.pair_loss import pair_loss
 from alignrec_geo.models.base import Batch, ModelConfig
 from alignrec_geo.models.graph_model import GraphRecommender
-from alignrec_geo.nn.init import init_linear, init_xavier
+from alignrec_geo.nn.init import init_linear, init_xavier, linear
 from alignrec_geo.nn.modality_encoder import ModalityEncoder
 from alignrec_geo.randomness import child_generator
 
@@ -115,7 +115,7 @@ class GRCN(GraphRecommender):
         self.identity = nn.Parameter(torch.empty(self.n_users + self.n_items, dim))  # Y
         self.preferences = nn.ParameterList(nn.Parameter(torch.empty(self.n_users, dim)) for _ in parts)  # p
         self.confidence = nn.Parameter(torch.empty(self.n_users + self.n_items, len(parts)))  # c
-        self.encoder = ModalityEncoder(parts, [nn.Linear(part.x.shape[1], dim) for part in parts])  # W, b
+        self.encoder = ModalityEncoder(parts, [linear(part.x.shape[1], dim) for part in parts])  # W, b
         self.edges = EdgePattern.from_coo(self.pairs[0], self.pairs[1], (self.n_users, self.n_items))
         self.reset_parameters(child_generator(seed, "init"))
 

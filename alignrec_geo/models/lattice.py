@@ -21,7 +21,7 @@ from alignrec_geo.kernels.pair_loss import pair_loss
 from alignrec_geo.kernels.spmm import mean_propagation, spmm
 from alignrec_geo.models.base import Batch, ModelConfig
 from alignrec_geo.models.graph_model import GraphRecommender
-from alignrec_geo.nn.init import init_linear, init_xavier
+from alignrec_geo.nn.init import init_linear, init_xavier, linear
 from alignrec_geo.nn.modality_encoder import ModalityEncoder
 from alignrec_geo.randomness import child_generator
 
@@ -105,7 +105,7 @@ class LATTICE(GraphRecommender):
         self.user_embedding = nn.Parameter(torch.empty(self.n_users, dim))  # P
         self.item_embedding = nn.Parameter(torch.empty(self.n_items, dim))  # Q
         self.modality_logits = nn.Parameter(torch.empty(len(parts)))
-        projections = [nn.Linear(part.x.shape[1], dim) for part in parts]  # W, b
+        projections = [linear(part.x.shape[1], dim) for part in parts]  # W, b
         self.encoder = ModalityEncoder(parts, projections, self.config.train_features)
         self.user_item_graph: CSR = _self_loop_mean(self.pairs, self.n_users, self.n_items)
         self.fixed_graphs: dict[str, CSR] = {part.name: _neighbour_graph(part, self.config.k) for part in parts}  # S_m

@@ -21,7 +21,7 @@ from alignrec_geo.kernels.repeats import find_repeats
 from alignrec_geo.kernels.spmm import spmm
 from alignrec_geo.models.base import Batch, ModelConfig
 from alignrec_geo.models.graph_model import GraphRecommender
-from alignrec_geo.nn import ModalityEncoder, init_linear, init_xavier
+from alignrec_geo.nn import ModalityEncoder, init_linear, init_xavier, linear
 from alignrec_geo.nn.conv import Conv, ConvNames
 from alignrec_geo.nn.graph_layer import Norm, Residual
 from alignrec_geo.nn.parts import with_parts
@@ -76,8 +76,8 @@ class Purifier(nn.Module):
 
     def __init__(self, width: int, dim: int) -> None:
         super().__init__()
-        self.projection = nn.Linear(width, dim)  # W, b
-        self.gate = nn.Linear(dim, dim)  # G, b_G
+        self.projection = linear(width, dim)  # W, b
+        self.gate = linear(dim, dim)  # G, b_G
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the gate's values."""
@@ -104,9 +104,9 @@ class Fuser(nn.Module):
 
     def __init__(self, modalities: int, dim: int) -> None:
         super().__init__()
-        self.query = nn.Linear(dim, dim)  # W_q, b_q
-        self.attention = nn.Linear(dim, 1, bias=False)  # q
-        self.preferences = nn.ModuleList(nn.Linear(dim, dim) for _ in range(modalities))  # H_m, b_m
+        self.query = linear(dim, dim)  # W_q, b_q
+        self.attention = linear(dim, 1, bias=False)  # q
+        self.preferences = nn.ModuleList(linear(dim, dim) for _ in range(modalities))  # H_m, b_m
 
     def forward(self, behaviour: Tensor, views: Tensor, present: Tensor | None = None) -> Tensor:
         """Return the content side of every node."""

@@ -19,7 +19,7 @@ from alignrec_geo.kernels.pair_loss import pair_loss
 from alignrec_geo.kernels.spmm import spmm
 from alignrec_geo.models.base import Batch, ModelConfig
 from alignrec_geo.models.graph_model import GraphRecommender
-from alignrec_geo.nn.init import init_linear, init_xavier
+from alignrec_geo.nn.init import init_linear, init_xavier, linear
 from alignrec_geo.nn.modality_encoder import ModalityEncoder
 from alignrec_geo.randomness import child_generator
 
@@ -67,8 +67,8 @@ class MMGCNLayer(nn.Module):
     def __init__(self, width: int, dim: int) -> None:
         super().__init__()
         self.neighbour = nn.Parameter(torch.empty(width, width))  # C
-        self.own = nn.Linear(width, dim)  # ℓ
-        self.combine = nn.Linear(width + dim, dim)  # g
+        self.own = linear(width, dim)  # ℓ
+        self.combine = linear(width + dim, dim)  # g
 
     def reset_parameters(self, generator: torch.Generator, combine: Literal["uniform", "xavier_normal"]) -> None:
         """Draw the parameters anew, the weight of :math:`g` as ``combine`` says."""
@@ -206,4 +206,4 @@ class MMGCN(GraphRecommender):
 
     def _input_layer(self, number: int, part: Modality) -> nn.Module:
         projected = self.config.projected == "all" or (self.config.projected == "first" and number == 0)
-        return nn.Linear(part.x.shape[1], self.config.latent_dim) if projected else nn.Identity()
+        return linear(part.x.shape[1], self.config.latent_dim) if projected else nn.Identity()

@@ -20,7 +20,7 @@ from alignrec_geo.kernels.spmm import mean_propagation
 from alignrec_geo.models.base import Batch, ModelConfig
 from alignrec_geo.models.graph_model import GraphRecommender
 from alignrec_geo.nn.dot_contrast import dot_contrast
-from alignrec_geo.nn.init import init_linear, init_xavier
+from alignrec_geo.nn.init import init_linear, init_xavier, linear
 from alignrec_geo.nn.modality_encoder import ModalityEncoder
 from alignrec_geo.randomness import child_generator
 
@@ -95,12 +95,12 @@ class SLMRec(GraphRecommender):
         parts = modalities(data, self.features, "row")
         self.user_embedding = nn.Parameter(torch.empty(self.n_users, dim))  # P
         self.item_embedding = nn.Parameter(torch.empty(self.n_items, dim))  # Q
-        self.encoder = ModalityEncoder(parts, [nn.Linear(part.x.shape[1], dim) for part in parts])  # W, b
-        self.fuse_users = nn.Linear((1 + len(parts)) * dim, dim)
-        self.fuse_items = nn.Linear((1 + len(parts)) * dim, dim)
-        self.chain = nn.ModuleList(nn.Linear(dim, dim) for _ in parts)  # g
-        self.queries = nn.ModuleList(nn.Linear(dim, dim // 2) for _ in range(further))
-        self.keys = nn.ModuleList(nn.Linear(dim, dim // 2 if m else dim, bias=False) for m in range(len(parts)))
+        self.encoder = ModalityEncoder(parts, [linear(part.x.shape[1], dim) for part in parts])  # W, b
+        self.fuse_users = linear((1 + len(parts)) * dim, dim)
+        self.fuse_items = linear((1 + len(parts)) * dim, dim)
+        self.chain = nn.ModuleList(linear(dim, dim) for _ in parts)  # g
+        self.queries = nn.ModuleList(linear(dim, dim // 2) for _ in range(further))
+        self.keys = nn.ModuleList(linear(dim, dim // 2 if m else dim, bias=False) for m in range(len(parts)))
         self.graph: CSR = symmetric_adjacency(self.pairs, self.n_users, self.n_items)
         self.reset_parameters(child_generator(seed, "init"))
 

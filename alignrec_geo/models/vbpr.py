@@ -15,7 +15,7 @@ from alignrec_geo.kernels.gather import gather_rows
 from alignrec_geo.kernels.pair_loss import pair_loss
 from alignrec_geo.models.base import Batch, ModelConfig
 from alignrec_geo.models.graph_model import GraphRecommender
-from alignrec_geo.nn.init import init_linear, init_xavier
+from alignrec_geo.nn.init import init_linear, init_xavier, linear
 from alignrec_geo.nn.penalties import norm_penalty
 from alignrec_geo.randomness import child_generator
 
@@ -86,7 +86,7 @@ class VBPR(GraphRecommender):
         dim = self.config.dim
         self.user_embedding = nn.Parameter(torch.empty(self.n_users, 2 * dim))  # P
         self.item_embedding = nn.Parameter(torch.empty(self.n_items, dim))  # Q
-        self.projection = nn.Linear(content.shape[1], dim)  # W, b
+        self.projection = linear(content.shape[1], dim)  # W, b
         self.reset_parameters(child_generator(seed, "init"))
 
     def reset_parameters(self, generator: torch.Generator) -> None:

@@ -4,6 +4,16 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import skip_init
+
+
+def linear(inputs: int, outputs: int, bias: bool = True) -> nn.Linear:
+    """Return a linear layer whose parameters are not drawn yet; :func:`init_linear` draws them.
+
+    ``nn.Linear`` by itself draws from the global generator.
+    """
+    layer: nn.Linear = skip_init(nn.Linear, inputs, outputs, bias=bias)
+    return layer
 
 
 def init_linear(

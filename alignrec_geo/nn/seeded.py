@@ -8,14 +8,16 @@ from torch import nn
 
 
 @contextmanager
-def seeded(generator: torch.Generator | None) -> Iterator[None]:
-    """Let code that draws from the global CPU generator draw a stream that ``generator`` decides.
+def seeded(generator: torch.Generator | None, device: torch.device | None = None) -> Iterator[None]:
+    """Let code that draws from the global generators draw a stream that ``generator`` decides.
 
-    PyG's layers (and most layers that people write) draw their weights from the global generator. Inside this context
-    that generator is seeded by one draw from ``generator``; afterwards it has the state it had before.
+    PyG's layers (and most layers that people write) draw their weights and their dropout from the global generator.
+    Inside this context that generator is seeded by one draw from ``generator``; afterwards it has the state it had
+    before.
 
     Args:
         generator: the source of randomness; ``None`` takes a fixed seed, for values that are drawn again later.
+        device: a GPU whose global generator is seeded as well; without one it is the CPU's alone.
 
     Example:
         >>> def draw():
@@ -25,8 +27,12 @@ def seeded(generator: torch.Generator | None) -> Iterator[None]:
         True
     """
     seed = 0 if generator is None else int(torch.randint(2**62, (1,), generator=generator))
-    with torch.random.fork_rng(devices=[]):
+    gpus = [device] if device is not None and device.type == "cuda" else []
+    with torch.random.fork_rng(devices=gpus):
         torch.default_generator.manual_seed(seed)
+        for gpu in gpus:
+            with torch.cuda.device(gpu):
+                torch.cuda.manual_seed(seed)
         yield
 
 

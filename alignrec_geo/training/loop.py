@@ -28,6 +28,7 @@ from alignrec_geo.kernels.allocator import keep_freed_memory
 from alignrec_geo.kernels.backends import check_backends, use_backends
 from alignrec_geo.kernels.config import KernelConfig
 from alignrec_geo.models.base import Batch, Recommender
+from alignrec_geo.nn.seeded import seeded
 from alignrec_geo.randomness import child_generator
 from alignrec_geo.training.config import TrainingConfig
 from alignrec_geo.training.observer import Observer, tensorboard_observer
@@ -159,7 +160,7 @@ class _Run:
         seed: int,
     ) -> None:
         self.model, self.config, self.sampler = model, config, sampler
-        self.validate, self.folder, self.observers = validate, folder, observers
+        self.validate, self.folder, self.observers, self.seed = validate, folder, observers, seed
         self.generators = {name: child_generator(seed, name) for name in ("sampling", "model")}
         parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
         self.optimizer = (
@@ -222,12 +223,14 @@ class _Run:
             observer.epoch_started(epoch, self.sampler.steps)
         device = next(self.model.parameters()).device
         totals: dict[str, float] = {}
-        for batch in self.sampler.epoch(self.generators["sampling"]):
-            terms = self.step(batch.to(device), epoch)
-            for name, value in terms.items():
-                totals[name] = totals.get(name, 0.0) + value
-            for observer in self.observers:
-                observer.step_done(terms)
+        # layers of other people draw their dropout from the global generators
+        with seeded(child_generator(self.seed, f"layers in epoch {epoch}"), device):
+            for batch in self.sampler.epoch(self.generators["sampling"]):
+                terms = self.step(batch.to(device), epoch)
+                for name, value in terms.items():
+                    totals[name] = totals.get(name, 0.0) + value
+                for observer in self.observers:
+                    observer.step_done(terms)
         return {name: value / self.sampler.steps for name, value in totals.items()}
 
     def step(self, batch: Batch, epoch: int) -> dict[str, float]:

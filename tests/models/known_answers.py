@@ -79,6 +79,12 @@ class KnownAnswers:
         make: Any = self.model
         return make(toy_graph(*modalities), config=chosen, seed=seed)
 
+    def test_making_and_training_leave_the_global_generator_alone(self) -> None:
+        before = torch.get_rng_state()
+        model = self.model.from_dataset(parity_by_content(), config=self.config)
+        fit(model, config=TrainingConfig(epochs=1, batch_size=256))
+        assert torch.equal(torch.get_rng_state(), before)
+
     def test_checkerboard_every_user_gets_the_withheld_item_first(self) -> None:
         if not self.learns_ids:
             pytest.skip("learns from content only")

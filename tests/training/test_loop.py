@@ -3,12 +3,16 @@ import shutil
 
 import pytest
 import torch
+import torch.nn.functional as F
+from torch_geometric.nn import LGConv
 
 from alignrec_geo.dataset import Split, make_catalogue
 from alignrec_geo.errors import InputError, TrainingDiverged
 from alignrec_geo.evaluation import Evaluator, Protocol
+from alignrec_geo.graph import to_hetero
 from alignrec_geo.kernels.config import KernelConfig
 from alignrec_geo.models import AlignRec
+from alignrec_geo.models.alignrec_config import AlignRecConfig
 from alignrec_geo.serving.store import read_embeddings
 from alignrec_geo.training import TrainingConfig, fit
 from alignrec_geo.training.observer import Observer
@@ -18,6 +22,11 @@ from tests.golden_numbers import toy_graph
 @pytest.fixture(scope="module")
 def data():
     return make_catalogue(n_users=120, n_items=60, image_size=16)
+
+
+class DroppingConv(LGConv):
+    def forward(self, x, edge_index, edge_weight=None):
+        return super().forward(F.dropout(x, 0.3, self.training), edge_index, edge_weight)
 
 
 def model_for(data, seed=0, **config) -> AlignRec:
@@ -140,6 +149,31 @@ def test_interrupted_run_resumes_bit_for_bit(data, tmp_path):
         assert torch.equal(ours, theirs)
     # a finished run gives the same again
     assert fit(model_for(data), data, config, out=tmp_path / "cut", resume=True).metrics == whole.metrics
+
+
+def test_dropout_of_other_peoples_layers_follows_the_seed_and_leaves_the_global_generator(data, tmp_path):
+    config = TrainingConfig(epochs=4, batch_size=128, tensorboard=False)
+
+    def train(out, **options):
+        model = AlignRec(to_hetero(data, cache=False), config=AlignRecConfig(dim=16), user_item_conv=DroppingConv)
+        return fit(model, data, config, out=out, **options).embeddings.users
+
+    torch.manual_seed(1)
+    before = torch.get_rng_state()
+    once = train(tmp_path / "once")
+    assert torch.equal(torch.get_rng_state(), before)
+    torch.manual_seed(2)
+    assert torch.equal(train(tmp_path / "twice"), once)
+    assert not torch.equal(train(tmp_path / "other", seed=1), once)
+
+    class Stop(Observer):
+        def epoch_started(self, epoch, steps):
+            if epoch == 2:
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path / "cut", observers=[Stop()])
+    assert torch.equal(train(tmp_path / "cut", resume=True), once)
 
 
 def test_resume_on_other_data_or_another_model_is_an_error(data, tmp_path):
