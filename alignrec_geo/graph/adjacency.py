@@ -6,7 +6,7 @@ from torch import Tensor
 from alignrec_geo.kernels.csr import CSR
 
 
-def bipartite_adjacency(edge_index: Tensor, n_users: int, n_items: int) -> CSR:
+def bipartite_adjacency(edge_index: Tensor, n_users: int, n_items: int, weight: Tensor | None = None) -> CSR:
     r"""Return :math:`\hat R`, the symmetrically normalised user-item block, ``[U, I]``.
 
     .. math::
@@ -16,21 +16,25 @@ def bipartite_adjacency(edge_index: Tensor, n_users: int, n_items: int) -> CSR:
         edge_index: unique user-item pairs, ``[2, E]`` (row 0 users, row 1 items).
         n_users: ``U``; users without a pair get an empty row.
         n_items: ``I``; items without a pair get an empty column.
+        weight: ``[E]``, entries in place of these, taken as they are.
     """
     user, item = edge_index
-    return CSR.from_coo(user, item, _weights(user, item, n_users, n_items), (n_users, n_items))
+    if weight is None:
+        weight = _weights(user, item, n_users, n_items)
+    return CSR.from_coo(user, item, weight.float(), (n_users, n_items))
 
 
-def symmetric_adjacency(edge_index: Tensor, n_users: int, n_items: int) -> CSR:
+def symmetric_adjacency(edge_index: Tensor, n_users: int, n_items: int, weight: Tensor | None = None) -> CSR:
     r"""Return :math:`\hat A = D^{-1/2} A D^{-1/2}` on all ``N = U + I`` nodes, no self-loops, ``[N, N]``.
 
     Users come first: item ``i`` is node ``U + i``. Same arguments as :func:`bipartite_adjacency`.
     """
     user, item = edge_index
-    weight = _weights(user, item, n_users, n_items)
+    if weight is None:
+        weight = _weights(user, item, n_users, n_items)
     row, col = torch.cat([user, item + n_users]), torch.cat([item + n_users, user])
     size = n_users + n_items
-    return CSR.from_coo(row, col, torch.cat([weight, weight]), (size, size), symmetric=True)
+    return CSR.from_coo(row, col, torch.cat([weight, weight]).float(), (size, size), symmetric=True)
 
 
 def mean_adjacency(edge_index: Tensor, n_users: int, n_items: int) -> CSR:

@@ -142,7 +142,7 @@ class AlignRec(GraphRecommender):
             self.tables = nn.ParameterDict({kind: torch.empty(count, dim) for kind, count in sizes.items()})
             self.user_item = HeteroEncoder(convs, dim, self.config.layers, *options, outputs=("user", "item"))
         else:
-            self.user_item_graph: CSR = symmetric_adjacency(self.pairs, self.n_users, self.n_items)
+            self.user_item_graph: CSR = symmetric_adjacency(self.pairs, self.n_users, self.n_items, self.pair_weight)
             self.user_item = Propagation(part["user_item_conv"], dim, self.config.layers, "user_item_conv", *options)
         if self.features:
             x, present = item_content(data, self.features, self.config.feature_scaling)
@@ -153,7 +153,7 @@ class AlignRec(GraphRecommender):
             self.register_buffer("present", None if bool(present.all()) else present, persistent=False)
             self.register_buffer("anchor", anchor, persistent=False)  # x as loaded, where x trains
             self.register_buffer("anchor_scale", 1.0 / x.norm(dim=1, keepdim=True).clamp(min=1e-12), persistent=False)
-            self.item_to_user: CSR = bipartite_adjacency(self.pairs, self.n_users, self.n_items)  # R̂
+            self.item_to_user: CSR = bipartite_adjacency(self.pairs, self.n_users, self.n_items, self.pair_weight)  # R̂
             (neighbour, centre), weight = data[SIMILAR].edge_index, data[SIMILAR].edge_weight
             self.item_graph: CSR = CSR.from_coo(centre, neighbour, weight, (self.n_items, self.n_items))  # S
             item_layers = self.config.item_layers

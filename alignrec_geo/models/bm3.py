@@ -96,7 +96,7 @@ class BM3(GraphRecommender):
         self.encoder = ModalityEncoder(parts, projections, self.config.train_features)
         self.predictor = linear(dim, dim)  # g
         self.dropout = Dropout(self.config.dropout, seed)
-        self.graph: CSR = symmetric_adjacency(self.pairs, self.n_users, self.n_items)
+        self.graph: CSR = symmetric_adjacency(self.pairs, self.n_users, self.n_items, self.pair_weight)
         self.reset_parameters(child_generator(seed, "init"))
 
     def reset_parameters(self, generator: torch.Generator) -> None:

@@ -100,7 +100,7 @@ class DualGNN(GraphRecommender):
             parts,
             [nn.Sequential(linear(part.x.shape[1], hidden), nn.LeakyReLU(), linear(hidden, dim)) for part in parts],
         )  # f
-        self.graph: CSR = symmetric_adjacency(self.pairs, self.n_users, self.n_items)
+        self.graph: CSR = symmetric_adjacency(self.pairs, self.n_users, self.n_items, self.pair_weight)
         self.common = user_cooccurrence(self.pairs, self.n_users, self.n_items, self.config.k)
         numbers = torch.arange(len(self.common.user))
         shape = (self.n_users, self.n_users)

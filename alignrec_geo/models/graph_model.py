@@ -9,6 +9,7 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from alignrec_geo.dataset.store import Dataset
+from alignrec_geo.errors import InputError
 from alignrec_geo.graph.content import feature_names
 from alignrec_geo.graph.hetero import INTERACTS, to_hetero
 from alignrec_geo.models.base import Recommender
@@ -29,6 +30,10 @@ class GraphRecommender(Recommender):
         n_users: ``U``.
         n_items: ``I``.
         pairs: the training pairs, ``[2, E]``.
+        pair_weight: the ``edge_weight`` of the training pairs, ``[E]``, if the graph has one.
+
+    Raises:
+        InputError: the training pairs have another number of weights than of pairs.
     """
 
     def __init__(self, data: HeteroData, features: Sequence[str] | None = None, config: Any = None) -> None:
@@ -38,6 +43,12 @@ class GraphRecommender(Recommender):
         self.features = tuple(chosen) if self.uses_features else ()
         self.n_users, self.n_items = int(data["user"].num_nodes), int(data["item"].num_nodes)
         self.pairs: Tensor = data[INTERACTS].edge_index
+        self.pair_weight: Tensor | None = data[INTERACTS].get("edge_weight")
+        if self.pair_weight is not None and self.pair_weight.shape != self.pairs.shape[1:]:
+            raise InputError(
+                f"edge_weight of '{'__'.join(INTERACTS)}' must be one number per pair: [{self.pairs.shape[1]}] "
+                f"(got {list(self.pair_weight.shape)})"
+            )
 
     @classmethod
     def build(cls, dataset: Dataset, features: Sequence[str], config: Any, seed: int) -> Self:

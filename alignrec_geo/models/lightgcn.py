@@ -94,7 +94,7 @@ class LightGCN(GraphRecommender):
         super().__init__(data, features, chosen)
         self.user_embedding = nn.Parameter(torch.empty(self.n_users, self.config.dim))  # P
         self.item_embedding = nn.Parameter(torch.empty(self.n_items, self.config.dim))  # Q
-        self.user_item_graph: CSR = symmetric_adjacency(self.pairs, self.n_users, self.n_items)
+        self.user_item_graph: CSR = symmetric_adjacency(self.pairs, self.n_users, self.n_items, self.pair_weight)
         spec = chosen.user_item_conv if user_item_conv is None else user_item_conv
         options = chosen.conv_residual, chosen.conv_norm
         self.user_item = Propagation(spec, chosen.dim, chosen.layers, "user_item_conv", *options)

@@ -186,7 +186,7 @@ class MGCN(GraphRecommender):
         dim, parts = self.config.dim, modalities(data, self.features, self.config.feature_scaling)
         self.user_embedding = nn.Parameter(torch.empty(self.n_users, dim))  # P
         self.item_embedding = nn.Parameter(torch.empty(self.n_items, dim))  # Q
-        self.user_item_graph: CSR = symmetric_adjacency(self.pairs, self.n_users, self.n_items)
+        self.user_item_graph: CSR = symmetric_adjacency(self.pairs, self.n_users, self.n_items, self.pair_weight)
         spec = self.config.user_item_conv if user_item_conv is None else user_item_conv
         options = self.config.conv_residual, self.config.conv_norm
         self.user_item = Propagation(spec, dim, self.config.layers, "user_item_conv", *options)
@@ -194,7 +194,7 @@ class MGCN(GraphRecommender):
             purifiers = [Purifier(part.x.shape[1], dim) for part in parts]
             self.encoder = ModalityEncoder(parts, purifiers, self.config.train_features)
             self.fuser = Fuser(len(parts), dim)
-            self.item_to_user: CSR = bipartite_adjacency(self.pairs, self.n_users, self.n_items)  # R̂
+            self.item_to_user: CSR = bipartite_adjacency(self.pairs, self.n_users, self.n_items, self.pair_weight)  # R̂
             self.item_graphs = {part.name: self._neighbours(part) for part in parts}  # S_m
             self.register_buffer("present", self._presence(parts), persistent=False)
             item_spec = self.config.item_item_conv if item_item_conv is None else item_item_conv

@@ -101,7 +101,7 @@ class SLMRec(GraphRecommender):
         self.chain = nn.ModuleList(linear(dim, dim) for _ in parts)  # g
         self.queries = nn.ModuleList(linear(dim, dim // 2) for _ in range(further))
         self.keys = nn.ModuleList(linear(dim, dim // 2 if m else dim, bias=False) for m in range(len(parts)))
-        self.graph: CSR = symmetric_adjacency(self.pairs, self.n_users, self.n_items)
+        self.graph: CSR = symmetric_adjacency(self.pairs, self.n_users, self.n_items, self.pair_weight)
         self.reset_parameters(child_generator(seed, "init"))
 
     def reset_parameters(self, generator: torch.Generator) -> None:

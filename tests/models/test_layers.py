@@ -200,6 +200,22 @@ def test_the_two_usual_edge_types_are_the_usual_model():
         torch.testing.assert_close(ours, theirs)
 
 
+def test_weights_of_the_pairs_are_taken():
+    graph = toy_graph()
+    n_pairs = graph[INTERACTS].edge_index.shape[1]
+    plain = AlignRec(graph, seed=1).embeddings()
+    weight = torch.rand(n_pairs, generator=torch.Generator().manual_seed(0))
+    graph[REVERSE].edge_index = graph[INTERACTS].edge_index.flip(0)
+    graph[INTERACTS].edge_weight = graph[REVERSE].edge_weight = weight
+    usual, hetero = AlignRec(graph, seed=1), AlignRec(graph, seed=1, user_item_conv={INTERACTS: "light", REVERSE: "lg"})
+    for ours, theirs, unweighted in zip(usual.embeddings(), hetero.embeddings(), plain, strict=True):
+        torch.testing.assert_close(ours, theirs)
+        assert not torch.allclose(ours, unweighted)
+    graph[INTERACTS].edge_weight = weight[1:]
+    with pytest.raises(InputError, match=rf"one number per pair: \[{n_pairs}\] \(got \[{n_pairs - 1}\]\)"):
+        LightGCN(graph)
+
+
 def test_an_edge_type_that_does_not_exist(catalogue):
     with pytest.raises(InputError, match="no edge type 'item__sold_in__shop'; there are: user__interacts__item, "):
         AlignRec(shop(catalogue), user_item_conv={("item", "sold_in", "shop"): "light"})
