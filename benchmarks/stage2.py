@@ -5,7 +5,8 @@
     python benchmarks/stage2.py stage2-tiktok runs/aligned runs/plain
 
 writes ``benchmarks/results/stage2-tiktok.json``. The first model of the first folder is compared with all others, user
-by user over the seeds. All folders must be of one data set, split and protocol.
+by user over the seeds. All folders must be of one data set, split and protocol. Rows hold the validation, too:
+settings are to be chosen by it.
 """
 
 import json
@@ -40,7 +41,7 @@ def together(folders: list[Path]) -> dict[str, Any]:
     """The rows of all folders, and the first one against each of the others.
 
     Raises:
-        InputError: the folders differ in data set or protocol, or two rows have the same model and features.
+        InputError: the folders differ in data set or protocol, or two rows have the same model, features and settings.
     """
     results = [read_json(folder / "results.json") for folder in folders]
     for folder, found in zip(folders, results, strict=True):
@@ -48,24 +49,45 @@ def together(folders: list[Path]) -> dict[str, Any]:
             if found[key] != results[0][key]:
                 raise InputError(f"{folders[0]} and {folder} differ in {key}: {results[0][key]} and {found[key]}")
     rows = [row(model) for found in results for model in found["models"]]
-    labels = [f"{entry['model']} {entry['features']}" for entry in rows]
-    twice = sorted({label for label in labels if labels.count(label) > 1})
-    if twice:
-        raise InputError(f"two folders hold the same row: {twice[0]}")
+    labels = name_rows(rows)
+    places = [
+        (folder, model["name"]) for folder, found in zip(folders, results, strict=True) for model in found["models"]
+    ]
     users = [
         pl.read_parquet(folder / "per_user.parquet")
-        .filter(pl.col("model") == model["name"])
-        .select(pl.lit(f"{model['name']} {_features(model)}").alias("model"), "seed", "user", METRICS[0])
-        for folder, found in zip(folders, results, strict=True)
-        for model in found["models"]
+        .filter(pl.col("model") == model)
+        .select(pl.lit(label).alias("model"), "seed", "user", METRICS[0])
+        for label, (folder, model) in zip(labels, places, strict=True)
     ]
     return {
         "command": [found["command"] for found in results],
         **{key: results[0][key] for key in SHARED},
-        "rows": rows,
+        "rows": [{"label": label, **entry} for label, entry in zip(labels, rows, strict=True)],
         "paired": paired_comparison(pl.concat(users), labels[0], METRICS[0]),
         "machine": results[0]["machine"],
     }
+
+
+def name_rows(rows: list[dict[str, Any]]) -> list[str]:
+    """Model and features of every row, and what else tells it from another with the same.
+
+    Raises:
+        InputError: two rows have the same model, features and settings.
+    """
+    labels = []
+    for entry in rows:
+        alike = [other for other in rows if all(other[key] == entry[key] for key in ("model", "features"))]
+        parameters = entry["settings"]["parameters"]
+        told_by = [
+            f"{name}={value}"
+            for name, value in parameters.items()
+            if any(other["settings"]["parameters"].get(name) != value for other in alike)
+        ]
+        labels.append(" ".join([entry["model"], entry["features"], *told_by]))
+    twice = sorted({label for label in labels if labels.count(label) > 1})
+    if twice:
+        raise InputError(f"two folders hold the same row: {twice[0]}")
+    return labels
 
 
 def row(model: dict[str, Any]) -> dict[str, Any]:
@@ -80,6 +102,7 @@ def row(model: dict[str, Any]) -> dict[str, Any]:
         **{metric: fmean(values[metric]) for metric in METRICS},
         **{f"{metric}_sd": stdev(values[metric]) if len(runs) > 1 else None for metric in METRICS},
         "by_seed": values[METRICS[0]],
+        "validation_by_seed": [run["validation"][METRICS[0]] for run in runs],
         "epochs": [run["epochs"] for run in runs],
         "seconds_per_epoch": [run["seconds_per_epoch"] for run in runs],
         "peak_memory_mb": [run["peak_memory_mb"] for run in runs],

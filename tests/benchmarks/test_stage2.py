@@ -34,6 +34,19 @@ def test_rows_of_several_folders_and_tests_against_the_first(folders):
     assert same["difference"] == 0
 
 
+def test_rows_are_told_apart_by_their_settings(folders):
+    other = shutil.copytree(folders / "text", folders / "narrow")
+    results = json.loads((other / "results.json").read_text())
+    results["models"] = [model for model in results["models"] if model["name"] == "bpr"]
+    results["models"][0]["parameters"]["dim"] = 32
+    (other / "results.json").write_text(json.dumps(results))
+    found = stage2.together([folders / "text", other])
+    labels = [row["label"] for row in found["rows"] if row["model"] == "bpr"]
+    assert [label.split()[-1] for label in labels] == ["dim=64", "dim=32"]
+    assert set(labels) <= {test["baseline"] for test in found["paired"]} | {found["rows"][0]["label"]}
+    assert all(len(row["validation_by_seed"]) == 1 for row in found["rows"])
+
+
 def test_folders_must_fit_together(folders):
     with pytest.raises(InputError, match="two folders hold the same row"):
         stage2.together([folders / "text", folders / "text"])
