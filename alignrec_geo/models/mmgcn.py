@@ -60,8 +60,8 @@ class MMGCNLayer(nn.Module):
         dim: width of the ids ``Y`` and of the output.
 
     Shapes:
-        - **input:** ``x`` ``[N, width]``, ids ``[N, dim]``
-        - **output:** ``[N, dim]``
+        - **input:** ``x`` ``[N, width]``, ids ``[N, dim]``, rows ``[n]`` int64 or ``None`` for all
+        - **output:** ``[n, dim]``, the nodes that ``rows`` names
     """
 
     def __init__(self, width: int, dim: int) -> None:
@@ -76,11 +76,15 @@ class MMGCNLayer(nn.Module):
         init_linear(self.own, generator, "xavier_normal")
         init_linear(self.combine, generator, combine)
 
-    def forward(self, x: Tensor, ids: Tensor, graph: CSR) -> Tensor:
-        """Return the nodes' new rows."""
-        near = F.leaky_relu(spmm(graph, x @ self.neighbour))
-        own = F.leaky_relu(self.own(x)) + ids
-        return F.leaky_relu(self.combine(torch.cat([near, own], dim=1)))
+    def forward(self, x: Tensor, ids: Tensor, graph: CSR, rows: Tensor | None = None) -> Tensor:
+        """Return the new rows of all nodes, or of some."""
+        near = spmm(graph, x @ self.neighbour)
+        if rows is not None:
+            near, x, ids = gather_rows(near, rows), gather_rows(x, rows), gather_rows(ids, rows)
+        near, own = F.leaky_relu(near), F.leaky_relu(self.own(x)) + ids
+        # g [near ‖ own] without laying the two side by side
+        of_near, of_own = self.combine.weight.split([near.shape[1], own.shape[1]], dim=1)
+        return F.leaky_relu(torch.addmm(F.linear(own, of_own, self.combine.bias), near, of_near.T))
 
 
 class MMGCNNetwork(nn.Module):
@@ -92,8 +96,8 @@ class MMGCNNetwork(nn.Module):
         layers: how many layers, at least 1.
 
     Shapes:
-        - **input:** ``x`` ``[N, width]``, ids ``[N, dim]``
-        - **output:** ``[N, dim]``
+        - **input:** ``x`` ``[N, width]``, ids ``[N, dim]``, rows ``[n]`` int64 or ``None`` for all
+        - **output:** ``[n, dim]``, the nodes that ``rows`` names
     """
 
     def __init__(self, width: int, dim: int, layers: int) -> None:
@@ -106,11 +110,12 @@ class MMGCNNetwork(nn.Module):
             assert isinstance(layer, MMGCNLayer)
             layer.reset_parameters(generator, "uniform" if depth else "xavier_normal")
 
-    def forward(self, x: Tensor, ids: Tensor, graph: CSR) -> Tensor:
-        """Return the last layer's rows."""
-        for layer in self.layers:
+    def forward(self, x: Tensor, ids: Tensor, graph: CSR, rows: Tensor | None = None) -> Tensor:
+        """Return the last layer's rows of all nodes, or of some."""
+        *inner, last = self.layers
+        for layer in inner:
             x = layer(x, ids, graph)
-        return x
+        return last(x, ids, graph, rows)  # type: ignore[no-any-return]
 
 
 class MMGCN(GraphRecommender):
@@ -185,7 +190,8 @@ class MMGCN(GraphRecommender):
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Return the terms ``bpr`` and ``l2``."""
         rows = torch.cat([batch.users, batch.positives + self.n_users, batch.negatives + self.n_users])
-        user, positive, negative = gather_rows(self._nodes(), rows).chunk(3)  # [B, d] each
+        distinct, place = torch.unique(rows, return_inverse=True)
+        user, positive, negative = gather_rows(self._nodes(distinct), place).chunk(3)  # [B, d] each
         squares = gather_rows(self.embedding, rows).square().sum(dim=1).chunk(3)  # [B] each
         # a user stands beside the positive and beside the negative, hence twice
         ids = (2.0 * squares[0] + squares[1] + squares[2]).mean() / (2.0 * self.config.dim)
@@ -195,13 +201,13 @@ class MMGCN(GraphRecommender):
             "l2": self.config.l2_weight * (ids + preferences),
         }
 
-    def _nodes(self) -> Tensor:
-        """``h`` of all nodes, ``[U + I, d]``, users first."""
+    def _nodes(self, rows: Tensor | None = None) -> Tensor:
+        """``h`` of the nodes ``rows``, ``[n, d]``; without ``rows`` of all, users first."""
         outputs = []
         for preference, content, network in zip(self.preferences, self.encoder(), self.networks, strict=True):
             x = torch.cat([preference, content])  # [N, width]
             unit = x * x.norm(dim=1, keepdim=True).clamp(min=1e-12).reciprocal()
-            outputs.append(network(unit, self.embedding, self.graph))  # [N, d]
+            outputs.append(network(unit, self.embedding, self.graph, rows))  # [n, d]
         return torch.stack(outputs).mean(dim=0)
 
     def _input_layer(self, number: int, part: Modality) -> nn.Module:
