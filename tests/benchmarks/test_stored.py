@@ -1,0 +1,58 @@
+import json
+import shutil
+
+import polars as pl
+import pytest
+import stored
+from polars.testing import assert_frame_equal
+
+from alignrec_geo.comparison import compare
+from alignrec_geo.dataset import make_catalogue
+from alignrec_geo.errors import InputError
+
+REQUEST = {"features": ["text"], "trials": 1, "settings": ["epochs=2"]}
+MODELS = ["bpr", "popularity"]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    pytest.importorskip("optuna")
+    root = tmp_path_factory.mktemp("stored")
+    data = make_catalogue(n_users=80, n_items=50, image_size=16).save(root / "catalogue").path
+    compare(data, root / "made", MODELS, seeds=1, **REQUEST)
+    (root / "results").mkdir()
+    stored.store(root / "made", root / "results", "table", "a note")
+    return root
+
+
+def test_a_comparison_goes_on_from_what_was_kept(finished, tmp_path):
+    again = tmp_path / "again"
+    assert stored.restore(finished / "results", "table", again) == 3
+    results = compare(finished / "catalogue", again, MODELS, seeds=2, **REQUEST)
+    kept = json.loads((finished / "made" / "results.json").read_text())
+    for ours, theirs in zip(results["models"], kept["models"], strict=True):
+        assert ours["trials"] == theirs["trials"]
+        assert ours["runs"][0] == theirs["runs"][0]
+        assert [run["seed"] for run in ours["runs"]] == [1, 2]
+    logs = sorted(path.parent.name for path in again.rglob("worker.log"))
+    assert len(logs) == 2  # only the second seeds were trained
+    assert all(name.startswith("seed-2") for name in logs)
+    first = pl.read_parquet(again / "per_user.parquet").filter(pl.col("seed") == 1)
+    assert_frame_equal(first, pl.read_parquet(finished / "made" / "per_user.parquet"))
+
+
+def test_notes_and_machines_are_kept(finished, tmp_path):
+    results = shutil.copytree(finished / "results", tmp_path / "results")
+    table = results / "table.json"
+    before = json.loads(table.read_text())
+    before["machines"][0]["cpu"] = "another"
+    table.write_text(json.dumps(before))
+    stored.store(finished / "made", results, "table")
+    after = json.loads(table.read_text())
+    assert after["note"] == "a note"
+    assert [machine["cpu"] == "another" for machine in after["machines"]] == [True, False]
+
+
+def test_nothing_is_overwritten(finished, tmp_path):
+    with pytest.raises(InputError, match="exists already"):
+        stored.restore(finished / "results", "table", tmp_path)
