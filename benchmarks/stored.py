@@ -3,9 +3,9 @@
     python benchmarks/stored.py keep tiktok-table runs/tiktok-table
     python benchmarks/stored.py lay-out tiktok-table runs/tiktok-table
 
-``keep`` writes ``NAME.json`` (settings, trials, runs, times), and in a folder ``NAME`` the plan and every user's metrics.
-From these ``lay-out`` makes a folder that the command in ``NAME.json`` goes on with, on any machine: what is there is not
-trained again. Weights and curves are not kept, so ``recommend`` does not work on the runs that were laid out.
+``keep`` writes ``NAME.json`` (settings, trials, runs, times), and in a folder ``NAME`` the plan and every user's
+metrics. From these ``lay-out`` makes a folder that the command in ``NAME.json`` goes on with, on any machine: what is
+there is not trained again. Weights and curves are not kept, so ``recommend`` does not work on runs that were laid out.
 """
 
 import shutil
