@@ -22,7 +22,7 @@ from alignrec_geo.comparison.run import COST, GROUPS, Run, seed_run, trial_run
 from alignrec_geo.comparison.search import Tried
 from alignrec_geo.comparison.study import TrialLog
 from alignrec_geo.errors import InputError
-from alignrec_geo.files import read_json, write_json
+from alignrec_geo.files import atomic_directory, atomic_path, read_json, write_json
 from alignrec_geo.training.run_folder import PER_USER, RESULT
 
 COSTS = ("peak_memory_mb", "seconds", "seconds_per_epoch", "seconds_to_best", "parameters")
@@ -58,9 +58,9 @@ def store(folder: Path, results: Path, name: str, note: str | None = None) -> No
     distinct = [machine for n, machine in enumerate(machines) if machine not in machines[:n]]
     note = before.get("note") if note is None else note
     write_json(target, {**({} if note is None else {"note": note}), **found, "machines": distinct})
-    (results / name).mkdir(exist_ok=True)
     for file in (PLAN, PER_USER):
-        shutil.copyfile(folder / file, results / name / file)
+        with atomic_path(results / name / file) as staging:
+            shutil.copyfile(folder / file, staging)
 
 
 def restore(results: Path, name: str, folder: Path) -> int:
@@ -73,22 +73,24 @@ def restore(results: Path, name: str, folder: Path) -> int:
         raise InputError(f"{folder} exists already; name a new folder")
     stored = read_json(results / f"{name}.json")
     users = pl.read_parquet(results / name / PER_USER)
-    layout = Layout(folder)
-    folder.mkdir(parents=True)
     plan = Plan.load(results / name / PLAN)
-    plan.save(layout.plan)
-    runs = 0
-    for model in stored["models"]:
-        _trials(plan, layout, model)
-        trial = next((t["number"] for t in model["trials"] if t["settings"] == model["chosen"]), 0)
-        finished = [run for run in model["runs"] if run["error"] is None]
-        for run in finished:
-            made = seed_run(plan, layout, model["name"], run["seed"], trial, model["chosen"])
-            own = users.filter((pl.col("model") == model["name"]) & (pl.col("seed") == run["seed"]))
-            _finish(made, run)
-            own.drop("model", "seed").write_parquet(made.folder / PER_USER)
-        runs += len(model["trials"]) + len(finished)
-    return runs
+    with atomic_directory(folder) as staging:
+        layout = Layout(staging)
+        plan.save(layout.plan)
+        return sum(_model(plan, layout, model, users) for model in stored["models"])
+
+
+def _model(plan: Plan, layout: Layout, model: dict[str, Any], users: pl.DataFrame) -> int:
+    """Lay out the runs of a model; how many there are."""
+    _trials(plan, layout, model)
+    trial = next((t["number"] for t in model["trials"] if t["settings"] == model["chosen"]), 0)
+    finished = [run for run in model["runs"] if run["error"] is None]
+    for run in finished:
+        made = seed_run(plan, layout, model["name"], run["seed"], trial, model["chosen"])
+        own = users.filter((pl.col("model") == model["name"]) & (pl.col("seed") == run["seed"]))
+        _finish(made, run)
+        own.drop("model", "seed").write_parquet(made.folder / PER_USER)
+    return len(model["trials"]) + len(finished)
 
 
 def _trials(plan: Plan, layout: Layout, model: dict[str, Any]) -> None:
