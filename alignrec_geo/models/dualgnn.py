@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
 import torch
-import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 from torch_geometric.data import HeteroData
@@ -19,6 +18,7 @@ from alignrec_geo.kernels.csr import CSR
 from alignrec_geo.kernels.gather import gather_rows
 from alignrec_geo.kernels.pair_loss import pair_loss
 from alignrec_geo.kernels.spmm import mean_propagation, spmm
+from alignrec_geo.kernels.unit_rows import unit_rows
 from alignrec_geo.models.base import Batch, ModelConfig
 from alignrec_geo.models.graph_model import GraphRecommender
 from alignrec_geo.nn.init import init_linear, init_xavier, linear
@@ -139,7 +139,7 @@ class DualGNN(GraphRecommender):
     def encode(self) -> Embeddings:
         """Return the tables ``h``, ``[U, d]`` and ``[I, d]``."""
         modality_count, dim = len(self.features), self.config.dim
-        start = [F.normalize(torch.cat(pair), dim=1) for pair in zip(self.preferences, self.encoder(), strict=True)]
+        start = [unit_rows(torch.cat(pair)) for pair in zip(self.preferences, self.encoder(), strict=True)]
         total = (self.config.layers + 1) * mean_propagation(self.graph, torch.cat(start, dim=1), self.config.layers)
         views = total.view(-1, modality_count, dim)  # r, [N, M, d]
         users = (views[: self.n_users] * self.modality_weight[:, :, None]).sum(dim=1)  # z, [U, d]

@@ -16,6 +16,7 @@ from alignrec_geo.graph.content import modalities
 from alignrec_geo.kernels.edges import EdgePattern, edge_dot, edge_softmax, weighted_spmm
 from alignrec_geo.kernels.gather import gather_rows
 from alignrec_geo.kernels.pair_loss import pair_loss
+from alignrec_geo.kernels.unit_rows import unit_rows
 from alignrec_geo.models.base import Batch, ModelConfig
 from alignrec_geo.models.graph_model import GraphRecommender
 from alignrec_geo.nn.init import init_linear, init_xavier, linear
@@ -130,7 +131,7 @@ class GRCN(GraphRecommender):
     def content_branches(self) -> list[ContentBranch]:
         """Route and attend, modality by modality."""
         return [
-            self._branch(F.normalize(preference), F.normalize(F.leaky_relu(encoded)))
+            self._branch(unit_rows(preference), unit_rows(F.leaky_relu(encoded)))
             for preference, encoded in zip(self.preferences, self.encoder(), strict=True)
         ]
 
@@ -154,7 +155,7 @@ class GRCN(GraphRecommender):
     def _branch(self, users: Tensor, items: Tensor) -> ContentBranch:
         for _ in range(self.config.routing_iterations):
             attention = edge_softmax(self.edges, edge_dot(self.edges, users, items))
-            users = F.normalize(users + weighted_spmm(self.edges, attention, items))
+            users = unit_rows(users + weighted_spmm(self.edges, attention, items))
         affinity, turned = edge_dot(self.edges, users, items), self.edges.T
         to_users = edge_softmax(self.edges, affinity)
         to_items = edge_softmax(turned, self.edges.transpose_values(affinity))
@@ -167,7 +168,7 @@ class GRCN(GraphRecommender):
 
     def _propagated_identity(self, branches: Sequence[ContentBranch]) -> tuple[Tensor, Tensor]:
         split = [self.n_users, self.n_items]
-        users, items = F.normalize(self.identity).split(split)
+        users, items = unit_rows(self.identity).split(split)
         of_users, of_items = self.confidence.split(split)
         turned = self.edges.T
         to_users = _edge_weight([branch.to_users for branch in branches], gather_rows(of_items, self.edges.col))

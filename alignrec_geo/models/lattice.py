@@ -19,6 +19,7 @@ from alignrec_geo.kernels.gather import gather_rows
 from alignrec_geo.kernels.knn import cosine_knn
 from alignrec_geo.kernels.pair_loss import pair_loss
 from alignrec_geo.kernels.spmm import mean_propagation, spmm
+from alignrec_geo.kernels.unit_rows import unit_rows
 from alignrec_geo.models.base import Batch, ModelConfig
 from alignrec_geo.models.graph_model import GraphRecommender
 from alignrec_geo.nn.init import init_linear, init_xavier, linear
@@ -132,11 +133,11 @@ class LATTICE(GraphRecommender):
         users, items = mean_propagation(self.user_item_graph, table, self.config.layers).split(
             [self.n_users, self.n_items]
         )
-        return Embeddings(users, items + F.normalize(self.item_propagation()))
+        return Embeddings(users, items + unit_rows(self.item_propagation()))
 
     def item_propagation(self) -> Tensor:
         r"""Return :math:`S^n Q`, ``[I, d]``."""
-        unit = [F.normalize(rows) for rows in self.encoder()]
+        unit = [unit_rows(rows) for rows in self.encoder()]
         patterns = self._neighbours(unit)
         share, fixed_share = self.modality_logits.softmax(dim=0), self.config.fixed_share
         cosines = [  # a_m K_m

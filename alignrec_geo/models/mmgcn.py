@@ -17,6 +17,7 @@ from alignrec_geo.kernels.csr import CSR
 from alignrec_geo.kernels.gather import gather_rows
 from alignrec_geo.kernels.pair_loss import pair_loss
 from alignrec_geo.kernels.spmm import spmm
+from alignrec_geo.kernels.unit_rows import unit_rows
 from alignrec_geo.models.base import Batch, ModelConfig
 from alignrec_geo.models.graph_model import GraphRecommender
 from alignrec_geo.nn.init import init_linear, init_xavier, linear
@@ -205,9 +206,8 @@ class MMGCN(GraphRecommender):
         """``h`` of the nodes ``rows``, ``[n, d]``; without ``rows`` of all, users first."""
         outputs = []
         for preference, content, network in zip(self.preferences, self.encoder(), self.networks, strict=True):
-            x = torch.cat([preference, content])  # [N, width]
-            unit = x * x.norm(dim=1, keepdim=True).clamp(min=1e-12).reciprocal()
-            outputs.append(network(unit, self.embedding, self.graph, rows))  # [n, d]
+            x = unit_rows(torch.cat([preference, content]))  # [N, width]
+            outputs.append(network(x, self.embedding, self.graph, rows))  # [n, d]
         return torch.stack(outputs).mean(dim=0)
 
     def _input_layer(self, number: int, part: Modality) -> nn.Module:
