@@ -44,8 +44,10 @@ class MMGCNConfig(ModelConfig):
     """Which modalities are projected; the others enter the first layer at their own width."""
     feature_scaling: Literal["none", "row"] = "none"
     """``row``: unit rows per feature matrix; ``none``: as loaded."""
+    ids: Literal["learned", "frozen"] = "learned"
+    """Whether ids and preferences train, as in the paper, or stay at their random start, as in the reference code."""
     l2_weight: float = Field(default=1e-4, ge=0.0)
-    """Weight of the mean squares of ids and preferences."""
+    """Weight of the mean squares of ids and preferences; of no effect where these are frozen."""
 
 
 class MMGCNLayer(nn.Module):
@@ -131,7 +133,7 @@ class MMGCN(GraphRecommender):
         h = \tfrac{1}{|M|} \sum_m x^L_m, \quad \text{score} = h_u^\top h_i
 
     The loss is BPR plus the mean squares of the batch's ids and of all preferences. Ids and preferences are learned, as
-    in the paper; the public reference code leaves them at their random start. Unlike the paper, which sums the
+    in the paper, or ``frozen`` at their random start, as in the public reference code. Unlike the paper, which sums the
     modalities, the mean is taken. An item that lacks a modality enters its network with a zero row, still receives
     its neighbours' messages there, and all modalities count in the mean.
 
@@ -165,8 +167,11 @@ class MMGCN(GraphRecommender):
             layer.out_features if isinstance(layer, nn.Linear) else part.x.shape[1]
             for layer, part in zip(inputs, parts, strict=True)
         ]
-        self.embedding = nn.Parameter(torch.empty(self.n_users + self.n_items, dim))  # Y
-        self.preferences = nn.ParameterList(torch.empty(self.n_users, width) for width in widths)  # p
+        learned = self.config.ids == "learned"
+        self.embedding = nn.Parameter(torch.empty(self.n_users + self.n_items, dim), requires_grad=learned)  # Y
+        self.preferences = nn.ParameterList(  # p
+            nn.Parameter(torch.empty(self.n_users, width), requires_grad=learned) for width in widths
+        )
         self.encoder = ModalityEncoder(parts, inputs)  # M
         self.networks = nn.ModuleList(MMGCNNetwork(width, dim, self.config.layers) for width in widths)
         self.graph: CSR = mean_adjacency(self.pairs, self.n_users, self.n_items)

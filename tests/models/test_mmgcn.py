@@ -70,6 +70,21 @@ class TestParity(GoldenParity):
             assert float(table.grad.abs().sum()) > 0
 
 
+def test_frozen_ids_and_preferences_stay_while_the_rest_trains():
+    model = MMGCN(toy_graph("image", "text"), config=MMGCNConfig(ids="frozen"))
+    learned = MMGCN(toy_graph("image", "text"))
+    names = {name for name, parameter in model.named_parameters() if not parameter.requires_grad}
+    assert names == {"embedding", "preferences.0", "preferences.1", "encoder.tables.0", "encoder.tables.1"}
+    losses = [other.loss(BATCH) for other in (model, learned)]
+    assert losses[0] == losses[1]
+    for terms in losses:
+        sum(terms.values()).backward()
+    theirs = dict(learned.named_parameters())
+    for name, parameter in model.named_parameters():
+        if name not in names:
+            torch.testing.assert_close(parameter.grad, theirs[name].grad)
+
+
 def test_nodes_equal_the_dense_formulas():
     data = toy_graph("image", "text")
     model = MMGCN(data, config=MMGCNConfig(layers=2, projected="all", latent_dim=20))
