@@ -3,9 +3,10 @@
     python benchmarks/stored.py keep tiktok-table runs/tiktok-table
     python benchmarks/stored.py lay-out tiktok-table runs/tiktok-table
 
-``keep`` writes ``NAME.json`` (settings, trials, runs, times), and in a folder ``NAME`` the plan and every user's
-metrics. From these ``lay-out`` makes a folder that the command in ``NAME.json`` goes on with, on any machine: what is
-there is not trained again. Weights and curves are not kept, so ``recommend`` does not work on runs that were laid out.
+``keep`` writes ``NAME.json`` (settings, trials, runs, times), and in a folder ``NAME`` the plan, every user's metrics
+and the report. From these ``lay-out`` makes a folder that the command in ``NAME.json`` goes on with, on any machine:
+what is there is not trained again. Weights and curves are not kept, so ``recommend`` does not work on runs that were
+laid out.
 """
 
 import shutil
@@ -25,6 +26,7 @@ from alignrec_geo.errors import InputError
 from alignrec_geo.files import atomic_directory, atomic_path, read_json, write_json
 from alignrec_geo.training.run_folder import PER_USER, RESULT
 
+KEPT = (PLAN, PER_USER, "report.html")
 COSTS = ("peak_memory_mb", "seconds", "seconds_per_epoch", "seconds_to_best", "parameters")
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 
@@ -58,7 +60,7 @@ def store(folder: Path, results: Path, name: str, note: str | None = None) -> No
     distinct = [machine for n, machine in enumerate(machines) if machine not in machines[:n]]
     note = before.get("note") if note is None else note
     write_json(target, {**({} if note is None else {"note": note}), **found, "machines": distinct})
-    for file in (PLAN, PER_USER):
+    for file in KEPT:
         with atomic_path(results / name / file) as staging:
             shutil.copyfile(folder / file, staging)
 

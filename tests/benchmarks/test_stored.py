@@ -53,6 +53,11 @@ def test_notes_and_machines_are_kept(finished, tmp_path):
     assert [machine["cpu"] == "another" for machine in after["machines"]] == [True, False]
 
 
+def test_the_report_is_kept(finished):
+    report = finished / "results" / "table" / "report.html"
+    assert report.read_bytes() == (finished / "made" / "report.html").read_bytes()
+
+
 def test_nothing_is_overwritten(finished, tmp_path):
     with pytest.raises(InputError, match="exists already"):
         stored.restore(finished / "results", "table", tmp_path)
