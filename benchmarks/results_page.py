@@ -15,6 +15,7 @@ from machine import RESULTS
 from reference_numbers import REFERENCE
 from report import Result, origin, read, table
 
+from alignrec_geo.errors import InputError
 from alignrec_geo.files import atomic_path
 from alignrec_geo.reporting.rows import ALPHA, Row, summarise
 from alignrec_geo.reporting.tables import group_table
@@ -65,9 +66,15 @@ def render(results: Mapping[str, Result], notes: str) -> str:
 
 
 def with_table(readme: str, result: Result) -> str:
-    """The README with the main table of a comparison between its marks."""
-    before, _, rest = readme.partition(BEGIN)
-    _, _, after = rest.partition(END)
+    """The README with the main table of a comparison between its marks.
+
+    Raises:
+        InputError: a mark is missing.
+    """
+    before, begin, rest = readme.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        raise InputError(f"the README needs the marks '{BEGIN}' and '{END}' around its table")
     return f"{before}{BEGIN}\n{short_table(result)}{END}{after}"
 
 
@@ -224,13 +231,15 @@ def _number(cell: str) -> float | None:
 
 
 def _spread(row: Row, name: str) -> str:
-    if name not in row.means:
-        return "–"
-    return f"{row.means[name]:.4f} ± {row.spreads[name]:.4f}" if name in row.spreads else f"{row.means[name]:.4f}"
+    return _plus_minus(row.means[name], row.spreads.get(name)) if name in row.means else "–"
 
 
 def _mean(values: Sequence[float]) -> str:
-    return f"{fmean(values):.4f} ± {stdev(values):.4f}" if len(values) > 1 else f"{values[0]:.4f}"
+    return _plus_minus(fmean(values), stdev(values) if len(values) > 1 else None)
+
+
+def _plus_minus(mean: float, spread: float | None) -> str:
+    return f"{mean:.4f}" if spread is None else f"{mean:.4f} ± {spread:.4f}"
 
 
 def _difference(row: Row) -> str:

@@ -2,6 +2,7 @@ import pytest
 import results_page
 from typer.testing import CliRunner
 
+from alignrec_geo.errors import InputError
 from alignrec_geo.files import write_json
 from tests.benchmarks.test_report import MACHINE
 
@@ -106,3 +107,9 @@ def test_the_readme_keeps_what_is_around_the_table(results, tmp_path):
     assert text.endswith(f"{results_page.END}\nafter\n")
     assert "old" not in text
     assert (tmp_path / "results.md").read_text().startswith("# AlignRec beside the baselines")
+
+
+@pytest.mark.parametrize("text", ["nothing", results_page.BEGIN, results_page.END])
+def test_a_readme_without_its_marks_is_refused(results, text):
+    with pytest.raises(InputError, match="needs the marks"):
+        results_page.with_table(text, results["tiktok-table"])
