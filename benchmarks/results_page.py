@@ -60,8 +60,9 @@ def render(results: Mapping[str, Result], notes: str) -> str:
         if name in results:
             parts += [f"## {title}\n", *comparison(results[name], about), made_by(results[name])]
     if "tiktok-reference" in results:
-        parts += ["## Against the reference code\n", AGAINST, against_reference(results["tiktok-reference"])]
-        parts += [made_by(results["tiktok-reference"])]
+        result = results["tiktok-reference"]
+        parts += ["## Against the reference code\n", AGAINST.rstrip("\n") + _note(result)]
+        parts += [against_reference(result), made_by(result)]
     return "\n".join(part.rstrip("\n") + "\n" for part in parts)
 
 
@@ -111,8 +112,7 @@ def comparison(result: Result, about: str) -> Iterable[str]:
         for row in rows
     ]
     budget = f"Protocol `{result['protocol']}`, {result['trials']} trials per model, {result['seeds']} seeds."
-    note = f" Note: {result['note']}." if "note" in result else ""
-    yield f"{about} {budget}{note}\n"
+    yield f"{about} {budget}{_note(result)}\n"
     head = ["model", "Recall@20", "NDCG@20", _against(result), "s / epoch", "s to best", "MB", "parameters"]
     yield _marked(head, quality, highest=(1, 2), skip=_floors(result))
     order = [row.model for row in rows]
@@ -183,6 +183,10 @@ COMPARISONS = {
     ),
     "baby-baselines": ("Amazon Baby", "19,445 users, 7,050 items, 160,792 pairs, no content."),
 }
+
+
+def _note(result: Result) -> str:
+    return f" Note: {result['note']}." if "note" in result else ""
 
 
 def _ordered(result: Result) -> list[Row]:
