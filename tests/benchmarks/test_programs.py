@@ -1,7 +1,9 @@
 import json
+import shutil
 
 import kernels
 import knn
+import mkl_on_amd
 import pytest
 import torch
 from epoch import row
@@ -30,6 +32,19 @@ def test_knn_quick(capsys):
     result = json.loads(capsys.readouterr().out)
     assert result["largest_similarity_gap"] < 1e-6
     assert result["shape"] == {"items": 500, "width": 32, "k": 10}
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler")
+def test_mkl_on_amd_quick(capsys, tmp_path):
+    mkl_on_amd.run(dataset=None, models="bpr", rounds=7, quick=True, results=tmp_path)
+    result = json.loads(capsys.readouterr().out)
+    assert result == json.loads((tmp_path / "mkl-on-amd.json").read_text())
+    (row,) = result["rows"]
+    seconds = row["seconds_per_step"]
+    assert row["model"] == "bpr"
+    assert row["ratio"] == pytest.approx(seconds["mkl"] / seconds["wide"], rel=1e-3)
+    assert min(row["gemm_gflops"].values()) > 0
 
 
 def test_a_missed_neighbour_is_found_out():
