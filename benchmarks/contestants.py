@@ -15,8 +15,9 @@ from typing import Annotated, Any
 
 import torch
 import typer
+from measure import Measured, Timing, interleave
 from naive import NaiveAlignRec, NaiveEvaluator, NaiveSampler, naive_twin
-from shapes import SHAPES, make_dataset
+from shapes import FEATURE, SHAPES, make_dataset
 from torch_geometric.nn import LightGCN
 from workers import Worker, serve
 
@@ -26,8 +27,9 @@ from alignrec_geo.evaluation import Evaluator, Protocol
 from alignrec_geo.graph import to_hetero
 from alignrec_geo.kernels.allocator import keep_freed_memory
 from alignrec_geo.kernels.topk import BLOCK_SCORES
-from alignrec_geo.models import AlignRec, AlignRecConfig, Batch
+from alignrec_geo.models import MODELS, AlignRec, AlignRecConfig, Batch, Recommender
 from alignrec_geo.randomness import child_generator
+from alignrec_geo.reporting.rows import FLOORS
 from alignrec_geo.training import TrainingConfig, fit
 from alignrec_geo.training.observer import Observer
 from alignrec_geo.training.sampling import TripletSampler
@@ -40,6 +42,12 @@ LIGHTGCN = AlignRecConfig(layers=3, uia_weight=0.0)
 
 BPR = AlignRecConfig(layers=0, uia_weight=0.0)
 """And this is matrix factorisation with BPR."""
+
+LEARNED = [name for name in MODELS if name not in FLOORS]
+"""The models that train."""
+
+PRODUCT = (4096, 256, 256)
+"""Rows, inner width and columns of the contestant that is a matrix product."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +113,31 @@ def naive_steps(trainable: bool) -> Callable[[Setting], Callable[[], Answer]]:
         return _steps(naive_twin(our_model(setting.dataset, trainable)), setting, fused=None)
 
     return make
+
+
+def model_steps(name: str) -> Callable[[Setting], Callable[[], Answer]]:
+    """Training steps of a model with its defaults, as in the training loop."""
+
+    def make(setting: Setting) -> Callable[[], Answer]:
+        keep_freed_memory()
+        kind = MODELS[name]
+        model = kind(to_hetero(setting.dataset), [FEATURE] if kind.uses_features else [])
+        model.start_epoch(1, child_generator(0, "model"))
+        return _steps(model, setting, fused=True)
+
+    return make
+
+
+def product(setting: Setting) -> Callable[[], Answer]:
+    """Matrix products of the shape :data:`PRODUCT`."""
+    rows, inner, columns = PRODUCT
+    a, b, out = torch.randn(rows, inner), torch.randn(inner, columns), torch.empty(rows, columns)
+
+    def products() -> None:
+        for _ in range(setting.steps):
+            torch.mm(a, b, out=out)
+
+    return lambda: _timed(products) / setting.steps
 
 
 def our_epoch(trainable: bool) -> Callable[[Setting], Callable[[], Answer]]:
@@ -263,6 +296,8 @@ CONTESTANTS: dict[str, Callable[[Setting], Callable[[], Answer]]] = {
     "evaluation-naive": naive_evaluation,
     "ranking-ours": our_ranking,
     "ranking-bare": bare_ranking,
+    "gemm": product,
+    **{f"step-{name}": model_steps(name) for name in LEARNED},
 }
 
 
@@ -270,6 +305,19 @@ def start(names: Sequence[str], options: Sequence[str], env: Mapping[str, str]) 
     """Start one worker per name."""
     program = str(Path(__file__))
     return {name: Worker([sys.executable, program, name, *options], env) for name in names}
+
+
+def take_turns(workers: Mapping[str, Worker], rounds: int) -> dict[str, Timing]:
+    """Let workers take turns, then end them."""
+
+    def call(worker: Worker) -> Callable[[], Measured]:
+        return lambda: Measured(worker.run())
+
+    try:
+        return interleave({name: call(worker) for name, worker in workers.items()}, rounds)
+    finally:
+        for worker in workers.values():
+            worker.close()
 
 
 def main(
@@ -292,7 +340,7 @@ class _Clock(Observer):
         self.seconds = float(record["seconds"])
 
 
-def _steps(model: AlignRec | NaiveAlignRec, setting: Setting, fused: bool | None) -> Callable[[], Answer]:
+def _steps(model: Recommender | NaiveAlignRec, setting: Setting, fused: bool | None) -> Callable[[], Answer]:
     optimizer = torch.optim.Adam(trained(model), lr=1e-3, fused=fused)
     batches = cycle([batch for batch in first_batches(setting) if len(batch.users) == setting.batch])
 

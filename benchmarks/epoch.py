@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from contestants import Setting, first_batches, our_model, start
-from measure import Measured, Rates, Timing, interleave, report, results_folder, say
+from contestants import Setting, first_batches, our_model, start, take_turns
+from measure import Rates, Timing, report, results_folder, say
 from naive import check_same, naive_twin
 from shapes import FEATURE, SHAPES, make_dataset
 from step_cost import StepShape, alignrec_step, as_json, issue_limit, step_limit
@@ -103,11 +103,7 @@ def compare(
     """Let contestants take turns."""
     say(f"{' against '.join(names)}, {rounds} rounds")
     workers = start(names, options, env)
-    try:
-        times = interleave({name: _measured(worker) for name, worker in workers.items()}, rounds)
-    finally:
-        for worker in workers.values():
-            worker.close()
+    times = take_turns(workers, rounds)
     return {name: (times[name], workers[name]) for name in names}
 
 
@@ -155,10 +151,6 @@ def graph_cache() -> Iterator[dict[str, str]]:
     with tempfile.TemporaryDirectory() as folder:
         os.environ["ALIGNREC_CACHE"] = folder
         yield dict(os.environ)
-
-
-def _measured(worker: Worker) -> Any:
-    return lambda: Measured(worker.run())
 
 
 if __name__ == "__main__":
