@@ -1,0 +1,81 @@
+"""One boundary for reading files: whatever a decoder raises becomes one :class:`InputError` that names the file."""
+
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from alignrec_geo.errors import InputError
+
+LONGEST = 200
+"""Characters of a decoder's own message that are shown."""
+
+
+@contextmanager
+def reading(label: object, kind: str) -> Iterator[None]:
+    """Turn every failure of the block into one :class:`InputError`: ``LABEL: not a readable KIND, or damaged (why)``.
+
+    Decoders of damaged files raise nearly anything: their own errors, ``KeyError``, ``OverflowError``,
+    ``RecursionError``, ``MemoryError``, and the panics of Rust code, which are no ``Exception``. An
+    :class:`InputError` passes as it is, and so do Ctrl-C and ``SystemExit``.
+
+    Args:
+        label: the file (or what else is read), first in the message.
+        kind: what it should be: ``parquet file``, ``picture``.
+
+    Raises:
+        InputError: the block failed.
+
+    Example:
+        >>> with reading("a.npy", ".npy file"):
+        ...     raise KeyError("descr")
+        Traceback (most recent call last):
+        alignrec_geo.errors.InputError: a.npy: not a readable .npy file, or damaged (KeyError: 'descr')
+    """
+    try:
+        yield
+    except (InputError, KeyboardInterrupt, SystemExit, GeneratorExit):
+        raise
+    except FileNotFoundError:
+        raise InputError(f"{label}: no such file") from None
+    except PermissionError:
+        raise InputError(f"{label}: no permission to read it") from None
+    except IsADirectoryError:
+        raise InputError(f"{label}: is a folder; a {kind} is needed") from None
+    except MemoryError:
+        raise InputError(f"{label}: not a readable {kind}, or too large for this machine's memory") from None
+    except RecursionError:
+        raise InputError(f"{label}: not a readable {kind}: it is nested too deeply") from None
+    except BaseException as error:
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
+        raise InputError(f"{label}: not a readable {kind}, or damaged ({first_line(error)})") from None
+
+
+def first_line(error: BaseException) -> str:
+    """What an error says, on one line of moderate length, with its type where the message alone says little.
+
+    Example:
+        >>> first_line(KeyError("x")), first_line(ValueError("bad header\\nat byte 3"))
+        ("KeyError: 'x'", 'bad header at byte 3')
+    """
+    text = " ".join(str(error).split())
+    bare = not text or isinstance(error, LookupError | AttributeError | AssertionError)
+    said = f"{type(error).__name__}: {text}" if bare else text
+    return said if len(said) <= LONGEST else said[: LONGEST - 1] + "…"
+
+
+def check_plain_file(path: Path, kind: str = "file") -> Path:
+    """Return ``path`` if it is a plain file (or a link to one).
+
+    Raises:
+        InputError: it is missing, a folder, or a pipe, socket or device, which could block for ever or never end.
+    """
+    with reading(path, kind):
+        mode = os.stat(path).st_mode
+    if stat.S_ISDIR(mode):
+        raise InputError(f"{path}: is a folder; a {kind} is needed")
+    if not stat.S_ISREG(mode):
+        raise InputError(f"{path}: is a pipe, socket or device; a {kind} is needed")
+    return path
