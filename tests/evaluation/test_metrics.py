@@ -1,3 +1,5 @@
+import math
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -24,6 +26,18 @@ def test_equal_to_pyg(seed, n_users, most):
             metric = kind(k)
             metric.update(ranked[:, :k], labels)
             assert float(ours[f"{name}@{k}"].mean()) == pytest.approx(float(metric.compute()), abs=1e-6)
+
+
+def test_every_metric_at_the_four_cutoffs_of_the_field():
+    hits = torch.zeros(1, 50, dtype=torch.bool)
+    hits[0, 10] = True  # rank 11
+    got = {name: float(value) for name, value in ranking_metrics(hits, torch.tensor([1])).items()}
+    names = [f"{metric}@{k}" for metric in ("recall", "ndcg", "precision", "map") for k in (5, 10, 20, 50)]
+    assert list(got) == names
+    assert (got["recall@10"], got["recall@20"]) == (0.0, 1.0)
+    assert got["precision@20"] == pytest.approx(1 / 20)
+    assert got["ndcg@20"] == pytest.approx(1 / math.log2(12))
+    assert got["map@20"] == pytest.approx(1 / 11)
 
 
 def test_by_hand():

@@ -99,6 +99,42 @@ def test_items_without_content_have_no_content_branch_and_no_content_loss():
     assert all(value.isfinite() for value in model.loss(alone).values())
 
 
+class Shifted(torch.nn.Module):
+    """A layer that gives something to every node, those without content included."""
+
+    def forward(self, x, edge_index, edge_weight=None):
+        return x + 1.0
+
+    def reset_parameters(self):
+        pass
+
+
+def test_items_without_content_pass_none_on_and_are_given_none():
+    data = toy_graph()  # its similarity edges lead from and to every item
+    data["item"].has_image[[1, 2]] = False
+    model = AlignRec(data, config=AlignRecConfig(item_layers=1))
+    present = data["item"].has_image[:, None]
+    s, r = model.item_graph.matrix.to_dense(), model.item_to_user.matrix.to_dense()
+    gated = model.item_embedding * torch.sigmoid(model.gate(model.projection(model.content)))
+    _, users, items = model.views()
+    torch.testing.assert_close(items, s @ torch.where(present, gated, 0.0))
+    torch.testing.assert_close(users, r @ items)
+
+    model = AlignRec(data, config=AlignRecConfig(item_layers=1), item_item_conv=Shifted())
+    gated = model.item_embedding * torch.sigmoid(model.gate(model.projection(model.content)))
+    torch.testing.assert_close(model.views().content_items, torch.where(present, gated + 1.0, 0.0))
+
+
+@pytest.mark.parametrize("term", ["cca(0.1)", "symmetric_infonce(0.1)", "reg(0.1)"])
+def test_a_loss_that_needs_content_is_refused_where_there_is_none(term):
+    assert set(AlignRec(toy_graph(), features=[], config=AlignRecConfig(losses="bpr + uia")).loss(BATCH)) == {
+        "bpr",
+        "uia",
+    }
+    with pytest.raises(InputError, match="there are no features"):
+        AlignRec(toy_graph(), features=[], config=AlignRecConfig(losses=f"bpr + {term}"))
+
+
 def test_xavier_scales_of_the_separate_tables():
     model = AlignRec(toy_graph())
     assert float(model.user_embedding.abs().max()) == pytest.approx((6 / (60 + 64)) ** 0.5, rel=0.02)

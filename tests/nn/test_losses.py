@@ -11,6 +11,7 @@ from alignrec_geo.models import Batch
 from alignrec_geo.nn.losses import (
     BPR,
     CCA,
+    LOSSES,
     UIA,
     DirectAU,
     SampledSoftmax,
@@ -105,6 +106,17 @@ def test_every_term_has_its_name_and_repeated_ones_a_number():
 def test_bad_text(text, message):
     with pytest.raises(InputError, match=message):
         parse_losses(text)
+
+
+def test_only_terms_about_content_ask_for_it():
+    asks = {name for name, kind in LOSSES.items() if kind.needs_content}
+    assert asks == {"cca", "reg", "symmetric_infonce"}
+    for name, kind in LOSSES.items():
+        if name not in asks:
+            loss_terms([kind()], views(content=False), BATCH)
+            continue
+        with pytest.raises(InputError, match="the model has no features"):
+            loss_terms([kind()], views(content=False), BATCH)
 
 
 def test_bad_terms():

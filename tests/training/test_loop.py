@@ -64,6 +64,22 @@ def test_training_learns_and_observers_see_every_step(data):
     assert watch.records[-1]["validation"]["recall@20"] > watch.records[0]["validation"]["recall@20"]
 
 
+def test_the_loss_of_an_epoch_is_the_mean_over_its_steps(data):
+    seen: list[dict[str, float]] = []
+
+    class Steps(Records):
+        def step_done(self, terms):
+            super().step_done(terms)
+            seen.append(dict(terms))
+
+    watch = Steps()
+    fit(model_for(data), data, TrainingConfig(epochs=1, batch_size=128), observers=[watch])
+    assert len(seen) > 2
+    assert set(watch.records[0]["loss"]) == set(seen[0])
+    for name, value in watch.records[0]["loss"].items():
+        assert value == pytest.approx(sum(terms[name] for terms in seen) / len(seen))
+
+
 def test_the_best_epoch_is_chosen_kept_and_tested_once(data):
     watch = Records()
     model = model_for(data)
