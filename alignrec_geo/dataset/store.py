@@ -3,7 +3,7 @@
 import hashlib
 import os
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict
 
 from alignrec_geo.dataset.features import Features
+from alignrec_geo.dataset.ids import text_ids
 from alignrec_geo.dataset.images import Picture, store_images
 from alignrec_geo.dataset.interactions import Int64, Interactions
 from alignrec_geo.dataset.splits import SplitConfig, make_split
@@ -146,16 +147,16 @@ class Dataset:
             self, interactions=self.interactions.with_split(make_split(self.interactions, config)), split_config=config
         )
 
-    def user_rows(self, ids: Iterable[str]) -> Int64:
-        """Row numbers of external user ids.
+    def user_rows(self, ids: Any) -> Int64:
+        """Row numbers of external user ids: one, or a collection, of any type :func:`~.ids.text_id` takes.
 
         Raises:
             InputError: an id is unknown.
         """
         return _rows(self.users["id"], ids, "user", self.name)
 
-    def item_rows(self, ids: Iterable[str]) -> Int64:
-        """Row numbers of external item ids.
+    def item_rows(self, ids: Any) -> Int64:
+        """Row numbers of external item ids, likewise.
 
         Raises:
             InputError: an id is unknown.
@@ -335,8 +336,8 @@ def _optional(frame: pl.DataFrame, name: str, kind: Any) -> Any:
     return frame[name].to_numpy().astype(kind) if name in frame.columns else None
 
 
-def _rows(known: pl.Series, ids: Iterable[str], kind: str, dataset: str) -> Int64:
-    wanted: Sequence[str] = list(ids)
+def _rows(known: pl.Series, ids: Any, kind: str, dataset: str) -> Int64:
+    wanted = text_ids(ids, f"{kind} ids")
     rows = pl.DataFrame({"id": pl.Series(wanted, dtype=pl.String)}).join(
         pl.DataFrame({"id": known}).with_row_index("row"), on="id", how="left", maintain_order="left"
     )["row"]

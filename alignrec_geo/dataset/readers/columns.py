@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 import polars as pl
 
+from alignrec_geo.dataset.ids import id_series
 from alignrec_geo.dataset.interactions import Split
 from alignrec_geo.dataset.readers.tables import Table
 from alignrec_geo.errors import InputError
@@ -29,27 +30,11 @@ def id_column(table: Table, name: str) -> pl.Series:
     Raises:
         InputError: no such column, a row without an id, or a column that cannot hold ids.
     """
-    ids = id_text(table.column(name), f"{table.label}: column '{name}'")
+    ids = id_series(table.column(name), f"{table.label}: column '{name}'")
     if ids.null_count():
         row = int(ids.is_null().arg_max() or 0)
         raise InputError(f"{table.label}: {table.where(row)} has no id in column '{name}'")
     return ids
-
-
-def id_text(values: pl.Series, label: str) -> pl.Series:
-    """Ids of any plain type as text; blank text becomes null.
-
-    Raises:
-        InputError: the values are of a nested type.
-    """
-    if values.dtype.is_nested() or values.dtype == pl.Object:
-        raise InputError(f"{label} holds {values.dtype}; ids are text or whole numbers")
-    if values.dtype.is_float():
-        whole = values.cast(pl.Int64, strict=False)
-        same = (whole.cast(pl.Float64) == values.cast(pl.Float64)).fill_null(True).all()
-        values = whole if same else values
-    text = values.cast(pl.String)
-    return pl.select(pl.when(text.str.strip_chars() != "").then(text).alias(values.name)).to_series()
 
 
 def split_column(table: Table, name: str, unused: Sequence[str] = ()) -> pl.Series:
@@ -64,7 +49,7 @@ def split_column(table: Table, name: str, unused: Sequence[str] = ()) -> pl.Seri
     Raises:
         InputError: another value; the message names it and its first row.
     """
-    values = id_text(table.column(name), f"{table.label}: column '{name}'")
+    values = id_series(table.column(name), f"{table.label}: column '{name}'")
     plain = values.str.strip_chars().str.to_lowercase().str.replace(r"\.0+$", "")
     meaning = {value: int(split) for value, split in SPLIT_VALUES.items()}
     meaning |= {value.strip().lower(): int(Split.UNUSED) for value in unused}

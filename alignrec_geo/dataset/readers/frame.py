@@ -10,8 +10,8 @@ import polars as pl
 
 from alignrec_geo.dataset.build import Tables, build_dataset
 from alignrec_geo.dataset.filters import FilterConfig
+from alignrec_geo.dataset.ids import text_ids
 from alignrec_geo.dataset.images import ImageSource
-from alignrec_geo.dataset.readers.columns import id_text
 from alignrec_geo.dataset.readers.features import ItemIds, with_matrices
 from alignrec_geo.dataset.readers.items import item_table
 from alignrec_geo.dataset.readers.matrices import Matrix, as_float32
@@ -127,5 +127,5 @@ def _matrix(name: str, given: Any) -> Matrix:
     if not isinstance(given, tuple):
         return Matrix(as_float32(np.asarray(given), label), label)
     ids, values = given
-    named = id_text(pl.Series("id", list(ids)), label)
+    named = pl.Series("id", text_ids(ids, f"{label}: ids"), dtype=pl.String)
     return Matrix(as_float32(np.asarray(values), label), label, named)

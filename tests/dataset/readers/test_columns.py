@@ -20,7 +20,7 @@ def table(values: list[object], kind: pl.DataType | None = None) -> Table:
         (["007", " a "], ["007", " a "]),
         ([1, 2], ["1", "2"]),
         ([1.0, 2.0], ["1", "2"]),
-        ([1.5, 2.0], ["1.5", "2.0"]),
+        ([1.5, 2.0], ["1.5", "2"]),
         ([True, False], ["true", "false"]),
     ],
 )
