@@ -14,6 +14,7 @@ from alignrec_geo.comparison.run import epochs_done, error_of, is_over, outcome
 from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.evaluation.significance import paired_comparison
 from alignrec_geo.models import find_model
+from alignrec_geo.parquet import read_parquet
 from alignrec_geo.training.run_config import CONFIG, RunConfig
 from alignrec_geo.training.run_folder import PER_USER
 
@@ -120,7 +121,7 @@ def _read(folder: Path, fields: tuple[str, ...]) -> dict[str, Any]:
 
 def _per_user(plan: Plan, layout: Layout, choices: dict[str, Choice | None]) -> pl.DataFrame:
     frames = [
-        pl.read_parquet(folder / PER_USER).select(
+        read_parquet(folder / PER_USER).select(
             pl.lit(model).alias("model"), pl.lit(seed, dtype=pl.Int64).alias("seed"), pl.all()
         )
         for model, choice in choices.items()

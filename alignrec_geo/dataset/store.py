@@ -19,6 +19,7 @@ from alignrec_geo.dataset.interactions import Int64, Interactions
 from alignrec_geo.dataset.splits import SplitConfig, make_split
 from alignrec_geo.errors import InputError
 from alignrec_geo.files import atomic_directory, read_json, sha256_of, write_json
+from alignrec_geo.parquet import read_parquet
 from alignrec_geo.validation import checked
 
 SCHEMA_VERSION = 1
@@ -226,7 +227,7 @@ class Dataset:
         tables = {}
         for name in ("interactions", "users", "items"):
             _check_hash(folder, f"{name}.parquet", manifest.files)
-            tables[name] = _read_parquet(folder / f"{name}.parquet")
+            tables[name] = read_parquet(folder / f"{name}.parquet")
         pairs = tables["interactions"]
         return cls(
             name=manifest.name,
@@ -323,13 +324,6 @@ def _check_hash(folder: Path, file: str, files: Mapping[str, str]) -> None:
         raise InputError(f"{path}: not listed in {MANIFEST}; add features with Dataset.store_features(...)")
     if sha256_of(path) != files[file]:
         raise InputError(f"{path}: does not match its hash in {MANIFEST}; the file is truncated or was changed")
-
-
-def _read_parquet(path: Path) -> pl.DataFrame:
-    try:
-        return pl.read_parquet(path)
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise InputError(f"{path}: not a readable parquet file ({error})") from None
 
 
 def _optional(frame: pl.DataFrame, name: str, kind: Any) -> Any:

@@ -16,6 +16,7 @@ import polars as pl
 from alignrec_geo.dataset.interactions import Int64
 from alignrec_geo.dataset.readers.json_lines import json_columns
 from alignrec_geo.errors import InputError
+from alignrec_geo.parquet import parquet_columns, read_parquet
 
 SEPARATORS = {".csv": ",", ".tsv": "\t", ".inter": "\t"}
 JSON_LINES = (".jsonl", ".ndjson", ".json")
@@ -179,19 +180,16 @@ def _bad_line(content: bytes, separator: str, names: Sequence[str]) -> str | Non
 
 
 def _read_parquet(path: Path, columns: Sequence[str] | None) -> Table:
-    if not path.is_file():
-        raise InputError(f"{path}: no such file")
-    try:
-        if columns is None:
-            return Table(pl.read_parquet(path), str(path))
-        lazy = pl.scan_parquet(path)
-        schema = lazy.collect_schema()
-        reached = {name: field for name in columns if (field := _struct_field(name, schema)) is not None}
-        if len(reached) < len(set(columns)):
-            return Table(pl.DataFrame(schema=schema), str(path))  # the caller names the missing one
-        return Table(lazy.select(field.alias(name) for name, field in reached.items()).collect(), str(path))
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise InputError(f"{path}: not a readable parquet file, or truncated ({error})") from None
+    if columns is None:
+        return Table(read_parquet(path), str(path))
+    names = parquet_columns(path)
+    frame = read_parquet(path, [name if name in names else name.split(".")[0] for name in columns])
+    reached = {name: field for name in columns if (field := _struct_field(name, frame.schema)) is not None}
+    if len(reached) < len(set(columns)):
+        return Table(
+            pl.DataFrame(schema=dict.fromkeys(names, pl.String)), str(path)
+        )  # the caller names the missing one
+    return Table(frame.select(field.alias(name) for name, field in reached.items()), str(path))
 
 
 def _struct_field(name: str, schema: pl.Schema) -> pl.Expr | None:

@@ -78,7 +78,7 @@ def test_rows_are_named_by_their_line(tmp_path: Path) -> None:
         ("t.csv.gz", gzip.compress(b"a,b\n" + b"1,2\n" * 9999)[:-20], "not a readable gzip file, or truncated"),
         ("t.csv.gz", b"a,b\n1,2\n", "not a readable gzip file"),
         ("t.jsonl.gz", gzip.compress(b'{"a": 1}\n' * 9999)[:-20], "not a readable gzip file, or truncated"),
-        ("t.parquet", b"PAR1 nothing", "not a readable parquet file, or truncated"),
+        ("t.parquet", b"PAR1 nothing", "not a readable parquet file, or damaged"),
         ("t.jsonl", b'{"a": 1}\n{"a": \n', "line 2 is not JSON"),
         ("t.jsonl", b'{"a": 1}\n[1]\n', "line 2 is not a JSON object"),
         ("t.jsonl", b'{"a": 1, "b": {"c": 2}}\n', "no column 'x'; there are: 'a', 'b', 'b.c'"),
@@ -99,7 +99,7 @@ def test_truncated_parquet(tmp_path: Path) -> None:
     pl.DataFrame({"a": range(10_000)}).write_parquet(path)
     path.write_bytes(path.read_bytes()[:-100])
     for columns in (None, ["a"]):
-        with pytest.raises(InputError, match="not a readable parquet file, or truncated"):
+        with pytest.raises(InputError, match="not a readable parquet file, or damaged"):
             read_table_file(path, columns)
 
 
