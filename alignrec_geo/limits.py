@@ -8,6 +8,7 @@ VARIABLE = "ALIGNREC_LIMITS"
 
 DEFAULTS = {
     "image_pixels": 200_000_000,
+    "image_bytes": 1 << 30,
     "json_depth": 100,
     "yaml_aliases": 1_000,
     "yaml_bytes": 4 << 20,
@@ -16,9 +17,10 @@ DEFAULTS = {
     "archive_members": 5_000_000,
     "download_bytes": 64 << 30,
 }
-"""Every limit: the pixels of one picture, the nesting of JSON, the aliases and the size of a YAML file, the bytes that
-one compressed file or archive unpacks to, how many times larger than the file they may be (asked above 64 MiB only),
-the members of an archive, and the bytes of one download whose recipe states no size."""
+"""Every limit: the pixels of one picture, the bytes of its file, the nesting of JSON, the
+aliases and the size of a YAML file, the bytes that one compressed file or archive unpacks to, how many times larger
+than the file they may be (asked above 64 MiB only), the members of an archive, and the bytes of one download whose
+recipe states no size."""
 
 
 def limit(name: str) -> int:

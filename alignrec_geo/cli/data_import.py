@@ -39,7 +39,7 @@ TextOption = Annotated[
 AllItemsFlag = Annotated[bool, typer.Option("--all-items", help="Keep items nobody interacted with.")]
 ImagesOption = Annotated[
     Path | None,
-    typer.Option("--images", metavar="PATH", help="Folder or tar of pictures called ITEM-ID.jpg."),
+    typer.Option("--images", metavar="PATH", help="Folder, tar or zip of pictures called ITEM-ID.jpg."),
 ]
 
 

@@ -7,13 +7,14 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
 from alignrec_geo.content.text_tokens import Progress
 from alignrec_geo.dataset.interactions import Int64
 from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.errors import InputError
+from alignrec_geo.pictures import picture_size, stretched
+from alignrec_geo.pictures import read_picture as decoded
 
 LARGEST_SIDE = 224
 """Side that the public checkpoints take; a size chosen from the data is never larger."""
@@ -24,15 +25,7 @@ _TOLD_EVERY = 64
 
 def read_picture(file: Path, side: int) -> NDArray[np.uint8] | str:
     """Decode a picture and stretch it to a square ``[side, side, 3]``, or say why it cannot be read."""
-    try:
-        with Image.open(file) as picture:
-            return np.asarray(picture.convert("RGB").resize((side, side), Image.Resampling.BICUBIC))
-    except FileNotFoundError:
-        return "the file is missing"
-    except UnidentifiedImageError:
-        return "not a picture"
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        return str(error)
+    return decoded(file, lambda picture: stretched(picture, side))
 
 
 def as_pixels(pictures: Sequence[NDArray[np.uint8] | None], side: int) -> tuple[Tensor, Tensor]:
@@ -117,12 +110,6 @@ def sizes_for(files: Sequence[Path | None], side: int | None = None, patch: int 
 
 
 def _usual_side(files: Sequence[Path | None]) -> int:
-    sides = []
-    for file in files:
-        try:
-            if file is not None:
-                with Image.open(file) as picture:
-                    sides.append(min(picture.size))
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-            continue  # reported when it is decoded
+    sizes = [picture_size(file) for file in files if file is not None]
+    sides = [min(size) for size in sizes if size is not None]  # a broken picture is reported when it is decoded
     return int(statistics.median(sides)) if sides else LARGEST_SIDE

@@ -7,9 +7,9 @@ import torch
 
 from alignrec_geo.content.item_encoder import ItemEncoder, NewItem, has_encoder, open_item_encoder
 from alignrec_geo.content.text_tokens import Progress
-from alignrec_geo.dataset.images import broken_image
 from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.graph.content import Modality
+from alignrec_geo.pictures import read_rgb
 
 
 def encode_items(
@@ -88,7 +88,8 @@ def _readable(items: Sequence[NewItem]) -> tuple[list[NewItem], dict[str, str]]:
     for item in items:
         why = None
         if item.image is not None:
-            why = broken_image(item.image.read_bytes()) if item.image.is_file() else "the file is missing"
+            picture = read_rgb(item.image)
+            why = picture if isinstance(picture, str) else None
         if why is not None:
             broken[item.id] = why
         kept.append(item if why is None else replace(item, image=None))

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
 from alignrec_geo.content.encoders.base import ImageEncoder
@@ -18,6 +17,7 @@ from alignrec_geo.content.token_cache import ArraySpec, open_token_cache
 from alignrec_geo.dataset.interactions import Int64
 from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.errors import InputError
+from alignrec_geo.pictures import needs_conversion, read_picture
 
 
 @dataclass(frozen=True)
@@ -112,18 +112,17 @@ def image_tokens(
 
 
 def _content(file: Path) -> str:
-    """SHA-256 of a picture; a missing file has none and is reported when it is to be read."""
-    return hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else "missing"
+    """SHA-256 of a picture; a missing file has none and is reported when it is to be read.
+
+    Pictures that earlier releases did not show the encoder as a person sees them (16 bits, transparency, turned by EXIF
+    data) are marked, so that what was encoded then is not taken for them.
+    """
+    if not file.is_file():
+        return "missing"
+    content = file.read_bytes()
+    return hashlib.sha256(content).hexdigest() + (" as seen" if needs_conversion(content) else "")
 
 
 def prepare_picture(encoder: ImageEncoder, file: Path) -> NDArray[np.uint8] | str:
     """The picture of a file as the encoder takes it, or why it cannot be read."""
-    try:
-        with Image.open(file) as picture:
-            return encoder.prepare(picture)
-    except FileNotFoundError:
-        return "the file is missing"
-    except UnidentifiedImageError:
-        return "not a picture"
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        return str(error)
+    return read_picture(file, encoder.prepare)

@@ -1,79 +1,139 @@
-"""Item pictures from a folder or a tar file, streamed, checked, and copied into a data set."""
+"""Item pictures from a folder or an archive, streamed, checked, and copied into a data set."""
 
-import io
-import tarfile
+import os
+import stat
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from urllib.parse import quote
+from unicodedata import normalize
+from urllib.parse import quote, unquote
 
-from PIL import Image, UnidentifiedImageError
-
+from alignrec_geo.dataset.archives import members
 from alignrec_geo.errors import InputError
-
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp")
+from alignrec_geo.limits import limit
+from alignrec_geo.pictures import broken_picture, suffixes
 
 Picture = tuple[str, str, bytes]
 """Stem (the id of the item), suffix and bytes of one picture."""
 
+SHOWN = 10
+"""Notes of one kind that are shown one by one."""
+
 
 @dataclass(frozen=True)
 class ImageSource:
-    """A folder or a tar file whose pictures are called ``ITEM-ID.jpg`` (or another picture suffix).
+    """A folder, a tar or a zip file whose pictures are called ``ITEM-ID.jpg`` (or another picture suffix).
 
-    Nothing is unpacked: the bytes are read one picture at a time.
+    Subfolders are read too. Nothing is unpacked: the bytes are read one picture at a time. Links that lead out of the
+    folder, pipes and devices are passed over.
+
+    Args:
+        path: the folder or archive.
+        notes: what was passed over the last time the pictures were read.
 
     Raises:
-        InputError: no such folder or file, not a readable tar file, or a member whose path leaves the archive.
+        InputError: no such folder or file, not a readable archive, or a member whose path leaves the archive.
     """
 
     path: Path
+    notes: list[str] = field(default_factory=list, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if not self.path.exists():
-            raise InputError(f"{self.path}: no such folder or tar file of images")
+            raise InputError(f"{self.path}: no such folder, tar or zip file of images")
 
     def __iter__(self) -> Iterator[Picture]:
         """Yield ``(stem, suffix, bytes)`` of every picture."""
-        return self._from_folder() if self.path.is_dir() else self._from_tar()
+        passed = _Passed()
+        yield from self._from_folder(passed) if self.path.is_dir() else self._from_archive(passed)
+        self.notes[:] = passed.notes()
 
-    def _from_folder(self) -> Iterator[Picture]:
-        for file in sorted(self.path.iterdir()):
-            if file.suffix.lower() in SUFFIXES and file.is_file():
-                yield file.stem, file.suffix.lower(), file.read_bytes()
+    def _from_folder(self, passed: "_Passed") -> Iterator[Picture]:
+        root = self.path.resolve()
+        for file in _walk(root, passed):
+            name = PurePosixPath(file.relative_to(root).as_posix())
+            try:
+                mode = file.lstat().st_mode
+                if stat.S_ISLNK(mode):
+                    if not file.resolve().is_relative_to(root):
+                        passed.add("links that lead out of the folder", name)
+                        continue
+                    mode = file.stat().st_mode
+                if not stat.S_ISREG(mode):
+                    passed.add("pipes, sockets or devices", name)
+                elif passed.wants(name, file.stat().st_size):
+                    yield name.stem, name.suffix.lower(), file.read_bytes()
+            except OSError as error:
+                passed.add(f"files that cannot be read ({error.strerror})", name)
 
-    def _from_tar(self) -> Iterator[Picture]:
-        try:
-            with tarfile.open(self.path, "r:*") as archive:
-                for member in archive:
-                    name = PurePosixPath(member.name)
-                    if name.is_absolute() or ".." in name.parts:
-                        raise InputError(f"{self.path}: member '{member.name}' points outside the archive; refused")
-                    stream = archive.extractfile(member) if member.isfile() else None
-                    if stream is not None and name.suffix.lower() in SUFFIXES:
-                        yield name.stem, name.suffix.lower(), stream.read()
-                _check_tar_end(archive)
-        except (tarfile.TarError, EOFError, OSError) as error:
-            raise InputError(f"{self.path}: not a readable tar file, or truncated ({error})") from None
+    def _from_archive(self, passed: "_Passed") -> Iterator[Picture]:
+        for member in members(self.path):
+            name = PurePosixPath(member.name.replace("\\", "/"))
+            if not member.plain:
+                passed.add("links or devices", name)
+            elif passed.wants(name, member.size):
+                member.budget.spend(member.size)
+                try:
+                    content = b"".join(member.blocks())
+                except InputError:
+                    passed.add("damaged members", name)
+                    continue  # if more than this one is damaged, the next says so
+                yield name.stem, name.suffix.lower(), content
 
 
-def _check_tar_end(archive: tarfile.TarFile) -> None:
-    """Python ends silently where a tar file breaks off between two members; a whole one ends in a zero block."""
-    stream = archive.fileobj
-    assert stream is not None
-    stream.seek(archive.offset)
-    if len(stream.read(tarfile.BLOCKSIZE)) < tarfile.BLOCKSIZE:
-        raise tarfile.ReadError("no end-of-archive marker")
+class _Passed:
+    """What a source passes over, by reason, to be told in a few lines."""
+
+    def __init__(self) -> None:
+        self._examples: dict[str, list[str]] = {}
+        self._counts: Counter[str] = Counter()
+        self._suffixes: Counter[str] = Counter()
+
+    def add(self, reason: str, name: PurePosixPath) -> None:
+        self._counts[reason] += 1
+        if self._counts[reason] <= 3:
+            self._examples.setdefault(reason, []).append(_shown(str(name)))
+
+    def wants(self, name: PurePosixPath, size: int) -> bool:
+        """Whether a file is to be read as a picture, going by its name and size."""
+        if name.name.startswith("._") or "__MACOSX" in name.parts:
+            return False  # what macOS adds beside every file
+        if name.suffix.lower() not in suffixes():
+            self._suffixes[name.suffix.lower() or "no suffix"] += 1
+            return False
+        if size > limit("image_bytes"):
+            self.add(f"files larger than the limit of {limit('image_bytes')} bytes (image_bytes)", name)
+            return False
+        return True
+
+    def notes(self) -> list[str]:
+        said = [
+            f"images: {count} {reason} were passed over, e.g. {', '.join(self._examples[reason])}"
+            for reason, count in self._counts.items()
+        ]
+        if self._suffixes:
+            kinds = ", ".join(f"{suffix} ({count})" for suffix, count in self._suffixes.most_common(5))
+            total = self._suffixes.total()
+            said.append(
+                f"images: {total} files have a suffix of no picture that can be read and were passed over: {kinds}"
+            )
+        return said
 
 
-def broken_image(content: bytes) -> str | None:
-    """Return why ``content`` cannot be decoded as a picture, or ``None`` if it can."""
-    try:
-        with Image.open(io.BytesIO(content)) as picture:
-            picture.load()
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        return "not a picture" if isinstance(error, UnidentifiedImageError) else str(error)
-    return None
+def _walk(root: Path, passed: _Passed) -> Iterator[Path]:
+    """Every file under a folder, in the order of the names; linked folders are not entered."""
+
+    def unreadable(error: OSError) -> None:
+        passed.add(
+            f"folders that cannot be read ({error.strerror})", PurePosixPath(os.path.relpath(error.filename, root))
+        )
+
+    for folder, inner, names in os.walk(root, onerror=unreadable):
+        for name in [name for name in inner if os.path.islink(os.path.join(folder, name))]:
+            passed.add("linked folders", PurePosixPath(os.path.relpath(os.path.join(folder, name), root)))
+        inner.sort()
+        yield from (Path(folder, name) for name in sorted(names))
 
 
 def store_images(source: Iterable[Picture], ids: Sequence[str], folder: Path) -> tuple[list[str | None], list[str]]:
@@ -86,32 +146,87 @@ def store_images(source: Iterable[Picture], ids: Sequence[str], folder: Path) ->
 
     Returns:
         The file name of every item, ``None`` without one, and notes on what could not be used.
+
+    Raises:
+        InputError: not one picture belongs to an item.
     """
     row_of = {item: row for row, item in enumerate(ids)}
     names: list[str | None] = [None] * len(ids)
-    broken: list[str] = []
-    unknown = 0
+    notes = _Notes()
+    unknown: list[str] = []
+    unknown_count = matched = 0
     folder.mkdir(parents=True, exist_ok=True)
     taken: set[str] = set()
     for stem, suffix, content in source:
-        row = row_of.get(stem)
+        row = next((row_of[name] for name in _readings(stem) if name in row_of), None)
         if row is None:
-            unknown += 1
+            unknown_count += 1
+            unknown += [_shown(f"{stem}{suffix}")] if len(unknown) < 3 else []
             continue
-        problem = broken_image(content)
+        matched += 1
+        item = ids[row]
+        problem = broken_picture(content)
         if problem is not None:
-            broken.append(f"image {stem}{suffix} cannot be read ({problem}); item '{stem}' counts as without image")
-            continue
-        if names[row] is not None:
-            broken.append(f"item '{stem}' has more than one image; {names[row]} is kept")
-            continue
-        name = _file_name(stem, row, suffix, taken)
-        (folder / name).write_bytes(content)
-        names[row] = name
-    notes = broken
+            notes.broken(f"image {stem}{suffix} cannot be read ({problem}); item '{item}' counts as without image")
+        elif names[row] is not None:
+            notes.twice(f"item '{item}' has more than one image; {names[row]}, the first, is kept")
+        else:
+            names[row] = name = _file_name(item, row, suffix, taken)
+            (folder / name).write_bytes(content)
+    if not matched:
+        raise _nothing_matched(source, unknown, unknown_count, ids)
+    have = sum(name is not None for name in names)
+    strangers = f"; {unknown_count} pictures matched no item, e.g. {', '.join(unknown)}" if unknown else ""
+    passed = source.notes if isinstance(source, ImageSource) else []
+    return names, [f"{have} of {len(ids)} items have a picture{strangers}", *notes.all(), *passed]
+
+
+class _Notes:
+    """Notes on single pictures, of which thousands may be alike."""
+
+    def __init__(self) -> None:
+        self._broken: list[str] = []
+        self._twice: list[str] = []
+
+    def broken(self, note: str) -> None:
+        self._broken.append(note)
+
+    def twice(self, note: str) -> None:
+        self._twice.append(note)
+
+    def all(self) -> list[str]:
+        said = []
+        for kind, found in (("pictures cannot be read", self._broken), ("items have more than one image", self._twice)):
+            said += found[:SHOWN]
+            if len(found) > SHOWN:
+                said.append(f"{len(found) - SHOWN} more {kind}")
+        return said
+
+
+def _shown(name: str) -> str:
+    """A file name as text; bytes that are none become question marks."""
+    return name.encode("utf-8", "replace").decode()
+
+
+def _readings(stem: str) -> Iterator[str]:
+    """The ids a file name may stand for: itself, composed as macOS takes it apart, or with %2F for a slash."""
+    yield stem
+    yield normalize("NFC", stem)
+    yield unquote(stem)
+
+
+def _nothing_matched(source: object, unknown: list[str], count: int, ids: Sequence[str]) -> InputError:
+    label = str(source.path) if isinstance(source, ImageSource) else "images"
+    items = ", ".join(ids[:3])
     if unknown:
-        notes.append(f"{unknown} images belong to no item of this data set and were left out")
-    return names, notes
+        return InputError(
+            f"{label}: none of its {count} pictures is called as an item; pictures are for example "
+            f"{', '.join(unknown)}, item ids are for example {items}"
+        )
+    passed = "".join(f" ({note.removeprefix('images: ')})" for note in getattr(source, "notes", []))
+    return InputError(
+        f"{label}: no pictures in it; they are to be called ITEM-ID.jpg, for example {ids[0]}.jpg{passed}"
+    )
 
 
 def _file_name(item: str, row: int, suffix: str, taken: set[str]) -> str:

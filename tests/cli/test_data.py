@@ -35,7 +35,10 @@ def test_import_split_and_describe_a_table(cli: Cli, tmp_path: Path) -> None:
         "splits": {"train": 18, "validation": 6, "test": 6},
         "path": "shop",
     }
-    assert made["notes"] == ["image i2.png cannot be read (not a picture); item 'i2' counts as without image"]
+    assert made["notes"] == [
+        "1 of 9 items have a picture",
+        "image i2.png cannot be read (not a picture); item 'i2' counts as without image",
+    ]
     assert made["seconds"] >= 0
 
     done = cli("data", "split", "shop", "--rule", "leave-last", "--out", "last", check=0)

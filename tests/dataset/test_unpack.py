@@ -87,6 +87,57 @@ def test_truncated_and_other_files_are_refused(tmp_path: Path) -> None:
     (tmp_path / "bad.zip").write_bytes(zipped.replace(b"content of", b"CONTENT OF"))
     (tmp_path / "text.zip").write_text("no archive")
     for name in ("cut.tar.gz", "cut.zip", "bad.zip", "text.zip"):
-        with pytest.raises(InputError, match="not a readable zip or tar file, or truncated"):
+        with pytest.raises(InputError, match="not a readable zip or tar file, or damaged"):
             unpack(tmp_path / name, tmp_path / "out")
     assert not [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
+
+
+def _sparse(path: Path, size: int) -> Path:
+    """A tar of one member that says it is ``size`` bytes, of which the file holds none."""
+    member = tarfile.TarInfo("big.png")
+    member.type = tarfile.GNUTYPE_SPARSE
+    header = bytearray(member.tobuf(tarfile.GNU_FORMAT))
+    header[386:410] = b"%011o\0" % size + b"%011o\0" % 0  # one hole up to the end
+    header[483:495] = b"\x80" + size.to_bytes(11, "big")
+    header[148:156] = b" " * 8
+    header[148:156] = b"%06o\0 " % sum(header)
+    path.write_bytes(bytes(header) + bytes(1024))
+    return path
+
+
+def test_bombs_are_refused_before_anything_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    zeros = _tar(tmp_path / "a.tar.xz", (tarfile.TarInfo("zeros"), bytes(1 << 20)), mode="w:xz")
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as packed:
+        packed.writestr("zeros", bytes(1 << 20))
+    monkeypatch.setattr("alignrec_geo.dataset.archives.UNCHECKED", 1 << 16)
+    monkeypatch.setenv("ALIGNREC_LIMITS", "unpacked_ratio=500")
+    for archive in (_sparse(tmp_path / "s.tar", 1 << 32), zeros, tmp_path / "a.zip"):
+        with pytest.raises(InputError, match=r"unpacks to \S+ .*ALIGNREC_LIMITS=unpacked_"):
+            unpack(archive, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    monkeypatch.setenv("ALIGNREC_LIMITS", "unpacked_ratio=100000")
+    assert unpack(zeros, tmp_path / "out")[0].stat().st_size == 1 << 20
+    monkeypatch.setenv("ALIGNREC_LIMITS", "archive_members=1")
+    with pytest.raises(InputError, match="has more members; the limit is 1"):
+        unpack(_zip(tmp_path / "two.zip", "a", "b"), tmp_path / "out")
+
+
+def test_a_member_of_negative_size_does_not_run_in_circles(tmp_path: Path) -> None:
+    member = tarfile.TarInfo("a")
+    member.size = -1024
+    (tmp_path / "a.tar").write_bytes(member.tobuf(tarfile.GNU_FORMAT) + bytes(1024))
+    with pytest.raises(InputError, match="not a readable zip or tar file, or damaged"):
+        unpack(tmp_path / "a.tar", tmp_path / "out")
+
+
+def test_encrypted_members_and_links_in_the_way_are_refused(tmp_path: Path) -> None:
+    archive = _zip(tmp_path / "a.zip", "deep/a")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "deep").symlink_to(tmp_path)
+    with pytest.raises(InputError, match="would be written through the link"):
+        unpack(archive, tmp_path / "out")
+    content = bytearray(archive.read_bytes())
+    content[content.index(b"PK\x01\x02") + 8] |= 1
+    archive.write_bytes(bytes(content))
+    with pytest.raises(InputError, match="member 'deep/a' is encrypted"):
+        unpack(archive, tmp_path / "other")

@@ -11,6 +11,7 @@ from PIL import Image
 
 from alignrec_geo.content.encoders.base import PatchMap
 from alignrec_geo.content.encoders.packages import LITE0, LITE_CODE
+from alignrec_geo.pictures import stretched
 
 SIDE = 224
 MAP_BLOCK = 10
@@ -52,7 +53,7 @@ class Lite0ImageEncoder:
 
     def prepare(self, picture: Image.Image) -> NDArray[np.uint8]:
         """Stretch to 224 x 224 RGB."""
-        return np.asarray(picture.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BICUBIC))
+        return stretched(picture, SIDE)
 
     @torch.inference_mode()
     def encode(self, pictures: NDArray[np.uint8]) -> PatchMap:

@@ -12,6 +12,7 @@ from alignrec_geo.content.encoders.base import PatchMap
 from alignrec_geo.content.encoders.folder import fingerprint, load_model
 from alignrec_geo.errors import InputError
 from alignrec_geo.files import read_json
+from alignrec_geo.pictures import stretched
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
@@ -55,7 +56,7 @@ class TransformerImageEncoder:
 
     def prepare(self, picture: Image.Image) -> NDArray[np.uint8]:
         """Stretch to the input size, RGB."""
-        return np.asarray(picture.convert("RGB").resize((self._side, self._side), Image.Resampling.BICUBIC))
+        return stretched(picture, self._side)
 
     @torch.inference_mode()
     def encode(self, pictures: NDArray[np.uint8]) -> PatchMap:
