@@ -61,7 +61,7 @@ def train(
     if resume and overwrite:
         raise InputError("--resume continues a run and --overwrite replaces it; pass one of them")
     result = run_training(resolved, out, resume=resume, overwrite=overwrite)
-    from alignrec_geo.reporting.run_report import write_run_report
+    from alignrec_geo.reporting.run_report import how_chosen, write_run_report
     from alignrec_geo.training.run_folder import RunFolder
 
     write_run_report(out)
@@ -69,9 +69,11 @@ def train(
     if as_json:
         print_json({**content, "run": str(out), "features": resolved.features})
         return
-    print_metrics(f"{resolved.model} on {dataset.name}, test, protocol {resolved.protocol}", result.metrics)
-    chosen_epoch = f"epoch {result.best_epoch + 1} of {result.epochs} chosen by validation"
-    stderr.print(f"{chosen_epoch}; {result.seconds:.0f} s; run folder {out}", markup=False)
+    if result.metrics:
+        print_metrics(f"{resolved.model} on {dataset.name}, test, protocol {resolved.protocol}", result.metrics)
+    else:
+        stderr.print("note: the test split has no user with a training interaction; nothing was tested", markup=False)
+    stderr.print(f"{how_chosen(content)}; {result.seconds:.0f} s; run folder {out}", markup=False)
 
 
 def run_training(config: "RunConfig", out: Path, resume: bool = False, overwrite: bool = False) -> "FitResult":

@@ -5,20 +5,18 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from alignrec_geo.errors import InputError
 from alignrec_geo.evaluation.protocols import Protocol
 from alignrec_geo.files import atomic_path
 from alignrec_geo.settings import read_yaml
 from alignrec_geo.training.run_config import SECTIONS, RunConfig
-from alignrec_geo.validation import checked
+from alignrec_geo.validation import Settings, checked
 
 
-class ModelPlan(BaseModel):
+class ModelPlan(Settings):
     """How one model takes part."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     features: list[str]
     """Feature matrices it gets; none if it uses none."""
@@ -32,10 +30,8 @@ class ModelPlan(BaseModel):
     """The values its trials choose from, by setting; the first ones are the defaults. Empty: no trials."""
 
 
-class Plan(BaseModel):
+class Plan(Settings):
     """What a comparison does; ``comparison.yaml``."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     version: int = 1
     """Version of this layout."""

@@ -2,17 +2,16 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from alignrec_geo.content.beit3_config import Beit3Config
+from alignrec_geo.validation import Settings
 
 Size = Literal["tiny", "base"]
 
 
-class Beit3Settings(BaseModel):
+class Beit3Settings(Settings):
     """Shape of the model and what is masked; shapes that are ``None`` are those of the size, or follow the data."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     image_size: int | None = Field(default=None, ge=1)
     """Side of the square that pictures are stretched to; from the data for tiny, 224 for base."""

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor
 
 from alignrec_geo.content.features_model import FeaturesModel
@@ -16,14 +16,13 @@ from alignrec_geo.content.package_data import derangement
 from alignrec_geo.dataset.interactions import Int64
 from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.errors import InputError
+from alignrec_geo.validation import Settings
 
 _AT_A_TIME = 1024
 
 
-class FeaturesConfig(BaseModel):
+class FeaturesConfig(Settings):
     """Shape of the stack and of what is masked."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     loop_defaults: ClassVar[Mapping[str, Any]] = {"batch_size": 128, "precision": "float32"}
     """Settings of the loop whose default is another here."""

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor
 
 from alignrec_geo.content.encoders import open_image_encoder, open_text_encoder
@@ -24,6 +24,7 @@ from alignrec_geo.content.vocabulary import Vocabulary
 from alignrec_geo.dataset.interactions import Int64
 from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.randomness import child_generator
+from alignrec_geo.validation import Settings
 
 NamedProgress = Callable[[str], Progress | None]
 """Called with what is going to be encoded; returns what is to be told of it."""
@@ -34,10 +35,8 @@ _AT_A_TIME = 128
 """Items encoded together where nothing is trained."""
 
 
-class PackageConfig(BaseModel):
+class PackageConfig(Settings):
     """Shape of the stack and of what is masked."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     loop_defaults: ClassVar[Mapping[str, Any]] = {"epochs": 8, "eval_every": 4}
     """Settings of the loop whose default is another here: with more epochs, texts are learned by heart."""

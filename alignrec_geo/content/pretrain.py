@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor, nn
 
 from alignrec_geo.checkpoint import TrainingState, load_checkpoint, save_checkpoint
@@ -18,14 +18,13 @@ from alignrec_geo.dataset.interactions import Int64
 from alignrec_geo.errors import InputError, TrainingDiverged
 from alignrec_geo.files import atomic_path
 from alignrec_geo.randomness import child_generator
+from alignrec_geo.validation import Settings
 
 LAST, HISTORY = "last.safetensors", "metrics.jsonl"
 
 
-class PretrainConfig(BaseModel):
+class PretrainConfig(Settings):
     """Settings of the loop."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     epochs: int = Field(default=20, ge=0)
     """Passes over the items; 0 only encodes (with a checkpoint that is trained already)."""

@@ -1,15 +1,14 @@
 """Filters on interactions before they are numbered: minimum rating and k-core."""
 
 import polars as pl
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from alignrec_geo.errors import InputError
+from alignrec_geo.validation import Settings
 
 
-class FilterConfig(BaseModel):
+class FilterConfig(Settings):
     """Which interactions are kept."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     min_rating: float | None = None
     """Keep rows with at least this rating."""

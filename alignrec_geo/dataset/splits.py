@@ -5,18 +5,17 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from alignrec_geo.dataset.interactions import Int64, Interactions, Split
 from alignrec_geo.errors import InputError
+from alignrec_geo.validation import Settings
 
 Rule = Literal["given", "random", "leave-last", "global-time", "cold-items"]
 
 
-class SplitConfig(BaseModel):
+class SplitConfig(Settings):
     """How interactions are split; stored with the data set."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     rule: Rule = "random"
     """``given``, ``random`` (per user), ``leave-last`` (per user), ``global-time`` or ``cold-items``."""

@@ -2,16 +2,17 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import polars as pl
 import torch
 from torch import Tensor
 
-from alignrec_geo.dataset.interactions import Interactions, Split
-from alignrec_geo.embeddings import Embeddings
+from alignrec_geo.dataset.interactions import EVALUATED, Int64, Interactions, Split
+from alignrec_geo.embeddings import Embeddings, fitting
 from alignrec_geo.errors import InputError
-from alignrec_geo.evaluation.metrics import CUTOFFS, ranking_metrics
+from alignrec_geo.evaluation.metrics import CUTOFFS, cutoff_tuple, ranking_metrics
 from alignrec_geo.evaluation.protocols import Protocol
 from alignrec_geo.kernels.csr import CSR
 from alignrec_geo.kernels.pair_set import PairSet
@@ -41,17 +42,28 @@ class Evaluation:
         return pl.DataFrame({"user": ids.gather(self.users.numpy()), **columns})
 
 
-class Evaluator:
-    """Ranks all items for the users of a split; made once, called every epoch.
+def counted_users(interactions: Interactions, split: Split) -> Int64:
+    """Return the rows of the users that count when a split is evaluated: those with a pair in it and one in training.
 
     Args:
         interactions: all pairs with their splits.
         split: which pairs are to be found.
+    """
+    trained = interactions.of(Split.TRAIN).user_degree() > 0
+    return np.flatnonzero((interactions.of(split).user_degree() > 0) & trained)
+
+
+class Evaluator:
+    """Ranks all items for the users of a split; made once, called every epoch.
+
+    Args:
+        interactions: all pairs with their splits; a data set stands for its own.
+        split: which pairs are to be found.
         protocol: which items are left out (see :class:`Protocol`).
-        cutoffs: the values of ``K``.
+        cutoffs: the values of ``K``; one number stands for itself.
 
     Raises:
-        InputError: no user of the split has a training item.
+        InputError: no user of the split has a training item, or an argument is none of those above.
 
     Example:
         >>> import torch
@@ -65,16 +77,23 @@ class Evaluator:
 
     def __init__(
         self,
-        interactions: Interactions,
-        split: Split,
-        protocol: Protocol = Protocol.CLEAN,
-        cutoffs: tuple[int, ...] = CUTOFFS,
+        interactions: Any,
+        split: Split | str,
+        protocol: Protocol | str = Protocol.CLEAN,
+        cutoffs: int | Iterable[int] = CUTOFFS,
     ) -> None:
-        self.split, self.protocol, self.cutoffs = split, protocol, cutoffs
-        self.n_items = interactions.n_items
+        if not isinstance(interactions, Interactions):
+            interactions = getattr(interactions, "interactions", interactions)  # those of a whole data set
+        if not isinstance(interactions, Interactions):
+            raise InputError(f"an evaluator takes the interactions of a data set (got a {type(interactions).__name__})")
+        split = split if isinstance(split, Split) else Split.parse(split)
+        if split not in EVALUATED:
+            raise InputError(f"the split '{split.label}' is not evaluated")
+        protocol = protocol if isinstance(protocol, Protocol) else Protocol.parse(protocol)
+        self.split, self.protocol, self.cutoffs = split, protocol, cutoff_tuple(cutoffs)
+        self.n_users, self.n_items = interactions.n_users, interactions.n_items
         wanted = interactions.of(split)
-        trained = interactions.of(Split.TRAIN).user_degree() > 0
-        counted = np.flatnonzero((wanted.user_degree() > 0) & trained)
+        counted = counted_users(interactions, split)
         if len(counted) == 0:
             raise InputError(f"the {split.label} split has no user with a training interaction; nothing to evaluate")
         self.users = torch.from_numpy(counted)
@@ -89,7 +108,11 @@ class Evaluator:
 
         Args:
             embeddings: ``users [U, D]`` and ``items [I, D]``, finite.
+
+        Raises:
+            InputError: the tables have another shape, or hold NaN or infinity.
         """
+        embeddings = fitting(embeddings, self.n_users, self.n_items)
         return self.measure(blocked_top_k(*embeddings, self.users, max(self.cutoffs), self.masked))
 
     def measure(self, ranking: Iterable[tuple[Tensor, Tensor, Tensor]]) -> Evaluation:

@@ -24,7 +24,7 @@ class Protocol(StrEnum):
         Raises:
             InputError: there is none.
         """
-        if name not in list(cls):
+        if not isinstance(name, str) or name not in list(cls):
             raise InputError(f"unknown protocol (got '{name}'); allowed: {', '.join(cls)}")
         return cls(name)
 

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from alignrec_geo.kernels.csr import CSR
+from alignrec_geo.kernels.ranges import check_rows
 
 
 def bipartite_adjacency(edge_index: Tensor, n_users: int, n_items: int, weight: Tensor | None = None) -> CSR:
@@ -17,8 +18,11 @@ def bipartite_adjacency(edge_index: Tensor, n_users: int, n_items: int, weight: 
         n_users: ``U``; users without a pair get an empty row.
         n_items: ``I``; items without a pair get an empty column.
         weight: ``[E]``, entries in place of these, taken as they are.
+
+    Raises:
+        InputError: a pair names a user or an item that does not exist.
     """
-    user, item = edge_index
+    user, item = _checked(edge_index, n_users, n_items)
     if weight is None:
         weight = _weights(user, item, n_users, n_items)
     return CSR.from_coo(user, item, weight.float(), (n_users, n_items))
@@ -29,7 +33,7 @@ def symmetric_adjacency(edge_index: Tensor, n_users: int, n_items: int, weight: 
 
     Users come first: item ``i`` is node ``U + i``. Same arguments as :func:`bipartite_adjacency`.
     """
-    user, item = edge_index
+    user, item = _checked(edge_index, n_users, n_items)
     if weight is None:
         weight = _weights(user, item, n_users, n_items)
     row, col = torch.cat([user, item + n_users]), torch.cat([item + n_users, user])
@@ -46,11 +50,19 @@ def mean_adjacency(edge_index: Tensor, n_users: int, n_items: int) -> CSR:
     Nodes without a neighbour get an empty row, a mean of zero. Same arguments and order of nodes as
     :func:`symmetric_adjacency`.
     """
-    user, item = edge_index
+    user, item = _checked(edge_index, n_users, n_items)
     row, col = torch.cat([user, item + n_users]), torch.cat([item + n_users, user])
     size = n_users + n_items
     degree = torch.bincount(row, minlength=size).double()
     return CSR.from_coo(row, col, degree[row].reciprocal().float(), (size, size))
+
+
+def _checked(edge_index: Tensor, n_users: int, n_items: int) -> tuple[Tensor, Tensor]:
+    # on all nodes together a user beyond the last one would be an item
+    user, item = edge_index
+    check_rows(user, n_users, "user")
+    check_rows(item, n_items, "item")
+    return user, item
 
 
 def _weights(user: Tensor, item: Tensor, n_users: int, n_items: int) -> Tensor:

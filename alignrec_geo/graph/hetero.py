@@ -1,6 +1,7 @@
 """From a data set to PyG's ``HeteroData``, the public form of the graph."""
 
 from collections.abc import Sequence
+from typing import get_args
 
 import torch
 from torch import Tensor
@@ -10,11 +11,11 @@ from torch_geometric.typing import EdgeType
 from alignrec_geo.dataset.interactions import Split
 from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.errors import InputError
-from alignrec_geo.graph.content import Scaling, item_content
+from alignrec_geo.graph.checks import INTERACTS, edges_of
+from alignrec_geo.graph.content import Scaling, feature_list, item_content
 from alignrec_geo.graph.item_knn import item_knn
 from alignrec_geo.kernels.csr import CSR
 
-INTERACTS = ("user", "interacts", "item")
 REVERSE = ("item", "rev_interacts", "user")
 SIMILAR = ("item", "similar", "item")
 
@@ -42,7 +43,7 @@ def to_hetero(
         cache: keep the item graph on disk.
 
     Raises:
-        InputError: the data set lacks a feature.
+        InputError: the data set lacks a feature, or an argument is none of those above.
 
     Example:
         >>> from alignrec_geo.dataset import make_catalogue
@@ -50,7 +51,14 @@ def to_hetero(
         >>> graph.edge_types[0]
         ('user', 'interacts', 'item')
     """
-    names = dataset.feature_names if features is None else list(features)
+    if not isinstance(dataset, Dataset):
+        raise InputError(f"to_hetero takes a Dataset (got a {type(dataset).__name__})")
+    chosen = feature_list(features)
+    names = dataset.feature_names if chosen is None else chosen
+    if k is not None and (isinstance(k, bool) or not isinstance(k, int) or k < 1):
+        raise InputError(f"k, the content neighbours per item, must be a whole number of at least 1 (got {k!r})")
+    if scaling not in get_args(Scaling):
+        raise InputError(f"unknown scaling; allowed: {', '.join(get_args(Scaling))} (got {scaling!r})")
     pairs = dataset.interactions
     data = HeteroData()
     data["user"].num_nodes, data["item"].num_nodes = pairs.n_users, pairs.n_items
@@ -100,20 +108,10 @@ def relation_graph(data: HeteroData, edge_type: EdgeType) -> CSR:
         edge_type: source, relation, target.
 
     Raises:
-        InputError: an edge leads from or to a node that does not exist.
+        InputError: the edges are not as :func:`~alignrec_geo.graph.checks.edges_of` wants them.
     """
-    store = data[edge_type]
-    source, target = store.edge_index
-    shape = int(data[edge_type[2]].num_nodes), int(data[edge_type[0]].num_nodes)
-    for nodes, count, kind in ((target, shape[0], edge_type[2]), (source, shape[1], edge_type[0])):
-        if len(nodes) and not 0 <= int(nodes.min()) <= int(nodes.max()) < count:
-            last = int(nodes.max()) if int(nodes.max()) >= count else int(nodes.min())
-            raise InputError(
-                f"edge type '{'__'.join(edge_type)}' names {kind} {last}; there are {count}, counted from 0"
-            )
-    if "edge_weight" in store:
-        weight = store.edge_weight.float()
-    else:
+    source, target, weight, shape = edges_of(data, edge_type)
+    if weight is None:
         out, into = torch.bincount(source, minlength=shape[1]), torch.bincount(target, minlength=shape[0])
         weight = (out[source].double() * into[target].double()).rsqrt().float()
     return CSR.from_coo(target, source, weight, shape)

@@ -6,6 +6,7 @@ from torch import Tensor
 from alignrec_geo.errors import InputError
 from alignrec_geo.graph.adjacency import symmetric_adjacency
 from alignrec_geo.kernels.csr import CSR
+from alignrec_geo.kernels.ranges import check_rows
 
 
 def prune_edges(edge_index: Tensor, n_users: int, n_items: int, ratio: float, generator: torch.Generator) -> Tensor:
@@ -29,13 +30,15 @@ def prune_edges(edge_index: Tensor, n_users: int, n_items: int, ratio: float, ge
         The pairs that stay, ``[2, n]``, in their old order.
 
     Raises:
-        InputError: ``ratio`` lies outside ``[0, 1)``.
+        InputError: ``ratio`` lies outside ``[0, 1)``, or a pair names a user or an item that does not exist.
     """
     if not 0.0 <= ratio < 1.0:
         raise InputError(f"the part of the edges to prune must be at least 0 and below 1 (got {ratio})")
     if ratio == 0.0:
         return edge_index
     user, item = edge_index
+    check_rows(user, n_users, "user")
+    check_rows(item, n_items, "item")
     user_degree, item_degree = torch.bincount(user, minlength=n_users), torch.bincount(item, minlength=n_items)
     mean_key = (user_degree[user].double() * item_degree[item].double()).sqrt()  # 1 / p up to a factor, [E]
     key = torch.empty_like(mean_key).exponential_(generator=generator).mul_(mean_key)

@@ -5,6 +5,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from alignrec_geo.kernels.ranges import check_rows
+
 BLOCK_ENTRIES = 1 << 22
 """Entries of the users×users product that exist at a time, unless one user alone has more."""
 
@@ -32,6 +34,9 @@ def user_cooccurrence(edge_index: Tensor, n_users: int, n_items: int, k: int = 2
         n_items: ``I``.
         k: most neighbours per user; fewer where fewer share an item, none for a user without a pair.
 
+    Raises:
+        InputError: a pair names a user or an item that does not exist.
+
     Example:
         >>> pairs = torch.tensor([[0, 0, 1, 1, 2], [0, 1, 0, 1, 1]])
         >>> common = user_cooccurrence(pairs, n_users=3, n_items=2, k=1)
@@ -39,6 +44,8 @@ def user_cooccurrence(edge_index: Tensor, n_users: int, n_items: int, k: int = 2
         [(0, 1, 2), (1, 0, 2), (2, 0, 1)]
     """
     user, item = edge_index
+    check_rows(user, n_users, "user")
+    check_rows(item, n_items, "item")
     order = torch.argsort(user)
     user, item = user[order], item[order]
     transposed = _ones(item, user, (n_items, n_users))

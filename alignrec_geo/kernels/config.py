@@ -1,15 +1,14 @@
 """Which backend runs each operation: the ``kernels`` section of a run's settings."""
 
-from pydantic import BaseModel, ConfigDict, field_validator
+from pydantic import field_validator
 from pydantic_core.core_schema import ValidationInfo
 
 from alignrec_geo.kernels.backends import AUTO, TABLE
+from alignrec_geo.validation import Settings
 
 
-class KernelConfig(BaseModel):
+class KernelConfig(Settings):
     """Backends by operation; ``auto`` takes the best for the device (see ``alignrec-geo doctor``)."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     spmm: str = AUTO
     """Propagation: auto, torch, triton, torch-sparse, torch-scatter, reference."""

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from alignrec_geo.errors import InputError
+from alignrec_geo.kernels.ranges import check_rows
 
 INT32_MAX = 2**31 - 1
 
@@ -41,17 +42,19 @@ class CSR:
             symmetric: the matrix is its own transpose, so it is stored once.
 
         Raises:
-            InputError: more entries or rows than 32-bit indices can count.
+            InputError: more entries or rows than 32-bit indices can count, a place outside of the matrix, numbers that
+                are no whole ones, or a value that is NaN or infinite.
         """
         if max(*shape, len(row)) > INT32_MAX:
             raise InputError(f"a matrix of shape {shape} with {len(row)} entries exceeds 32-bit indices ({INT32_MAX})")
+        _check_entries(row, col, value, shape)
         matrix = _compress(row, col, value, shape)
         return cls(matrix, matrix if symmetric else _compress(col, row, value, (shape[1], shape[0])))
 
     @classmethod
     def pattern(cls, row: Tensor, col: Tensor, shape: tuple[int, int]) -> "CSR":
         """Build a matrix of ones at the given places: which pairs there are."""
-        return cls.from_coo(row, col, torch.ones(len(row)), shape)
+        return cls.from_coo(row, col, torch.ones(len(row), device=row.device), shape)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -73,6 +76,10 @@ class CSR:
         matrix = function(self.matrix)
         return CSR(matrix, matrix if self.transposed is self.matrix else function(self.transposed))
 
+    def __deepcopy__(self, memo: object) -> "CSR":
+        """A copy of its own; torch cannot copy tensors in compressed rows by itself."""
+        return self.map(torch.clone)
+
     def edges(self) -> tuple[Tensor, Tensor]:
         """PyG's ``edge_index`` ``[2, nnz]`` (row 0 the column, row 1 the row that gathers) and ``edge_weight``."""
         crow = self.matrix.crow_indices().long()
@@ -89,6 +96,23 @@ class CSR:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(shape={self.shape}, nnz={self.nnz})"
+
+
+def _check_entries(row: Tensor, col: Tensor, value: Tensor, shape: tuple[int, int]) -> None:
+    if not row.shape == col.shape == value.shape or row.dim() != 1:
+        shapes = ", ".join(str(list(part.shape)) for part in (row, col, value))
+        raise InputError(f"a matrix takes one row, one column and one value per entry, [nnz] each (got {shapes})")
+    for numbers, count, kind in ((row, shape[0], "row"), (col, shape[1], "column")):
+        if numbers.dtype != torch.long:
+            raise InputError(f"the {kind}s of a matrix must be int64 (got {str(numbers.dtype).removeprefix('torch.')})")
+        check_rows(numbers, count, f"{kind} of a matrix of shape {shape} with the number")
+    if not row.device == col.device == value.device:
+        raise InputError(
+            f"rows, columns and values of a matrix must be on one device (got {row.device}, {col.device}, "
+            f"{value.device})"
+        )
+    if not bool(torch.isfinite(value).all()):
+        raise InputError("the values of a matrix must be finite (got NaN or infinity)")
 
 
 def _compress(row: Tensor, col: Tensor, value: Tensor, shape: tuple[int, int]) -> Tensor:

@@ -13,8 +13,10 @@ from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.embeddings import Embeddings
 from alignrec_geo.errors import InputError
 from alignrec_geo.graph.adjacency import bipartite_adjacency, symmetric_adjacency
+from alignrec_geo.graph.checks import node_count
 from alignrec_geo.graph.content import item_content
 from alignrec_geo.graph.hetero import SIMILAR, find_edge_type, relation_graph, to_hetero
+from alignrec_geo.graph.item_knn import item_knn
 from alignrec_geo.kernels.csr import CSR
 from alignrec_geo.kernels.gather import gather_rows
 from alignrec_geo.kernels.pair_loss import pair_loss
@@ -33,9 +35,10 @@ from alignrec_geo.nn.losses import (
     L2,
     REG,
     UIA,
-    LossTerm,
     OwnLoss,
     describe_losses,
+    loss_list,
+    loss_name,
     loss_terms,
     parse_losses,
 )
@@ -78,7 +81,7 @@ class AlignRec(GraphRecommender):
 
     Args:
         data: the graph (see :func:`alignrec_geo.graph.to_hetero`); its ``("item", "similar", "item")`` edges are
-            :math:`S`.
+            :math:`S`. Where it has none they are made from the content, as there.
         features: names of the item features to use; ``None`` takes all ``x_NAME``.
         config: settings; ``None`` takes the defaults.
         seed: seed of the initial parameters.
@@ -88,7 +91,8 @@ class AlignRec(GraphRecommender):
         user_conv: layer that carries content from items to users. It runs on both together, users' rows being zero.
         layers: propagation layers on the user-item graph; as many as ``user_item_conv`` lists, if it is a list.
         fusion: see :data:`~alignrec_geo.nn.fusion.Fusion`.
-        losses: terms of the loss in place of the configured ones, see :mod:`alignrec_geo.nn.losses`.
+        losses: terms of the loss in place of the configured ones, as a text (``bpr + uia(0.1)``) or as objects, see
+            :mod:`alignrec_geo.nn.losses`.
 
     Raises:
         InputError: the graph lacks a feature or an edge type, or a part does not fit.
@@ -102,6 +106,7 @@ class AlignRec(GraphRecommender):
     """
 
     config_class = AlignRecConfig
+    dense_maps = 1
     config: AlignRecConfig
     user_item: Propagation | HeteroEncoder
     present: Tensor | None
@@ -120,16 +125,17 @@ class AlignRec(GraphRecommender):
         user_conv: Conv | None = None,
         layers: int | None = None,
         fusion: Fusion | None = None,
-        losses: Sequence[OwnLoss] | None = None,
+        losses: str | OwnLoss | Sequence[str | OwnLoss] | None = None,
     ) -> None:
+        own_losses = None if losses is None else loss_list(losses)
         given: dict[str, Any] = {
             "user_item_conv": user_item_conv,
             "item_item_conv": item_item_conv,
             "user_conv": user_conv,
             "fusion": fusion,
-            "losses": None if losses is None else describe_losses(losses),
+            "losses": None if own_losses is None else describe_losses(own_losses),
         }
-        super().__init__(data, features, with_parts(config or AlignRecConfig(), layers, **given))
+        super().__init__(data, features, with_parts(self.settings(config), layers, **given))
         part = {name: getattr(self.config, name) if value is None else value for name, value in given.items()}
         dim, options = self.config.dim, (self.config.conv_residual, self.config.conv_norm)
         self.user_embedding = nn.Parameter(torch.empty(self.n_users, dim))  # P
@@ -138,7 +144,7 @@ class AlignRec(GraphRecommender):
             convs = {find_edge_type(data, name): conv for name, conv in part["user_item_conv"].items()}
             self.relations = {edge_type: relation_graph(data, edge_type) for edge_type in convs}
             others = {end for edge_type in convs for end in (edge_type[0], edge_type[2])} - {"user", "item"}
-            sizes = {kind: int(data[kind].num_nodes) for kind in sorted(others)}
+            sizes = {kind: node_count(data, kind) for kind in sorted(others)}
             self.tables = nn.ParameterDict({kind: torch.empty(count, dim) for kind, count in sizes.items()})
             self.user_item = HeteroEncoder(convs, dim, self.config.layers, *options, outputs=("user", "item"))
         else:
@@ -154,13 +160,16 @@ class AlignRec(GraphRecommender):
             self.register_buffer("anchor", anchor, persistent=False)  # x as loaded, where x trains
             self.register_buffer("anchor_scale", 1.0 / x.norm(dim=1, keepdim=True).clamp(min=1e-12), persistent=False)
             self.item_to_user: CSR = bipartite_adjacency(self.pairs, self.n_users, self.n_items, self.pair_weight)  # R̂
-            (neighbour, centre), weight = data[SIMILAR].edge_index, data[SIMILAR].edge_weight
-            self.item_graph: CSR = CSR.from_coo(centre, neighbour, weight, (self.n_items, self.n_items))  # S
+            self.item_graph: CSR = self._similar(data, x, present)  # S
             item_layers = self.config.item_layers
             self.item_item = Propagation(part["item_item_conv"], dim, item_layers, "item_item_conv", *options)
             self.to_users = CarryOver(part["user_conv"], dim, "user_conv", *options)
             self.fusion = Fuser(part["fusion"], dim)
-        self.losses = list(losses) if losses is not None else self._configured_losses()
+        self.losses = self._configured_losses() if own_losses is None else own_losses
+        for loss in self.losses:
+            if getattr(loss, "needs_content", False) and not self.features:
+                name = loss_name(loss)
+                raise InputError(f"loss term '{name}' compares content with something, and there are no features")
         self.loss_modules = nn.ModuleList(loss for loss in self.losses if isinstance(loss, nn.Module))
         self.reset_parameters(child_generator(seed, "init"))
 
@@ -212,17 +221,20 @@ class AlignRec(GraphRecommender):
         pair = pair_loss(*fused, batch.nominal_size)
         return loss_terms(self.losses, BatchViews(identity, fused, pair, content), batch)
 
-    def _configured_losses(self) -> list[LossTerm]:
+    def _similar(self, data: HeteroData, x: Tensor, present: Tensor) -> CSR:
+        """The item graph that ``data`` has, or the one :func:`~alignrec_geo.graph.to_hetero` would make."""
+        if SIMILAR in data.edge_types:
+            return relation_graph(data, SIMILAR)
+        (neighbour, centre), weight = item_knn(x, present, self.config.k)
+        return CSR.from_coo(centre, neighbour, weight, (self.n_items, self.n_items))
+
+    def _configured_losses(self) -> list[OwnLoss]:
         config = self.config
         if config.losses is not None:
-            terms = parse_losses(config.losses)
-        else:
-            terms = [BPR(), L2(config.l2_weight), UIA(config.uia_weight)]
-            if self.features:
-                terms += [CCA(config.cca_weight, config.temperature), REG(config.reg_weight)]
-        for term in terms:
-            if term.needs_content and not self.features:
-                raise InputError(f"loss term '{term.name}' compares content with something, and there are no features")
+            return [*parse_losses(config.losses)]
+        terms: list[OwnLoss] = [BPR(), L2(config.l2_weight), UIA(config.uia_weight)]
+        if self.features:
+            terms += [CCA(config.cca_weight, config.temperature), REG(config.reg_weight)]
         return terms
 
     def _identity(self) -> Tensor:

@@ -3,13 +3,15 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
+from alignrec_geo.errors import InputError
 from alignrec_geo.graph.content import Scaling
 from alignrec_geo.models.base import ModelConfig
 from alignrec_geo.nn.conv import ConvNames, ConvNamesByEdge
 from alignrec_geo.nn.fusion import FusionName
 from alignrec_geo.nn.graph_layer import Norm, Residual
+from alignrec_geo.nn.losses import parse_losses
 
 
 class AlignRecConfig(ModelConfig):
@@ -24,9 +26,9 @@ class AlignRecConfig(ModelConfig):
 
     dim: int = Field(default=64, ge=1)
     """Width d of the embeddings."""
-    layers: int = Field(default=2, ge=0)
+    layers: int = Field(default=2, ge=0, le=100)
     """Propagation layers L on the user-item graph."""
-    item_layers: int = Field(default=1, ge=0)
+    item_layers: int = Field(default=1, ge=0, le=100)
     """Propagation layers n on the item-item graph."""
     k: int = Field(default=10, ge=1)
     """Content neighbours per item, the item itself included."""
@@ -60,3 +62,13 @@ class AlignRecConfig(ModelConfig):
     """How identity and content become one row: sum, mean, concat, gate, attention, or a class path."""
     losses: str | None = None
     """Terms such as `bpr + uia(0.1)` in place of the usual ones; then the weights above are not used."""
+
+    @field_validator("losses")
+    @classmethod
+    def _known_losses(cls, value: str | None) -> str | None:
+        if value is not None and "<" not in value:  # an object of one's own is described as <its name>
+            try:
+                parse_losses(value)
+            except InputError as error:
+                raise ValueError(str(error).removeprefix("losses: ")) from None
+        return value

@@ -2,18 +2,22 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from os import PathLike
 from typing import Any, ClassVar, NamedTuple, Self
 
 import torch
-from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
 from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.embeddings import Embeddings
+from alignrec_geo.errors import InputError
+from alignrec_geo.graph.content import feature_list
 from alignrec_geo.kernels.csr import CSR
+from alignrec_geo.models.size import enough_memory
 from alignrec_geo.serving.cold import NeighbourMean
 from alignrec_geo.serving.recommend import Recommendation, TopItems
 from alignrec_geo.serving.store import save_embeddings
+from alignrec_geo.validation import Settings, checked
 
 
 class Batch(NamedTuple):
@@ -36,7 +40,7 @@ class Batch(NamedTuple):
         return Batch(self.users.to(device), self.positives.to(device), self.negatives.to(device), self.nominal_size)
 
 
-class ModelConfig(BaseModel):
+class ModelConfig(Settings):
     """Base of every model's settings: unknown keys and impossible values are errors.
 
     Attributes:
@@ -44,8 +48,6 @@ class ModelConfig(BaseModel):
         search_space: the values that trials of ``compare`` choose from, by setting; ``training.NAME`` is one of the
             training loop. The defaults are the first trial.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     training_defaults: ClassVar[Mapping[str, Any]] = {}
     search_space: ClassVar[Mapping[str, tuple[Any, ...]]] = {}
@@ -82,8 +84,31 @@ class Recommender(nn.Module, ABC):
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Return the named loss terms of a batch, already weighted; their sum is minimised."""
 
+    def forward(self) -> Embeddings:
+        """:meth:`encode`, under the name by which torch calls a module."""
+        return self.encode()
+
     def start_epoch(self, epoch: int, generator: torch.Generator) -> None:
         """Called before each epoch, for graphs that are drawn anew; draw from ``generator`` only."""
+
+    @classmethod
+    def settings(cls, config: Any = None) -> Any:
+        """Return ``config`` as this model's settings.
+
+        Args:
+            config: a :attr:`config_class` or a dictionary; ``None`` takes the defaults.
+
+        Raises:
+            InputError: it is something else, or a setting is unknown or impossible.
+        """
+        if config is None or isinstance(config, Mapping):
+            return checked(cls.config_class, {} if config is None else {str(key): config[key] for key in config})
+        if isinstance(config, cls.config_class):
+            return config
+        raise InputError(
+            f"{cls.__name__} takes its settings as {cls.config_class.__name__} or a dictionary "
+            f"(got a {type(config).__name__})"
+        )
 
     @classmethod
     def from_dataset(
@@ -98,12 +123,18 @@ class Recommender(nn.Module, ABC):
             seed: seed of the initial parameters.
 
         Raises:
-            InputError: the data set lacks a feature.
-            pydantic.ValidationError: a setting is unknown or impossible.
+            InputError: the data set lacks a feature, a setting is unknown or impossible, or the model would not fit
+                into memory.
         """
-        names = dataset.feature_names if features is None else list(features)
-        settings = config if isinstance(config, cls.config_class) else cls.config_class.model_validate(config or {})
-        model = cls.build(dataset, names if cls.uses_features else [], settings, seed)
+        given: Any = dataset
+        if not isinstance(given, Dataset):
+            hint = "; open it with Dataset.open(…)" if isinstance(given, str | PathLike) else ""
+            raise InputError(f"{cls.__name__}.from_dataset takes a Dataset{hint} (got {given!r:.80})")
+        chosen = feature_list(features)
+        names = dataset.feature_names if chosen is None else chosen
+        settings = cls.settings(config)
+        with enough_memory(cls.__name__):
+            model = cls.build(dataset, names if cls.uses_features else [], settings, seed)
         model.dataset = dataset
         model.features = tuple(names if cls.uses_features else [])
         return model
@@ -119,8 +150,8 @@ class Recommender(nn.Module, ABC):
         return self
 
     def recommend(
-        self, users: Sequence[str], k: int = 10, cold: str = "error", include_cold: bool = False
-    ) -> dict[str, list[Recommendation]]:
+        self, users: Any, k: int = 10, cold: str = "error", include_cold: bool = False
+    ) -> dict[Any, list[Recommendation]]:
         """Return the ``k`` best unseen items of every user; see :meth:`alignrec_geo.serving.TopItems.recommend`.
 
         With ``include_cold``, items of the data set without a training interaction are ranked by vectors from their
@@ -132,7 +163,7 @@ class Recommender(nn.Module, ABC):
             top = TopItems(top.embeddings, top.dataset, own)
         return top.recommend(users, k, cold, include_cold)
 
-    def similar_items(self, item: str, k: int = 10) -> list[Recommendation]:
+    def similar_items(self, item: Any, k: int = 10) -> list[Recommendation]:
         """Return the ``k`` items closest to an item; see :meth:`alignrec_geo.serving.TopItems.similar`."""
         return self.top_items().similar(item, k)
 
@@ -140,8 +171,14 @@ class Recommender(nn.Module, ABC):
         """The two tables with the data set's ids, ready to recommend from."""
         return TopItems(self._cpu_embeddings(), self._need_dataset())
 
-    def save(self, path: str) -> None:
-        """Write a folder for ``alignrec-geo recommend``, ``similar`` and ``evaluate``: tables and ids, no content."""
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write a folder for ``alignrec-geo recommend``, ``similar`` and ``evaluate``: tables and ids, no content.
+
+        Raises:
+            InputError: ``path`` is no path, the model has no data set, or its tables are not finite.
+        """
+        if not isinstance(path, str | PathLike):
+            raise InputError(f"save takes the path of a folder (got {path!r:.80})")
         save_embeddings(path, self._cpu_embeddings(), self._need_dataset())
 
     @torch.no_grad()
@@ -149,14 +186,16 @@ class Recommender(nn.Module, ABC):
         """:meth:`encode` in evaluation mode, without gradients."""
         training = self.training
         self.eval()
-        tables = self.encode()
-        self.train(training)
-        return tables
+        try:
+            with enough_memory(type(self).__name__):
+                return self.encode()
+        finally:
+            self.train(training)
 
     def _cpu_embeddings(self) -> Embeddings:
         return Embeddings(*(table.cpu() for table in self.embeddings()))
 
     def _need_dataset(self) -> Dataset:
         if self.dataset is None:
-            raise ValueError("this model was made from a graph alone; set model.dataset to have external ids")
+            raise InputError("this model was made from a graph alone; set model.dataset to have external ids")
         return self.dataset

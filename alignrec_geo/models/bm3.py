@@ -34,7 +34,7 @@ class BM3Config(ModelConfig):
 
     dim: int = Field(default=64, ge=1)
     """Width d of the embeddings."""
-    layers: int = Field(default=1, ge=0)
+    layers: int = Field(default=1, ge=0, le=100)
     """Propagation layers L on the user-item graph."""
     dropout: float = Field(default=0.5, ge=0.0, lt=1.0)
     """Probability of a zero in the targets, which makes them another view."""
@@ -79,6 +79,7 @@ class BM3(GraphRecommender):
     """
 
     config_class = BM3Config
+    dense_maps = 1
     config: BM3Config
 
     def __init__(

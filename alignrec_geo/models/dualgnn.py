@@ -37,11 +37,11 @@ class DualGNNConfig(ModelConfig):
 
     dim: int = Field(default=64, ge=1)
     """Width d of the embeddings."""
-    layers: int = Field(default=2, ge=0)
+    layers: int = Field(default=2, ge=0, le=100)
     """Propagation layers L on the user-item graph."""
     hidden: int = Field(default=256, ge=1)
     """Hidden width of the networks that encode the features."""
-    k: int = Field(default=40, ge=1)
+    k: int = Field(default=40, ge=1, le=10_000)
     """Neighbours per user on the user-user graph."""
     feature_scaling: Literal["none", "row"] = "none"
     """``row``: unit rows per feature matrix; ``none``: as loaded."""

@@ -45,9 +45,9 @@ class FREEDOMConfig(ModelConfig):
 
     dim: int = Field(default=64, ge=1)
     """Width d of the embeddings."""
-    layers: int = Field(default=2, ge=0)
+    layers: int = Field(default=2, ge=0, le=100)
     """Propagation layers L on the user-item graph."""
-    item_layers: int = Field(default=1, ge=0)
+    item_layers: int = Field(default=1, ge=0, le=100)
     """Propagation layers n on the item-item graph."""
     k: int = Field(default=10, ge=1)
     """Content neighbours per item and modality, the item itself included."""
@@ -119,7 +119,7 @@ class FREEDOM(GraphRecommender):
         layers: int | None = None,
     ) -> None:
         given: dict[str, Any] = {"user_item_conv": user_item_conv, "item_item_conv": item_item_conv}
-        super().__init__(data, features, with_parts(config or FREEDOMConfig(), layers, **given))
+        super().__init__(data, features, with_parts(self.settings(config), layers, **given))
         dim, parts = self.config.dim, modalities(data, self.features, self.config.feature_scaling)
         self.user_embedding = nn.Parameter(torch.empty(self.n_users, dim))  # P
         self.item_embedding = nn.Parameter(torch.empty(self.n_items, dim))  # Q

@@ -2,17 +2,18 @@
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from alignrec_geo.dataset.store import Dataset
-from alignrec_geo.errors import InputError
-from alignrec_geo.graph.content import feature_names
-from alignrec_geo.graph.hetero import INTERACTS, to_hetero
+from alignrec_geo.graph.checks import check_graph, edges_of, interaction_type, node_count
+from alignrec_geo.graph.content import feature_list, feature_names, modalities
+from alignrec_geo.graph.hetero import to_hetero
 from alignrec_geo.models.base import Recommender
+from alignrec_geo.models.size import check_memory, trained
 
 
 class GraphRecommender(Recommender):
@@ -22,9 +23,10 @@ class GraphRecommender(Recommender):
     ``self.reset_parameters(child_generator(seed, "init"))``.
 
     Args:
-        data: the graph (see :func:`alignrec_geo.graph.to_hetero`).
-        features: names of the item features to use; ``None`` takes all ``x_NAME``.
-        config: settings; ``None`` takes the defaults.
+        data: the graph (see :func:`alignrec_geo.graph.to_hetero`). It is read, never changed. The training pairs are
+            ``user__interacts__item``, or the only edge type from user to item.
+        features: names of the item features to use; ``None`` takes all, ``x_NAME`` and PyG's own ``x``.
+        config: settings, as an object or a dictionary; ``None`` takes the defaults.
 
     Attributes:
         n_users: ``U``.
@@ -33,28 +35,45 @@ class GraphRecommender(Recommender):
         pair_weight: the ``edge_weight`` of the training pairs, ``[E]``, if the graph has one.
 
     Raises:
-        InputError: the training pairs have another number of weights than of pairs.
+        InputError: ``data`` is no graph, lacks users, items or training pairs, a pair names a node that does not exist,
+            or ``config`` is impossible (see :mod:`alignrec_geo.graph.checks`).
     """
+
+    dense_maps: ClassVar[int] = 0
+    """Maps from ``dim`` to ``dim`` that the model has at least if it has features; for the estimate of its memory."""
 
     def __init__(self, data: HeteroData, features: Sequence[str] | None = None, config: Any = None) -> None:
         super().__init__()
-        self.config = config or self.config_class()
-        chosen = feature_names(data) if features is None else features
+        graph = check_graph(data, type(self).__name__)
+        self.config = self.settings(config)
+        names = feature_list(features)
+        chosen = feature_names(graph) if names is None else names
         self.features = tuple(chosen) if self.uses_features else ()
-        self.n_users, self.n_items = int(data["user"].num_nodes), int(data["item"].num_nodes)
-        self.pairs: Tensor = data[INTERACTS].edge_index
-        self.pair_weight: Tensor | None = data[INTERACTS].get("edge_weight")
-        if self.pair_weight is not None and self.pair_weight.shape != self.pairs.shape[1:]:
-            raise InputError(
-                f"edge_weight of '{'__'.join(INTERACTS)}' must be one number per pair: [{self.pairs.shape[1]}] "
-                f"(got {list(self.pair_weight.shape)})"
-            )
+        self.n_users, self.n_items = node_count(graph, "user"), node_count(graph, "item")
+        edges = edges_of(graph, interaction_type(graph))
+        self.pairs: Tensor = torch.stack([edges.source, edges.target])
+        self.pair_weight: Tensor | None = edges.weight
+        check_memory(self._needs(graph), type(self).__name__)
 
     @classmethod
     def build(cls, dataset: Dataset, features: Sequence[str], config: Any, seed: int) -> Self:
         """Make the graph of the data set, then the model."""
         model: Self = cls(to_hetero(dataset, features, k=None), features, config, seed)  # type: ignore[call-arg]
         return model
+
+    def _needs(self, graph: HeteroData) -> dict[str, int]:
+        """The least bytes that training needs, by the setting that asks for them."""
+        widths = [part.x.shape[1] for part in modalities(graph, self.features)]
+        needs: dict[str, int] = {}
+        dim = getattr(self.config, "dim", 0)
+        if dim:
+            dense = self.dense_maps * dim if self.features else 0
+            needs[f"dim={dim}"] = trained(dim * (self.n_users + self.n_items + sum(widths) + dense))
+        for name in ("hidden", "latent_dim"):
+            if hasattr(self.config, name):
+                hidden = getattr(self.config, name)
+                needs[f"{name}={hidden}"] = trained(hidden * (sum(widths) + dim))
+        return needs
 
     @abstractmethod
     def reset_parameters(self, generator: torch.Generator) -> None:

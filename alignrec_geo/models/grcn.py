@@ -36,9 +36,9 @@ class GRCNConfig(ModelConfig):
 
     dim: int = Field(default=64, ge=1)
     """Width d of every branch; the embeddings are (modalities + 1) · d wide."""
-    layers: int = Field(default=2, ge=0)
+    layers: int = Field(default=2, ge=0, le=100)
     """Propagation layers L of the identities on the refined graph."""
-    routing_iterations: int = Field(default=3, ge=0)
+    routing_iterations: int = Field(default=3, ge=0, le=100)
     """How often a user's preference is drawn towards the items that agree with it; 0 leaves routing out."""
     feature_scaling: Literal["none", "row"] = "none"
     """``row``: unit rows per feature matrix; ``none``: as loaded."""

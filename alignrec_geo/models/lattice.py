@@ -38,9 +38,9 @@ class LATTICEConfig(ModelConfig):
 
     dim: int = Field(default=64, ge=1)
     """Width d of the embeddings."""
-    layers: int = Field(default=2, ge=0)
+    layers: int = Field(default=2, ge=0, le=100)
     """Propagation layers L on the user-item graph."""
-    item_layers: int = Field(default=1, ge=1)
+    item_layers: int = Field(default=1, ge=1, le=100)
     """Propagation layers n on the item-item graph."""
     k: int = Field(default=10, ge=1)
     """Neighbours per item and modality, the item itself included, in the fixed and in the learned graph."""

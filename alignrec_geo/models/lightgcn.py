@@ -36,7 +36,7 @@ class LightGCNConfig(ModelConfig):
 
     dim: int = Field(default=64, ge=1)
     """Width d of the embeddings."""
-    layers: int = Field(default=2, ge=0)
+    layers: int = Field(default=2, ge=0, le=100)
     """Propagation layers L on the user-item graph."""
     reg_weight: float = Field(default=1e-4, ge=0.0)
     """Weight of the norms of a batch's rows before propagation."""
@@ -90,7 +90,7 @@ class LightGCN(GraphRecommender):
         user_item_conv: Conv | None = None,
         layers: int | None = None,
     ) -> None:
-        chosen = with_parts(config or LightGCNConfig(), layers, user_item_conv=user_item_conv)
+        chosen = with_parts(self.settings(config), layers, user_item_conv=user_item_conv)
         super().__init__(data, features, chosen)
         self.user_embedding = nn.Parameter(torch.empty(self.n_users, self.config.dim))  # P
         self.item_embedding = nn.Parameter(torch.empty(self.n_items, self.config.dim))  # Q

@@ -40,9 +40,9 @@ class MGCNConfig(ModelConfig):
 
     dim: int = Field(default=64, ge=1)
     """Width d of the embeddings."""
-    layers: int = Field(default=2, ge=0)
+    layers: int = Field(default=2, ge=0, le=100)
     """Propagation layers L on the user-item graph."""
-    item_layers: int = Field(default=1, ge=0)
+    item_layers: int = Field(default=1, ge=0, le=100)
     """Propagation layers n on the item-item graphs."""
     k: int = Field(default=10, ge=1)
     """Content neighbours per item and modality, the item itself included."""
@@ -167,6 +167,7 @@ class MGCN(GraphRecommender):
     """
 
     config_class = MGCNConfig
+    dense_maps = 2
     config: MGCNConfig
     present: Tensor | None
 
@@ -182,7 +183,7 @@ class MGCN(GraphRecommender):
         layers: int | None = None,
     ) -> None:
         given: dict[str, Any] = {"user_item_conv": user_item_conv, "item_item_conv": item_item_conv}
-        super().__init__(data, features, with_parts(config or MGCNConfig(), layers, **given))
+        super().__init__(data, features, with_parts(self.settings(config), layers, **given))
         dim, parts = self.config.dim, modalities(data, self.features, self.config.feature_scaling)
         self.user_embedding = nn.Parameter(torch.empty(self.n_users, dim))  # P
         self.item_embedding = nn.Parameter(torch.empty(self.n_items, dim))  # Q

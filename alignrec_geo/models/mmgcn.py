@@ -36,7 +36,7 @@ class MMGCNConfig(ModelConfig):
 
     dim: int = Field(default=64, ge=1)
     """Width d of the embeddings."""
-    layers: int = Field(default=3, ge=1)
+    layers: int = Field(default=3, ge=1, le=100)
     """Layers L of every modality's network."""
     latent_dim: int = Field(default=256, ge=1)
     """Width to which features are projected before the first layer."""

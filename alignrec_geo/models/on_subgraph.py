@@ -4,13 +4,16 @@ import copy
 from typing import Any
 
 import torch
+from torch import Tensor
 from torch_geometric.data import HeteroData
 from torch_geometric.typing import EdgeType
 
 from alignrec_geo.errors import InputError
-from alignrec_geo.graph.hetero import INTERACTS, REVERSE, SIMILAR, find_edge_type
+from alignrec_geo.graph.checks import INTERACTS, check_graph, edges_of, name_of
+from alignrec_geo.graph.hetero import REVERSE, SIMILAR, find_edge_type
 from alignrec_geo.kernels.csr import CSR
 from alignrec_geo.kernels.gather import gather_rows
+from alignrec_geo.kernels.ranges import check_rows
 from alignrec_geo.models.alignrec import AlignRec
 from alignrec_geo.nn.hetero_encoder import HeteroEncoder
 
@@ -29,6 +32,7 @@ def on_subgraph(model: AlignRec, part: HeteroData) -> AlignRec:
         InputError: the subgraph has fewer hops than the model has layers one after the other, lacks an edge type, or is
             of another origin.
     """
+    check_graph(part, "on_subgraph")
     if "hops" not in part:
         raise InputError(
             "on_subgraph takes what SubgraphSampler yields: a subgraph with weights and its number of hops"
@@ -38,7 +42,8 @@ def on_subgraph(model: AlignRec, part: HeteroData) -> AlignRec:
         depth = max(depth, model.config.item_layers + 1)  # the item layers, then from items to users
     if part.hops < depth:
         raise InputError(f"the model's layers reach {depth} hops far; give num_neighbors for each (got {part.hops})")
-    users, items = part["user"].n_id, part["item"].n_id
+    device = model.user_embedding.device
+    users, items = (_nodes(part, kind, count) for kind, count in (("user", model.n_users), ("item", model.n_items)))
     local: dict[str, Any] = {
         "n_users": len(users),
         "n_items": len(items),
@@ -46,33 +51,51 @@ def on_subgraph(model: AlignRec, part: HeteroData) -> AlignRec:
         "item_embedding": gather_rows(model.item_embedding, items),
     }
     if isinstance(model.user_item, HeteroEncoder):
-        local["relations"] = {edge_type: _matrix(part, edge_type) for edge_type in model.relations}
-        local["tables"] = {kind: gather_rows(table, part[kind].n_id) for kind, table in model.tables.items()}
+        local["relations"] = {edge_type: _matrix(part, edge_type, device) for edge_type in model.relations}
+        local["tables"] = {
+            kind: gather_rows(table, _nodes(part, kind, len(table))) for kind, table in model.tables.items()
+        }
     else:
-        local["user_item_graph"] = _both_directions(part)
+        local["user_item_graph"] = _both_directions(part, device)
     if model.features:
         local["content"] = gather_rows(model.content, items)
         for name in ("present", "anchor", "anchor_scale"):
             whole = getattr(model, name)
             local[name] = None if whole is None else whole[items]
-        local["item_to_user"], local["item_graph"] = _matrix(part, REVERSE), _matrix(part, SIMILAR)
+        local["item_to_user"], local["item_graph"] = _matrix(part, REVERSE, device), _matrix(part, SIMILAR, device)
     restricted = copy.copy(model)
     vars(restricted).update(local)  # found before the registered parameters, which stay whole
     return restricted
 
 
-def _matrix(part: HeteroData, edge_type: EdgeType) -> CSR:
-    store = part[find_edge_type(part, edge_type)]
-    source, target = store.edge_index
-    shape = int(part[edge_type[2]].num_nodes), int(part[edge_type[0]].num_nodes)
-    return CSR.from_coo(target, source, store.edge_weight, shape)
+def _nodes(part: HeteroData, kind: str, count: int) -> Tensor:
+    """The whole graph's numbers of a subgraph's nodes."""
+    if kind not in part.node_types or "n_id" not in part[kind]:
+        raise InputError(f"the subgraph does not say which nodes of type '{kind}' it has (n_id)")
+    numbers: Tensor = part[kind].n_id
+    check_rows(numbers, count, kind)
+    return numbers
 
 
-def _both_directions(part: HeteroData) -> CSR:
+def _matrix(part: HeteroData, edge_type: EdgeType, device: torch.device) -> CSR:
+    source, target, weight, shape = _edges(part, edge_type, device)
+    return CSR.from_coo(target, source, weight, shape)
+
+
+def _both_directions(part: HeteroData, device: torch.device) -> CSR:
     """Interactions in both directions on users and items together, users first. Unlike the whole graph it need not be
     symmetric: an edge is there in the directions in which it was drawn."""
-    n_users, n_items = int(part["user"].num_nodes), int(part["item"].num_nodes)
-    (user, to_item), (item, to_user) = part[INTERACTS].edge_index, part[REVERSE].edge_index
+    user, to_item, to_items, (n_items, n_users) = _edges(part, INTERACTS, device)
+    item, to_user, to_users, _ = _edges(part, REVERSE, device)
     target, source = torch.cat([to_item + n_users, to_user]), torch.cat([user, item + n_users])
-    weight = torch.cat([part[INTERACTS].edge_weight, part[REVERSE].edge_weight])
-    return CSR.from_coo(target, source, weight, (n_users + n_items, n_users + n_items))
+    size = n_users + n_items
+    return CSR.from_coo(target, source, torch.cat([to_items, to_users]), (size, size))
+
+
+def _edges(
+    part: HeteroData, edge_type: EdgeType, device: torch.device
+) -> tuple[Tensor, Tensor, Tensor, tuple[int, int]]:
+    source, target, weight, shape = edges_of(part, find_edge_type(part, edge_type), device)
+    if weight is None:
+        raise InputError(f"edge type '{name_of(edge_type)}' of the subgraph has no edge_weight")
+    return source, target, weight, shape

@@ -37,7 +37,7 @@ class SLMRecConfig(ModelConfig):
 
     dim: int = Field(default=64, ge=2)
     """Width d of the embeddings."""
-    layers: int = Field(default=3, ge=0)
+    layers: int = Field(default=3, ge=0, le=100)
     """Propagation layers L on the user-item graph."""
     temperature: float = Field(default=0.2, gt=0.0)
     """Temperature τ of the recommendation loss."""
@@ -79,6 +79,7 @@ class SLMRec(GraphRecommender):
     """
 
     config_class = SLMRecConfig
+    dense_maps = 2
     config: SLMRecConfig
 
     def __init__(

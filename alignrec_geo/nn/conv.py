@@ -145,7 +145,10 @@ def _make(spec: Any, width: int, setting: str, residual: Residual, norm: Norm) -
 
 
 def _instance(kind: type[Any], width: int, setting: str) -> Any:
-    parameters = inspect.signature(kind).parameters.values()
+    try:
+        parameters = inspect.signature(kind).parameters.values()
+    except (TypeError, ValueError):
+        raise InputError(f"{setting}: '{kind.__qualname__}' is no layer") from None
     names = [p.name for p in parameters if p.kind is not p.VAR_KEYWORD and p.kind is not p.VAR_POSITIONAL]
     needed = [p.name for p in parameters if p.default is p.empty and p.name in names]
     known = {"in_channels": width, "out_channels": width, "edge_dim": 1}
@@ -182,6 +185,8 @@ def _check(layer: GraphLayer, width: int, what: str) -> None:
         raise InputError(f"{what} must return one row per node (got shape {tuple(result.shape)} for {nodes} nodes)")
     if result.shape[1] != width:
         raise InputError(f"{what} must keep the width {width} of the embeddings (got {result.shape[1]})")
+    if not result.dtype.is_floating_point or not bool(torch.isfinite(result).all()):
+        raise InputError(f"{what} must return finite numbers (got NaN, infinity or {result.dtype})")
 
 
 def _line(error: BaseException) -> str:

@@ -1,12 +1,13 @@
 """Message passing from nodes of one kind to nodes of another, with any layer."""
 
-from collections.abc import Callable
 from typing import cast
 
 import torch
 from torch import Tensor, nn
 
+from alignrec_geo.errors import InputError
 from alignrec_geo.kernels.csr import CSR
+from alignrec_geo.kernels.ranges import check_rows
 from alignrec_geo.nn.conv import Conv, resolve_conv
 from alignrec_geo.nn.graph_layer import GraphLayer, Norm, Residual
 from alignrec_geo.nn.seeded import redraw, seeded
@@ -39,6 +40,7 @@ class Crossing(nn.Module):
         super().__init__()
         self.layer = layer
         self._edges: tuple[CSR, tuple[Tensor, Tensor]] | None = None
+        self._checked: Tensor | None = None
 
     def forward(
         self, x: Tensor | tuple[Tensor, Tensor | None], edge_index: Tensor | CSR, edge_weight: Tensor | None = None
@@ -47,6 +49,7 @@ class Crossing(nn.Module):
         if isinstance(edge_index, CSR) and self.layer.plain:
             return cast(Tensor, self.layer(x if isinstance(x, Tensor) else x[0], edge_index))
         n_targets = 0
+        self._check(x, edge_index)
         if isinstance(edge_index, CSR):
             n_targets = edge_index.shape[0]
             if self._edges is None or self._edges[0] is not edge_index:
@@ -61,6 +64,26 @@ class Crossing(nn.Module):
         shifted = torch.stack([source_node, target_node + len(source)])
         result: Tensor = self.layer(torch.cat([source, target]), shifted, edge_weight)
         return result[len(source) :]
+
+    def _check(self, x: Tensor | tuple[Tensor, Tensor | None], edge_index: Tensor | CSR) -> None:
+        """Refuse edges to or from nodes that have no row: beside the other kind's rows they would find some.
+
+        Raises:
+            InputError: names the number and how many there are.
+        """
+        if isinstance(x, Tensor):
+            return
+        source, target = x
+        if isinstance(edge_index, CSR):
+            rows = edge_index.shape[0] if target is None else len(target)
+            if edge_index.shape != (rows, len(source)):
+                raise InputError(
+                    f"a graph of shape {edge_index.shape} does not fit {rows} targets and {len(source)} sources"
+                )
+        elif self._checked is not edge_index:
+            check_rows(edge_index[0], len(source), "source")
+            check_rows(edge_index[1], 0 if target is None else len(target), "target")
+            self._checked = edge_index  # once per graph
 
 
 class CarryOver(nn.Module):
@@ -85,13 +108,16 @@ class CarryOver(nn.Module):
         self, spec: Conv, width: int, setting: str = "user_conv", residual: Residual = "auto", norm: Norm = "none"
     ) -> None:
         super().__init__()
-        self._make: Callable[[], Crossing] = lambda: Crossing(resolve_conv(spec, width, 1, setting, residual, norm)[0])
+        self._given = spec, width, 1, setting, residual, norm
         with seeded(None):
             self.crossing = self._make()
 
     def reset_parameters(self, generator: torch.Generator) -> None:
         """Draw the layer's weights anew; a layer without weights draws nothing."""
         redraw(self.crossing, self._make, generator)
+
+    def _make(self) -> Crossing:
+        return Crossing(resolve_conv(*self._given)[0])
 
     def forward(self, graph: CSR, x: Tensor) -> Tensor:
         """Return the second kind's rows."""

@@ -12,6 +12,7 @@ from alignrec_geo.errors import InputError
 from alignrec_geo.nn.class_path import is_path, load_named, path_of
 from alignrec_geo.nn.conv import describe
 from alignrec_geo.nn.seeded import redraw, seeded
+from alignrec_geo.reading import first_line
 
 Fusion = str | type[nn.Module] | nn.Module | Callable[[Tensor, Tensor], Tensor]
 """A name of :data:`FUSIONS`, a class path, a class, an instance or a function of both rows."""
@@ -132,7 +133,7 @@ class Fuser(nn.Module):
 
     def __init__(self, spec: Fusion, width: int) -> None:
         super().__init__()
-        self._make: Callable[[], nn.Module] = lambda: _make(spec, width)
+        self._given = spec, width
         with seeded(None):
             self.fusion = self._make()
         _check(self.fusion, str(describe(spec)), width)
@@ -145,6 +146,9 @@ class Fuser(nn.Module):
         """Return the fused rows."""
         result: Tensor = self.fusion(identity, content)
         return result
+
+    def _make(self) -> nn.Module:
+        return _make(*self._given)
 
 
 def _fusion_name(value: Any) -> Any:
@@ -167,8 +171,20 @@ def _make(spec: Any, width: int) -> nn.Module:
             raise InputError(f"fusion: unknown (got '{spec}'); there are: {', '.join(FUSIONS)}, or a class path")
         spec = load_named(spec, "fusion")
     if isinstance(spec, type):
-        spec = spec(width) if inspect.signature(spec).parameters else spec()
+        spec = _instance(spec, width)
+    if not callable(spec):
+        raise InputError(f"fusion: a name, a class, a module or a function is needed (got {spec!r:.80})")
     return spec if isinstance(spec, nn.Module) else _FunctionFusion(spec)
+
+
+def _instance(kind: type[Any], width: int) -> Any:
+    try:
+        return kind(width) if inspect.signature(kind).parameters else kind()
+    except Exception as error:
+        raise InputError(
+            f"fusion: making '{kind.__qualname__}' with the width alone failed: {first_line(error)}; a fusion is a "
+            "class that takes the width, or nothing, and turns two [n, d] into one"
+        ) from None
 
 
 def _check(fusion: nn.Module, name: str, width: int) -> None:
@@ -177,8 +193,10 @@ def _check(fusion: nn.Module, name: str, width: int) -> None:
         with torch.no_grad():
             result: Any = fusion(rows, rows + 1.0)
     except Exception as error:
-        line = " ".join(str(error).split())
-        raise InputError(f"fusion '{name}' fails on rows of width {width}: {type(error).__name__}: {line}") from error
+        what = f"{type(error).__name__}: {first_line(error)}"
+        raise InputError(f"fusion '{name}' fails on rows of width {width}: {what}") from None
     if not isinstance(result, Tensor) or result.shape != rows.shape:
         got = tuple(result.shape) if isinstance(result, Tensor) else type(result).__name__
         raise InputError(f"fusion '{name}' must turn two {tuple(rows.shape)} into one (got {got})")
+    if not result.dtype.is_floating_point or not bool(torch.isfinite(result).all()):
+        raise InputError(f"fusion '{name}' must return finite numbers (got NaN, infinity or {result.dtype})")

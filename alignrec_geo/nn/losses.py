@@ -1,8 +1,9 @@
 """The terms of a loss, as parts that can be left out, weighted and put beside one's own."""
 
 import inspect
+import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import torch
@@ -15,6 +16,16 @@ from alignrec_geo.kernels.infonce import infonce
 from alignrec_geo.kernels.similarity_gap import similarity_gap
 from alignrec_geo.nn.uniformity import uniformity
 from alignrec_geo.nn.views import BatchViews, Triplets
+from alignrec_geo.reading import first_line
+
+
+def _number(value: Any, name: str, above: bool = False) -> float:
+    """A weight, at least 0, or with ``above`` a temperature, which must be more."""
+    good = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if not good or value < 0 or (above and value == 0):
+        raise InputError(f"losses: {name} must be a number {'above' if above else 'of at least'} 0 (got {value!r})")
+    return float(value)
+
 
 OwnLoss = Callable[[BatchViews, Triplets], Tensor | Mapping[str, Tensor]]
 """A term of one's own: from the views and the batch to a scalar (or several, by name), already weighted."""
@@ -48,7 +59,7 @@ class BPR(LossTerm):
     name = "bpr"
 
     def __init__(self, weight: float = 1.0) -> None:
-        self.weight = weight
+        self.weight = _number(weight, "weight")
 
     def __call__(self, views: BatchViews, batch: Triplets) -> Tensor:
         """Return the weighted term."""
@@ -61,7 +72,7 @@ class L2(LossTerm):
     name = "l2"
 
     def __init__(self, weight: float = 1e-4) -> None:
-        self.weight = weight
+        self.weight = _number(weight, "weight")
 
     def __call__(self, views: BatchViews, batch: Triplets) -> Tensor:
         """Return the weighted term."""
@@ -74,7 +85,7 @@ class UIA(LossTerm):
     name = "uia"
 
     def __init__(self, weight: float = 0.1) -> None:
-        self.weight = weight
+        self.weight = _number(weight, "weight")
 
     def __call__(self, views: BatchViews, batch: Triplets) -> Tensor:
         """Return the weighted term."""
@@ -105,7 +116,7 @@ class CCA(_ContentTerm):
     name = "cca"
 
     def __init__(self, weight: float = 0.01, temperature: float = 0.2) -> None:
-        self.weight, self.temperature = weight, temperature
+        self.weight, self.temperature = _number(weight, "weight"), _number(temperature, "temperature", above=True)
 
     def __call__(self, views: BatchViews, batch: Triplets) -> Tensor:
         """Return the weighted term."""
@@ -122,7 +133,7 @@ class SymmetricInfoNCE(_ContentTerm):
     name = "symmetric_infonce"
 
     def __init__(self, weight: float = 0.01, temperature: float = 0.2) -> None:
-        self.weight, self.temperature = weight, temperature
+        self.weight, self.temperature = _number(weight, "weight"), _number(temperature, "temperature", above=True)
 
     def __call__(self, views: BatchViews, batch: Triplets) -> Tensor:
         """Return the weighted term."""
@@ -141,7 +152,7 @@ class REG(LossTerm):
     needs_content = True
 
     def __init__(self, weight: float = 0.1) -> None:
-        self.weight = weight
+        self.weight = _number(weight, "weight")
 
     def __call__(self, views: BatchViews, batch: Triplets) -> Tensor:
         """Return the weighted term."""
@@ -164,7 +175,7 @@ class SampledSoftmax(LossTerm):
     name = "sampled_softmax"
 
     def __init__(self, weight: float = 1.0, temperature: float = 0.2) -> None:
-        self.weight, self.temperature = weight, temperature
+        self.weight, self.temperature = _number(weight, "weight"), _number(temperature, "temperature", above=True)
 
     def __call__(self, views: BatchViews, batch: Triplets) -> Tensor:
         """Return the weighted term."""
@@ -185,7 +196,7 @@ class DirectAU(LossTerm):
     name = "directau"
 
     def __init__(self, weight: float = 1.0, gamma: float = 1.0) -> None:
-        self.weight, self.gamma = weight, gamma
+        self.weight, self.gamma = _number(weight, "weight"), _number(gamma, "gamma")
 
     def __call__(self, views: BatchViews, batch: Triplets) -> Mapping[str, Tensor]:
         """Return both weighted terms."""
@@ -203,6 +214,8 @@ LOSSES: dict[str, type[LossTerm]] = {
 }
 """The terms by name."""
 
+_PLUS = re.compile(r"\+(?![^()]*\))")
+"""Between terms; not within the numbers of one, which may be written as 1e+2."""
 _PART = re.compile(r"\s*(\w+)\s*(?:\(([^()]*)\))?\s*")
 
 
@@ -216,8 +229,8 @@ def parse_losses(text: str) -> list[LossTerm]:
         >>> parse_losses("bpr + uia(0.1) + cca(0.01, 0.2)")
         [bpr(1), uia(0.1), cca(0.01, 0.2)]
     """
-    terms = []
-    for part in text.split("+"):
+    terms: list[LossTerm] = []
+    for part in _PLUS.split(text):
         match = _PART.fullmatch(part)
         kind = LOSSES.get(match[1]) if match is not None else None
         if match is None or kind is None:
@@ -225,9 +238,36 @@ def parse_losses(text: str) -> list[LossTerm]:
             raise InputError(f"losses: unknown term (got '{part.strip()}'); write 'bpr + uia(0.1)', there are: {known}")
         try:
             terms.append(kind(*(float(number) for number in (match[2] or "").split(",") if number.strip())))
+        except InputError as error:
+            raise InputError(f"{error} in '{part.strip()}'") from None
         except (TypeError, ValueError):
             takes = ", ".join(inspect.signature(kind).parameters)
             raise InputError(f"losses: {kind.name} takes numbers: {takes} (got '{part.strip()}')") from None
+    return terms
+
+
+def loss_list(losses: Any) -> list[OwnLoss]:
+    """Return the terms that were given: as a text, as one term or as several, texts among them.
+
+    Raises:
+        InputError: none at all, or something that is no term.
+
+    Example:
+        >>> loss_list("bpr + uia(0.1)"), loss_list(["bpr", UIA(0.2)]), loss_list(BPR())
+        ([bpr(1), uia(0.1)], [bpr(1), uia(0.2)], [bpr(1)])
+    """
+    given = [losses] if isinstance(losses, str | type) or callable(losses) else losses
+    if isinstance(given, Mapping) or not isinstance(given, Iterable):
+        raise InputError(f"losses takes terms, such as 'bpr + uia(0.1)' or [BPR(), UIA(0.1)] (got {losses!r:.80})")
+    terms: list[OwnLoss] = []
+    for term in given:
+        if isinstance(term, type) and issubclass(term, LossTerm):
+            term = term()
+        if isinstance(term, type) or not (isinstance(term, str) or callable(term)):
+            raise InputError(f"losses takes terms, such as 'bpr + uia(0.1)' or [BPR(), UIA(0.1)] (got {term!r:.80})")
+        terms += parse_losses(term) if isinstance(term, str) else [term]
+    if not terms:
+        raise InputError("losses holds no term; without any there is nothing to minimise")
     return terms
 
 
@@ -245,11 +285,20 @@ def loss_terms(losses: Sequence[OwnLoss], views: BatchViews, batch: Triplets) ->
     """Return every term by name; a name that occurs again gets a number.
 
     Raises:
-        InputError: a term is not a scalar.
+        InputError: a term of one's own fails, or is not a scalar.
     """
     terms: dict[str, Tensor] = {}
     for loss in losses:
-        value = loss(views, batch)
+        try:
+            value = loss(views, batch)
+        except InputError:
+            raise
+        except Exception as error:
+            if isinstance(loss, LossTerm) and type(loss) in LOSSES.values():
+                raise
+            raise InputError(
+                f"loss term '{loss_name(loss)}' failed: {type(error).__name__}: {first_line(error)}"
+            ) from error
         for name, term in value.items() if isinstance(value, Mapping) else [(loss_name(loss), value)]:
             if not isinstance(term, Tensor) or term.numel() != 1:
                 got = f"shape {tuple(term.shape)}" if isinstance(term, Tensor) else type(term).__name__

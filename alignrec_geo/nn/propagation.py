@@ -1,7 +1,5 @@
 """Several message-passing layers on one graph."""
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor, nn
 
@@ -54,9 +52,7 @@ class Propagation(nn.Module):
         norm: Norm = "none",
     ) -> None:
         super().__init__()
-        self._make: Callable[[], nn.ModuleList] = lambda: nn.ModuleList(
-            resolve_conv(spec, width, layers, setting, residual, norm)
-        )
+        self._given = spec, width, layers, setting, residual, norm
         with seeded(None):
             self.layers = self._make()
         self._edges: tuple[CSR, tuple[Tensor, Tensor]] | None = None
@@ -85,6 +81,9 @@ class Propagation(nn.Module):
             x = self._step(layer, graph, x)
             total = total + x
         return total / (len(self.layers) + 1)
+
+    def _make(self) -> nn.ModuleList:
+        return nn.ModuleList(resolve_conv(*self._given))
 
     def _step(self, layer: nn.Module, graph: CSR, x: Tensor) -> Tensor:
         result: Tensor

@@ -22,7 +22,7 @@ PAGE = (
     + STYLE
     + """</head><body>
 <h1>{{ config.model }} on {{ dataset }}</h1>
-<p>Epoch {{ result.best_epoch + 1 }} of {{ result.epochs }}, chosen by validation, in
+<p>{{ chosen }}, in
 {{ "%.0f" | format(result.seconds) }} seconds. Features: {{ config.features | join(", ") or "none" }}.
 Seed {{ config.seed }}. Protocol {{ config.protocol }}:
 {{ protocol }}.</p>
@@ -77,6 +77,7 @@ def run_page(config: Mapping[str, Any], history: Sequence[Mapping[str, Any]], re
         .render(
             config=config,
             result=result,
+            chosen=how_chosen(result)[0].upper() + how_chosen(result)[1:],
             dataset=Path(config.get("dataset") or "a data set in memory").name,
             protocol=PROTOCOLS[config["protocol"]],
             cutoffs=cutoffs,
@@ -85,6 +86,24 @@ def run_page(config: Mapping[str, Any], history: Sequence[Mapping[str, Any]], re
             settings=settings,
         )
     )
+
+
+def how_chosen(result: Mapping[str, Any]) -> str:
+    """Which epoch a run ended with, and what chose it; of runs of earlier releases, what their results say of it.
+
+    Args:
+        result: the content of ``result.json``.
+
+    Example:
+        >>> how_chosen({"chosen_by": "last epoch", "best_epoch": 39, "epochs": 40})
+        'the last of 40 epochs; there was nobody to validate on'
+    """
+    by = result.get("chosen_by") or ("validation" if result.get("validation") else "last epoch")
+    if not result["epochs"]:
+        return "nothing to train"
+    if by == "validation":
+        return f"epoch {result['best_epoch'] + 1} of {result['epochs']}, chosen by validation"
+    return f"the last of {result['epochs']} epochs; there was nobody to validate on"
 
 
 def _rows(split: str, metrics: Mapping[str, float], cutoffs: Sequence[str]) -> list[tuple[str, str, list[float]]]:

@@ -3,20 +3,19 @@
 from typing import Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 
 from alignrec_geo.errors import InputError
 from alignrec_geo.evaluation.metrics import CUTOFFS, METRICS
+from alignrec_geo.validation import Settings
 
 
-class TrainingConfig(BaseModel):
+class TrainingConfig(Settings):
     """How a model is trained; the defaults are AlignRec's."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    epochs: int = Field(default=1000, ge=0)
+    epochs: int = Field(default=1000, ge=1)
     """Most epochs; early stopping usually ends a run sooner."""
-    batch_size: int = Field(default=2048, ge=1)
+    batch_size: int = Field(default=2048, ge=1, lt=2**31)
     """Training triplets per step."""
     lr: float = Field(default=1e-3, gt=0.0)
     """Learning rate of Adam."""

@@ -2,11 +2,11 @@
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -22,12 +22,13 @@ from alignrec_geo.dataset.interactions import Split
 from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.embeddings import Embeddings
 from alignrec_geo.errors import InputError, TrainingDiverged
-from alignrec_geo.evaluation.evaluator import Evaluation, Evaluator
+from alignrec_geo.evaluation.evaluator import Evaluation, Evaluator, counted_users
 from alignrec_geo.evaluation.protocols import Protocol
 from alignrec_geo.kernels.allocator import keep_freed_memory
 from alignrec_geo.kernels.backends import check_backends, use_backends
 from alignrec_geo.kernels.config import KernelConfig
 from alignrec_geo.models.base import Batch, Recommender
+from alignrec_geo.models.size import enough_memory
 from alignrec_geo.nn.seeded import seeded
 from alignrec_geo.randomness import child_generator
 from alignrec_geo.training.config import TrainingConfig
@@ -35,6 +36,15 @@ from alignrec_geo.training.observer import Observer, tensorboard_observer
 from alignrec_geo.training.run_config import RunConfig
 from alignrec_geo.training.run_folder import RunFolder
 from alignrec_geo.training.sampling import TripletSampler
+from alignrec_geo.validation import Settings, checked
+
+Config = TypeVar("Config", bound=Settings)
+OBSERVED = ("epoch_started", "step_done", "epoch_done")
+"""What an observer is told."""
+
+
+VALIDATION, LAST_EPOCH, UNTRAINED = "validation", "last epoch", "nothing to train"
+"""What chose the epoch."""
 
 
 @dataclass(frozen=True)
@@ -44,11 +54,12 @@ class FitResult:
     Args:
         metrics: test metrics of the chosen epoch; empty without a test split, or if it was not to be looked at.
         validation: validation metrics of the chosen epoch; empty without a validation split.
-        best_epoch: the epoch that validation chose, counted from 0.
+        best_epoch: the epoch that was chosen, counted from 0; -1 where there is nothing to train.
         epochs: epochs trained.
         seconds: training and validation time, over all sessions of the run.
         embeddings: the tables of the chosen epoch.
         test: test metrics per user, ``None`` where ``metrics`` is empty.
+        chosen_by: ``validation``; ``last epoch`` where there was nobody to validate on; ``nothing to train``.
     """
 
     metrics: dict[str, float]
@@ -58,31 +69,32 @@ class FitResult:
     seconds: float
     embeddings: Embeddings
     test: Evaluation | None
+    chosen_by: str = VALIDATION
 
 
 def fit(
     model: Recommender,
     dataset: Dataset | None = None,
-    config: TrainingConfig | None = None,
+    config: TrainingConfig | Mapping[str, Any] | None = None,
     *,
-    kernels: KernelConfig | None = None,
+    kernels: KernelConfig | Mapping[str, Any] | None = None,
     protocol: Protocol | str = Protocol.CLEAN,
     seed: int = 0,
     out: str | PathLike[str] | None = None,
     resume: bool = False,
     overwrite: bool = False,
     test: bool = True,
-    observers: Sequence[Observer] = (),
+    observers: Observer | Iterable[Observer] = (),
 ) -> FitResult:
     """Train a model, choose the epoch by validation, and test that epoch once.
 
-    The model ends with the parameters of the chosen epoch. Without a validation split every epoch is trained and the
-    last one is chosen.
+    The model ends with the parameters of the chosen epoch. Where the validation split holds nobody with a training
+    interaction, ``epochs`` must be set: so many are trained, and the last one is chosen.
 
     Args:
         model: any :class:`~alignrec_geo.models.Recommender`.
         dataset: what to train on; by default the data set the model was made for.
-        config: settings; ``None`` takes the model's defaults.
+        config: settings, as an object or a dictionary of those that are not the model's defaults.
         kernels: which backend runs each operation; ``None`` takes the best for the device.
         protocol: ``clean`` or ``mmrec`` (see :class:`~alignrec_geo.evaluation.Protocol`).
         seed: seed of shuffling, negatives and the model's own draws.
@@ -93,7 +105,8 @@ def fit(
         observers: told about every step and epoch.
 
     Raises:
-        InputError: the data set cannot be trained on, or ``out`` cannot be written or continued.
+        InputError: an argument is of a wrong kind, the data set cannot be trained on, early stopping has nobody to
+            validate on, ``out`` cannot be written or continued, or memory ran out.
         TrainingDiverged: a loss term became NaN or infinite; names the epoch and the term.
 
     Example:
@@ -104,24 +117,34 @@ def fit(
         >>> result.epochs
         2
     """
-    data = dataset if dataset is not None else model.dataset
-    if data is None:
-        raise ValueError("fit needs a data set: pass one, or make the model with from_dataset")
-    settings = config or TrainingConfig(**model.config.training_defaults)
-    backends = kernels or KernelConfig()
+    data = _dataset(model, dataset)
+    settings = _settings(TrainingConfig, config, model.config.training_defaults)
+    backends = _settings(KernelConfig, kernels)
+    listening = _observers(observers)
+    child_generator(seed, "sampling")  # refuses what is no seed before anything is written
     trial = Protocol.parse(protocol)
     device = settings.torch_device()
     with use_backends(**backends.model_dump()):
         check_backends(device)
+    if out is not None and not isinstance(out, str | PathLike):
+        raise InputError(f"out takes the path of a folder (got {out!r:.80})")
+    if resume and out is None:
+        raise InputError("resume continues the run in a folder; name it with out=")
     sampler = TripletSampler(data.interactions, settings.batch_size)
     validate = _evaluator(data, Split.VALIDATION, trial)
+    if validate is None and has_parameters(model) and "epochs" not in settings.model_fields_set:
+        raise InputError(
+            f"the validation split of data set '{data.name}' has no user with a training interaction, so nothing can "
+            "choose the epoch; set the number of epochs (training.epochs) to train so many and take the last, or use "
+            "another split"
+        )
     folder = None if out is None else RunFolder(Path(out))
     if folder is not None:
         folder.prepare(data, RunConfig.of(model, data, settings, backends, trial, seed), resume, overwrite)
-    watching = [*observers, *_tensorboard(folder, settings)]
+    watching = [*listening, *_tensorboard(folder, settings)]
     keep_freed_memory()
     model.to(device)
-    with use_backends(**backends.model_dump()):
+    with use_backends(**backends.model_dump()), enough_memory("training"):
         run = _Run(model, settings, sampler, validate, folder, watching, seed)
         if folder is not None:
             run.prepare_folder(folder, resume)
@@ -140,9 +163,11 @@ def fit(
             seconds=run.state.seconds,
             embeddings=tables,
             test=tested,
+            chosen_by=UNTRAINED if run.optimizer is None else LAST_EPOCH if validate is None else VALIDATION,
         )
     if folder is not None:
-        _write_result(folder, result, trial, data, run.best)
+        validated = 0 if validate is None else len(validate.users)
+        _write_result(folder, result, trial, data, run.best, validated)
     return result
 
 
@@ -199,7 +224,7 @@ class _Run:
         tables: Embeddings | None = None
         improved = self.validate is None
         if self.validate is not None and (state.epochs_done % config.eval_every == 0 or not self.goes_on()):
-            tables = self.model.embeddings()
+            tables = self.tables(epoch)
             record["validation"] = metrics = self.validate(tables).metrics
             improved = metrics[config.metric] > state.best_value
             state.stale = 0 if improved else state.stale + 1
@@ -212,10 +237,20 @@ class _Run:
         if self.folder is not None:
             self.folder.log(record)
             if improved:
-                self.folder.write_best(self.best, tables or self.model.embeddings())
+                self.folder.write_best(self.best, tables or self.tables(epoch))
             save_checkpoint(self.folder.last, state, self.model, self.optimizer, self.generators)
         for observer in self.observers:
             observer.epoch_done(record)
+
+    def tables(self, epoch: int) -> Embeddings:
+        """The model's tables, which must be finite."""
+        tables = self.model.embeddings()
+        if not all(bool(torch.isfinite(table).all()) for table in tables):
+            raise TrainingDiverged(
+                f"the tables hold NaN or infinity after epoch {epoch}; the state before this epoch is kept. "
+                "Try a lower learning rate (--set lr=…) or look at the features' scale"
+            )
+        return tables
 
     def train(self, epoch: int) -> dict[str, float]:
         """Make one optimiser step per batch and return the mean of every loss term."""
@@ -254,12 +289,48 @@ def _copy(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name: tensor.detach().clone() for name, tensor in tensors.items()}
 
 
+def has_parameters(model: torch.nn.Module) -> bool:
+    """Whether there is anything to train."""
+    return any(parameter.requires_grad for parameter in model.parameters())
+
+
+def _dataset(model: Any, dataset: Any) -> Dataset:
+    """The data set to train on, which must have the model's users and items."""
+    if not isinstance(model, Recommender):
+        raise InputError(f"fit trains a model, a Recommender (got {model!r:.80})")
+    data = dataset if dataset is not None else model.dataset
+    if data is None:
+        raise InputError("fit needs a data set: pass one, or make the model with from_dataset")
+    if not isinstance(data, Dataset):
+        hint = "; open it with Dataset.open(…)" if isinstance(data, str | PathLike) else ""
+        raise InputError(f"fit takes a Dataset{hint} (got {data!r:.80})")
+    ours, theirs = data.counts(), [getattr(model, name, None) for name in ("n_users", "n_items")]
+    for kind, count in zip(("users", "items"), theirs, strict=True):
+        if isinstance(count, int) and count != ours[kind]:
+            raise InputError(f"the model is of {count} {kind}, data set '{data.name}' has {ours[kind]}")
+    return data
+
+
+def _settings(kind: type[Config], given: Any, defaults: Mapping[str, Any] | None = None) -> Config:
+    if given is None or isinstance(given, Mapping):
+        return checked(kind, {**(defaults or {}), **({} if given is None else {str(key): given[key] for key in given})})
+    if isinstance(given, kind):
+        return given
+    raise InputError(f"fit takes settings as {kind.__name__} or a dictionary (got {given!r:.80})")
+
+
+def _observers(observers: Any) -> list[Observer]:
+    listening = list(observers) if isinstance(observers, Iterable) else [observers]
+    for observer in listening:
+        if isinstance(observer, type) or not all(hasattr(observer, name) for name in OBSERVED):
+            raise InputError(f"an observer has the methods {', '.join(OBSERVED)} (got {observer!r:.80})")
+    return listening
+
+
 def _evaluator(dataset: Dataset, split: Split, protocol: Protocol) -> Evaluator | None:
     """The evaluator of a split, ``None`` where the split holds nobody to evaluate."""
-    try:
-        return Evaluator(dataset.interactions, split, protocol)
-    except InputError:
-        return None
+    there = len(counted_users(dataset.interactions, split)) > 0
+    return Evaluator(dataset.interactions, split, protocol) if there else None
 
 
 def _tensorboard(folder: RunFolder | None, config: TrainingConfig) -> list[Observer]:
@@ -270,7 +341,12 @@ def _tensorboard(folder: RunFolder | None, config: TrainingConfig) -> list[Obser
 
 
 def _write_result(
-    folder: RunFolder, result: FitResult, protocol: Protocol, dataset: Dataset, best: Mapping[str, Tensor]
+    folder: RunFolder,
+    result: FitResult,
+    protocol: Protocol,
+    dataset: Dataset,
+    best: Mapping[str, Tensor],
+    validated: int,
 ) -> None:
     folder.write_best(best, result.embeddings)
     content = {
@@ -278,7 +354,9 @@ def _write_result(
         "protocol": protocol.value,
         "split": Split.TEST.label,
         "validation": result.validation,
+        "chosen_by": result.chosen_by,
         "best_epoch": result.best_epoch,
+        "users": {"validation": validated, "test": 0 if result.test is None else len(result.test.users)},
         "epochs": result.epochs,
         "seconds": round(result.seconds, 2),
     }

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny
+from pydantic import BaseModel, Field, SerializeAsAny
 
 from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.errors import InputError
@@ -16,16 +16,14 @@ from alignrec_geo.models import find_model, model_name
 from alignrec_geo.models.base import ModelConfig, Recommender
 from alignrec_geo.settings import check_keys, home_of, parse_setting, read_yaml
 from alignrec_geo.training.config import TrainingConfig
-from alignrec_geo.validation import checked
+from alignrec_geo.validation import Settings, checked
 
 CONFIG = "config.yaml"
 SECTIONS = ("parameters", "training", "kernels")
 
 
-class RunConfig(BaseModel):
+class RunConfig(Settings):
     """Everything that determines a run; ``config.yaml`` of the run folder."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     dataset: str | None = None
     """Path of the data set folder, ``null`` if it was only in memory."""

@@ -1,23 +1,29 @@
 """Training triplets: shuffled positives with uniform negatives, drawn a whole epoch at a time."""
 
 from collections.abc import Iterator
+from functools import cached_property
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from alignrec_geo.dataset.interactions import Interactions, Split
+from alignrec_geo.dataset.interactions import Int64, Interactions, Split
 from alignrec_geo.errors import InputError
 from alignrec_geo.kernels.pair_set import PairSet
 from alignrec_geo.models.base import Batch
+
+REJECTIONS = 32
+"""Rounds of rejection before the rest is drawn from the complement: a user with half of the items is left once in 2³²
+draws, and one with 99 of 100 in seven of ten."""
 
 
 class TripletSampler:
     """Draws ``(user, positive, negative)`` triplets from the training pairs.
 
     Every epoch visits every training pair once, in a new order. Its negative is uniform over the items that occur in
-    training, rejected while the user has it in training. Users who have every one of those items have no negative;
-    their pairs are left out.
+    training, rejected while the user has it in training; for users who have nearly every item, who would reject for
+    long, it is drawn from the items they lack. Users who have every one of those items have no negative; their pairs
+    are left out.
 
     Args:
         interactions: all pairs; only the training split is used.
@@ -41,6 +47,12 @@ class TripletSampler:
         self.positives = torch.from_numpy(train.item[usable])
         self.candidates = torch.from_numpy(candidates)
         self._known = PairSet(torch.from_numpy(train.keys()))
+        self._train, self._places = train, candidates
+
+    @cached_property
+    def _taken(self) -> "_TakenPlaces":
+        train = self._train  # ordinary data never come here
+        return _TakenPlaces(train.user, np.searchsorted(self._places, train.item), train.n_users)
 
     @property
     def steps(self) -> int:
@@ -58,10 +70,21 @@ class TripletSampler:
     def _negatives(self, users: Tensor, generator: torch.Generator) -> Tensor:
         drawn = self._draw(len(users), generator)
         open_rows = torch.nonzero(self._seen(users, drawn))[:, 0]
-        while len(open_rows):
+        for _ in range(REJECTIONS):
+            if not len(open_rows):
+                return drawn
             drawn[open_rows] = self._draw(len(open_rows), generator)
             open_rows = open_rows[self._seen(users[open_rows], drawn[open_rows])]
+        if len(open_rows):
+            drawn[open_rows] = self._draw_lacking(users[open_rows], generator)
         return drawn
+
+    def _draw_lacking(self, users: Tensor, generator: torch.Generator) -> Tensor:
+        """One of the candidates that each user lacks, exactly uniform, without a trial."""
+        lacking = len(self.candidates) - self._taken.count(users)
+        chance = torch.rand(len(users), generator=generator, dtype=torch.float64)
+        rank = torch.minimum((chance * lacking).long(), lacking - 1)  # 53 bits: uniform for any catalogue
+        return self.candidates.index_select(0, self._taken.free_place(users, rank))
 
     def _draw(self, count: int, generator: torch.Generator) -> Tensor:
         chosen = torch.randint(len(self.candidates), (count,), generator=generator)
@@ -69,3 +92,38 @@ class TripletSampler:
 
     def _seen(self, users: Tensor, items: Tensor) -> Tensor:
         return self._known.contains(users * self.n_items + items)
+
+
+class _TakenPlaces:
+    """Which places in the list of candidates every user has, for drawing among the others by rank.
+
+    Args:
+        user: ``[E]``.
+        place: ``[E]``, a place among the candidates.
+        n_users: ``U``.
+    """
+
+    def __init__(self, user: Int64, place: Int64, n_users: int) -> None:
+        order = np.lexsort((place, user))
+        self._place = torch.from_numpy(place[order])
+        degree = np.bincount(user, minlength=n_users)
+        self._count = torch.from_numpy(degree)
+        self._start = torch.from_numpy(np.cumsum(degree) - degree)
+
+    def count(self, users: Tensor) -> Tensor:
+        """How many places each of ``users`` has, ``[n]``."""
+        return self._count[users]
+
+    def free_place(self, users: Tensor, rank: Tensor) -> Tensor:
+        """The place with the number ``rank`` (from 0) among those that each user does not have, ``[n]``.
+
+        Of a user's places :math:`p_0 < p_1 < …`, the ``j``-th has :math:`p_j - j` free ones before it. As many places
+        as have at most ``rank`` stand before the free one that is looked for; their number is found by halving.
+        """
+        start, low, high = self._start[users], torch.zeros_like(rank), self._count[users]
+        while bool((low < high).any()):
+            middle = (low + high) // 2
+            at = (start + middle).clamp(max=len(self._place) - 1)
+            before = (self._place[at] - middle <= rank) & (low < high)
+            low, high = torch.where(before, middle + 1, low), torch.where(before, high, torch.minimum(middle, high))
+        return rank + low

@@ -9,7 +9,8 @@ from torch_geometric.data import HeteroData
 from torch_geometric.loader import LinkNeighborLoader
 
 from alignrec_geo.errors import InputError
-from alignrec_geo.graph.hetero import INTERACTS, REVERSE, find_edge_type, relation_graph
+from alignrec_geo.graph.checks import INTERACTS, check_graph, node_count
+from alignrec_geo.graph.hetero import REVERSE, find_edge_type, relation_graph
 from alignrec_geo.models.base import Batch
 from alignrec_geo.nn.seeded import seeded
 from alignrec_geo.training.sampling import TripletSampler
@@ -55,10 +56,15 @@ class SubgraphSampler:
                 "pyg-lib at https://data.pyg.org/whl, and torch-sparse is built by "
                 "pip install --no-build-isolation 'alignrec-geo[pyg-ext]'"
             )
-        if not num_neighbors or any(count != -1 and count < 1 for count in num_neighbors):
+        if (
+            isinstance(num_neighbors, int)
+            or not num_neighbors
+            or any(not isinstance(count, int) or (count != -1 and count < 1) for count in num_neighbors)
+        ):
             raise InputError(
-                f"num_neighbors must hold -1 (all) or a number of at least 1 for each hop (got {list(num_neighbors)})"
+                f"num_neighbors must hold -1 (all) or a number of at least 1 for each hop (got {num_neighbors!r:.80})"
             )
+        check_graph(data, type(self).__name__)
         for edge_type in (INTERACTS, REVERSE):
             find_edge_type(data, edge_type)
         self.triplets, self.num_neighbors, self.workers = triplets, list(num_neighbors), workers
@@ -109,13 +115,13 @@ def _weighted(data: HeteroData) -> HeteroData:
     """The bare graph: edges sorted by target, their weights, and how many edges of the type each one's target has."""
     graph = HeteroData()
     for kind in data.node_types:
-        graph[kind].num_nodes = int(data[kind].num_nodes)
+        graph[kind].num_nodes = node_count(data, kind)
         graph[kind].n_id = torch.arange(graph[kind].num_nodes)
     for edge_type in data.edge_types:
         store = graph[edge_type]
         store.edge_index, store.edge_weight = relation_graph(data, edge_type).edges()
         target = store.edge_index[1]
-        store.degree = torch.bincount(target, minlength=int(data[edge_type[2]].num_nodes))[target]
+        store.degree = torch.bincount(target, minlength=graph[edge_type[2]].num_nodes)[target]
     return graph
 
 

@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydantic import ValidationError
 
 from alignrec_geo.dataset import Interactions, Split, SplitConfig, make_split
 from alignrec_geo.errors import InputError
@@ -86,5 +85,5 @@ def test_time_rules_need_times(rule: str) -> None:
 
 
 def test_something_must_be_left_for_training() -> None:
-    with pytest.raises(ValidationError, match="validation \\+ test must be below 1"):
+    with pytest.raises(InputError, match="validation \\+ test must be below 1"):
         SplitConfig(validation=0.5, test=0.5)

@@ -1,8 +1,8 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from pydantic import ValidationError
 
+from alignrec_geo.errors import InputError
 from alignrec_geo.models import BM3, Batch, BM3Config
 from tests.golden_numbers import toy_graph
 from tests.models.golden_parity import GoldenParity, ten_steps_agree
@@ -148,8 +148,8 @@ def test_isolated_nodes_have_finite_rows_and_gradients():
 
 
 def test_errors_and_repr():
-    with pytest.raises(ValidationError, match="less than 1"):
+    with pytest.raises(InputError, match="less than 1"):
         BM3Config(dropout=1.0)
-    with pytest.raises(ValidationError, match="cl_weight"):
+    with pytest.raises(InputError, match="cl_weight"):
         BM3Config(cl_weight=-1.0)
     assert repr(BM3(toy_graph("image"))) == "BM3(users=60, items=40, features=['image'])"

@@ -1,8 +1,8 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from pydantic import ValidationError
 
+from alignrec_geo.errors import InputError
 from alignrec_geo.models import BPR, Batch, BPRConfig
 from tests.golden_numbers import toy_graph
 from tests.models.golden_parity import GoldenParity, ten_steps_agree
@@ -60,9 +60,9 @@ def test_xavier_scales_of_the_separate_tables():
 
 
 def test_errors_and_repr():
-    with pytest.raises(ValidationError, match="dim"):
+    with pytest.raises(InputError, match="dim"):
         BPRConfig(dim=0)
-    with pytest.raises(ValidationError, match="reg_weight"):
+    with pytest.raises(InputError, match="reg_weight"):
         BPRConfig(reg_weight=-1)
     assert BPR(toy_graph(), features=["image"]).features == ()
     assert repr(BPR(toy_graph())) == "BPR(users=60, items=40)"

@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from pydantic import ValidationError
 
 from alignrec_geo.errors import InputError
 from alignrec_geo.graph.hetero import INTERACTS
@@ -159,6 +158,6 @@ def test_an_isolated_user_is_its_own_preferences():
 def test_errors_and_repr():
     with pytest.raises(InputError, match="at least one feature matrix"):
         DualGNN(toy_graph(), features=[])
-    with pytest.raises(ValidationError, match="hidden"):
+    with pytest.raises(InputError, match="hidden"):
         DualGNNConfig(hidden=0)
     assert repr(DualGNN(toy_graph())) == "DualGNN(users=60, items=40, features=['image'])"

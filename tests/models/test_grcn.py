@@ -1,7 +1,6 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from pydantic import ValidationError
 
 from alignrec_geo.errors import InputError
 from alignrec_geo.graph.hetero import INTERACTS
@@ -124,6 +123,6 @@ def test_items_without_the_modality_are_zero_there():
 def test_errors_and_repr():
     with pytest.raises(InputError, match="at least one feature matrix"):
         GRCN(toy_graph(), features=[])
-    with pytest.raises(ValidationError, match="routing_iterations"):
+    with pytest.raises(InputError, match="routing_iterations"):
         GRCNConfig(routing_iterations=-1)
     assert repr(GRCN(toy_graph())) == "GRCN(users=60, items=40, features=['image'])"

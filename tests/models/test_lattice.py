@@ -1,7 +1,6 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from pydantic import ValidationError
 
 from alignrec_geo.errors import InputError
 from alignrec_geo.graph.hetero import INTERACTS
@@ -185,6 +184,6 @@ def test_frozen_features():
 def test_errors_and_repr():
     with pytest.raises(InputError, match="at least one feature matrix"):
         LATTICE(toy_graph(), features=[])
-    with pytest.raises(ValidationError, match="fixed_share"):
+    with pytest.raises(InputError, match="fixed_share"):
         LATTICEConfig(fixed_share=1.5)
     assert repr(LATTICE(toy_graph())) == "LATTICE(users=60, items=40, features=['image'])"

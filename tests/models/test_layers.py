@@ -4,7 +4,6 @@ import json
 
 import pytest
 import torch
-from pydantic import ValidationError
 from torch_geometric.nn import SAGEConv
 
 from alignrec_geo.dataset import make_catalogue
@@ -92,7 +91,7 @@ def test_layers_and_what_is_stored_of_them():
     assert AlignRecConfig(user_item_conv=SAGEConv).user_item_conv == path
     with pytest.raises(InputError, match=r"layers must be at least 0 \(got -1\)"):
         AlignRec(toy_graph(), layers=-1)
-    with pytest.raises(ValidationError, match="unknown layer; there are: light"):
+    with pytest.raises(InputError, match="unknown layer; there are: light"):
         AlignRecConfig(item_item_conv="svd")
     with pytest.raises(InputError, match=r"item_item_conv: layer '.*SAGEConv>' fails on rows of width 64"):
         AlignRec(toy_graph(), item_item_conv=SAGEConv(32, 64))

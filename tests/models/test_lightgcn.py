@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from pydantic import ValidationError
 from torch_geometric.data import HeteroData
 
+from alignrec_geo.errors import InputError
 from alignrec_geo.graph.hetero import INTERACTS
 from alignrec_geo.models import Batch, LightGCN, LightGCNConfig
 from tests.golden_numbers import toy_graph
@@ -86,6 +86,6 @@ def test_xavier_scales_of_the_separate_tables():
 
 
 def test_errors_and_repr():
-    with pytest.raises(ValidationError, match="layers"):
+    with pytest.raises(InputError, match="layers"):
         LightGCNConfig(layers=-1)
     assert repr(LightGCN(toy_graph())) == "LightGCN(users=60, items=40)"

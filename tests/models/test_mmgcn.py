@@ -1,7 +1,6 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from pydantic import ValidationError
 
 from alignrec_geo.errors import InputError
 from alignrec_geo.graph.hetero import INTERACTS
@@ -147,8 +146,8 @@ def test_an_isolated_user_hears_from_nobody():
 def test_errors_and_repr():
     with pytest.raises(InputError, match="at least one feature matrix"):
         MMGCN(toy_graph(), features=[])
-    with pytest.raises(ValidationError, match="projected"):
+    with pytest.raises(InputError, match="projected"):
         MMGCNConfig(projected="second")
-    with pytest.raises(ValidationError, match="layers"):
+    with pytest.raises(InputError, match="layers"):
         MMGCNConfig(layers=0)
     assert repr(MMGCN(toy_graph())) == "MMGCN(users=60, items=40, features=['image'])"

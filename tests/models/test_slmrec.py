@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from pydantic import ValidationError
 
 from alignrec_geo.errors import InputError
 from alignrec_geo.graph.hetero import INTERACTS
@@ -127,6 +126,6 @@ def test_an_isolated_user_keeps_a_share_of_its_own_row():
 def test_errors_and_repr():
     with pytest.raises(InputError, match="at least one feature matrix"):
         SLMRec(toy_graph(), features=[])
-    with pytest.raises(ValidationError, match="ssl_temperature"):
+    with pytest.raises(InputError, match="ssl_temperature"):
         SLMRecConfig(ssl_temperature=0)
     assert repr(SLMRec(toy_graph())) == "SLMRec(users=60, items=40, features=['image'])"

@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from pydantic import ValidationError
 
 from alignrec_geo.errors import InputError
 from alignrec_geo.models import VBPR, Batch, VBPRConfig
@@ -111,6 +110,6 @@ def test_the_features_are_not_trained_and_not_saved():
 def test_errors_and_repr():
     with pytest.raises(InputError, match=r"VBPR needs at least one feature matrix \(got none\)"):
         VBPR(toy_graph(), features=[])
-    with pytest.raises(ValidationError, match="feature_scaling"):
+    with pytest.raises(InputError, match="feature_scaling"):
         VBPRConfig(feature_scaling="column")
     assert repr(VBPR(toy_graph())) == "VBPR(users=60, items=40, features=['image'])"

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import polars as pl
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from alignrec_geo.dataset.build import Tables, build_dataset
 from alignrec_geo.dataset.filters import FilterConfig
@@ -16,12 +16,11 @@ from alignrec_geo.dataset.readers.tables import Table, TextLayout, read_table_fi
 from alignrec_geo.dataset.splits import SplitConfig
 from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.errors import InputError
+from alignrec_geo.validation import Settings
 
 
-class TableConfig(BaseModel):
+class TableConfig(Settings):
     """Where the interactions and the content of the items are, and how to read them."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     interactions: Path
     """CSV, TSV, Parquet or JSON lines; text also gzipped."""
