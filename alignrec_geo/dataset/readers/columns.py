@@ -7,7 +7,7 @@ import polars as pl
 
 from alignrec_geo.dataset.ids import id_series
 from alignrec_geo.dataset.interactions import Split
-from alignrec_geo.dataset.readers.tables import Table
+from alignrec_geo.dataset.readers.rows import Table
 from alignrec_geo.errors import InputError
 
 SPLIT_VALUES = {
@@ -34,6 +34,13 @@ def id_column(table: Table, name: str) -> pl.Series:
     if ids.null_count():
         row = int(ids.is_null().arg_max() or 0)
         raise InputError(f"{table.label}: {table.where(row)} has no id in column '{name}'")
+    broken = ids.str.contains_any(["\n", "\r"])
+    if broken.any():
+        row = int(broken.arg_max() or 0)
+        raise InputError(
+            f"{table.label}: {table.where(row)} has an id with a line break in column '{name}'; does a quote open "
+            "there that is not closed, or belongs to the text?"
+        )
     return ids
 
 

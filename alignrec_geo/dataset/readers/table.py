@@ -150,7 +150,7 @@ def _check_options(config: TableConfig) -> None:
 
 def _interactions(config: TableConfig) -> pl.DataFrame:
     named = (config.user, config.item, config.rating, config.timestamp, config.split)
-    layout = TextLayout(separator=config.separator, columns=config.columns)
+    layout = TextLayout(separator=config.separator, columns=config.columns, option="--separator")
     table = read_table_file(config.interactions, [name for name in named if name is not None], layout)
     frame = interaction_columns(
         table, config.user, config.item, config.rating, config.timestamp, config.split, config.split_unused

@@ -1,0 +1,44 @@
+"""Rows in memory that know where they come from."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from alignrec_geo.dataset.interactions import Int64
+from alignrec_geo.errors import InputError
+
+
+@dataclass(frozen=True)
+class Table:
+    """A frame and where its rows come from, so that an error can name them.
+
+    Args:
+        frame: the rows.
+        label: the file (or what else the rows come from).
+        lines: line number in the file of every row, ``None`` where lines have no meaning.
+        twice: names that several columns of the file have.
+    """
+
+    frame: pl.DataFrame
+    label: str
+    lines: Int64 | None = None
+    twice: Sequence[str] = ()
+
+    def where(self, row: int) -> str:
+        """Name a row for a person: ``line 17`` of a text file, else ``row 16`` counted from 1."""
+        return f"row {row + 1}" if self.lines is None else f"line {self.lines[row]}"
+
+    def column(self, name: str, hint: str = "") -> pl.Series:
+        """Return a column.
+
+        Raises:
+            InputError: there is none of that name, or several; the message lists those there are and ends with
+                ``hint``.
+        """
+        if name in self.twice:
+            raise InputError(f"{self.label}: several columns are called '{name}'; which one is meant?")
+        if name not in self.frame.columns:
+            known = ", ".join(f"'{known}'" for known in self.frame.columns[:40])
+            raise InputError(f"{self.label}: no column '{name}'; there are: {known}{hint}")
+        return self.frame[name]
