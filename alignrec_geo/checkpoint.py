@@ -3,16 +3,16 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
-from pydantic import BaseModel, ConfigDict, ValidationError
-from safetensors import SafetensorError, safe_open
+from pydantic import BaseModel, ConfigDict
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from alignrec_geo.errors import InputError
 from alignrec_geo.files import atomic_path
+from alignrec_geo.reading import reading
+from alignrec_geo.tensors import read_tensors
 
 
 class TrainingState(BaseModel):
@@ -87,36 +87,33 @@ def load_checkpoint(
         InputError: the file is damaged or does not fit the model.
     """
     tensors, header = read_tensors(path)
-    load_trainable(model, _section(tensors, "model."))
-    for name, generator in generators.items():
-        if f"rng.{name}" not in tensors:
-            raise InputError(f"{path}: no state of the random generator '{name}' in it")
-        generator.set_state(tensors[f"rng.{name}"])
-    if optimizer is not None:
-        slots: dict[int, dict[str, Tensor]] = {}
-        for name, tensor in _section(tensors, "optimizer.").items():
-            index, slot = name.split(".", 1)
-            slots.setdefault(int(index), {})[slot] = tensor
-        optimizer.load_state_dict({"state": slots, "param_groups": optimizer.state_dict()["param_groups"]})
-    try:
-        return TrainingState.model_validate_json(header["state"])
-    except (KeyError, ValidationError) as error:
-        raise InputError(f"{path}: not a checkpoint of this program ({error})") from None
+    with reading(path, "checkpoint of this program"):
+        state = TrainingState.model_validate_json(header["state"])
+        for name, generator in generators.items():
+            if f"rng.{name}" not in tensors:
+                raise InputError(f"{path}: no state of the random generator '{name}' in it")
+            generator.set_state(tensors[f"rng.{name}"])
+        load_trainable(model, _section(tensors, "model."))
+        if optimizer is not None:
+            slots: dict[int, dict[str, Tensor]] = {}
+            for name, tensor in _section(tensors, "optimizer.").items():
+                index, slot = name.split(".", 1)
+                slots.setdefault(int(index), {})[slot] = tensor
+            _check_slots(path, optimizer, slots)
+            optimizer.load_state_dict({"state": slots, "param_groups": optimizer.state_dict()["param_groups"]})
+    return state
 
 
-def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Read a safetensors file and its header.
-
-    Raises:
-        InputError: the file is missing or damaged.
-    """
-    try:
-        with safe_open(path, framework="pt") as stored:
-            return {name: stored.get_tensor(name) for name in stored.keys()}, stored.metadata() or {}  # noqa: SIM118
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except SafetensorError as error:
-        raise InputError(f"{path}: truncated or not a safetensors file ({error})") from None
+def _check_slots(path: Path, optimizer: torch.optim.Optimizer, slots: Mapping[int, Mapping[str, Tensor]]) -> None:
+    """The optimiser takes any shapes, and fails only in its next step."""
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    for index, state in slots.items():
+        for slot, tensor in state.items():
+            wanted = parameters[index].shape if 0 <= index < len(parameters) else None
+            if wanted is None or (tensor.dim() and tensor.shape != wanted):
+                raise InputError(
+                    f"{path}: does not fit the optimiser: '{slot}' of parameter {index} is {tuple(tensor.shape)}"
+                )
 
 
 def _section(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

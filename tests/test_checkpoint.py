@@ -6,12 +6,12 @@ from alignrec_geo.checkpoint import (
     TrainingState,
     load_checkpoint,
     load_trainable,
-    read_tensors,
     save_checkpoint,
     trainable_state,
 )
 from alignrec_geo.errors import InputError
 from alignrec_geo.models import AlignRec, AlignRecConfig
+from alignrec_geo.tensors import read_tensors
 from tests.golden_numbers import toy_graph
 
 
@@ -50,9 +50,29 @@ def test_everything_comes_back(tmp_path):
 def test_files_of_something_else(tmp_path):
     model = AlignRec(toy_graph())
     save_file({f"model.{name}": tensor for name, tensor in trainable_state(model).items()}, tmp_path / "c")
-    with pytest.raises(InputError, match="not a checkpoint of this program"):
+    with pytest.raises(InputError, match="not a readable checkpoint of this program"):
         load_checkpoint(tmp_path / "c", model, None, {})
     with pytest.raises(InputError, match="no such file"):
         read_tensors(tmp_path / "absent")
     with pytest.raises(InputError, match=r"'\w+' is None there and \(.*\) here"):
         load_trainable(model, {})
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"rng.sampling": torch.zeros(3)}, "not a readable checkpoint"),
+        ({"optimizer.0.exp_avg": torch.zeros(2)}, r"'exp_avg' of parameter 0 is \(2,\)"),
+        ({"optimizer.99.exp_avg": torch.zeros(2)}, r"'exp_avg' of parameter 99"),
+        ({"optimizer.x": torch.zeros(2)}, "not a readable checkpoint"),
+        ({"model.extra": torch.zeros(2)}, r"'extra' is \(2,\) there and None here"),
+    ],
+)
+def test_changed_checkpoints_are_refused(tmp_path, changed, message):
+    model = AlignRec(toy_graph())
+    optimizer = torch.optim.Adam(model.parameters(), fused=True)
+    save_checkpoint(tmp_path / "c", TrainingState(), model, optimizer, {"sampling": torch.Generator()})
+    tensors, header = read_tensors(tmp_path / "c")
+    save_file(tensors | changed, tmp_path / "c", header)
+    with pytest.raises(InputError, match=message):
+        load_checkpoint(tmp_path / "c", model, optimizer, {"sampling": torch.Generator()})

@@ -7,12 +7,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from alignrec_geo.checkpoint import read_tensors
 from alignrec_geo.content.align import CONFIG, MODEL
 from alignrec_geo.content.item_encoder import ItemEncoder
 from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.errors import InputError
 from alignrec_geo.files import read_json
+from alignrec_geo.tensors import read_tensors
 
 Opener = Callable[[Path, dict[str, Any], dict[str, Tensor], torch.device], ItemEncoder]
 """From the folder, ``config.json``, the stored tensors and the device to an encoder."""

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn.functional import unfold
@@ -14,6 +13,8 @@ from alignrec_geo.content.kmeans import mini_batch_kmeans, nearest_centres
 from alignrec_geo.errors import InputError
 from alignrec_geo.files import atomic_path
 from alignrec_geo.randomness import child_generator
+from alignrec_geo.reading import reading
+from alignrec_geo.tensors import read_tensors
 
 
 @dataclass(frozen=True)
@@ -84,15 +85,11 @@ class VisualCodebook:
         Raises:
             InputError: the file is missing, cannot be read, or holds no such matrix.
         """
-        try:
-            with safe_open(path, framework="pt") as stored:
-                if "centres" not in stored.keys():  # noqa: SIM118  (the handle is no dictionary)
-                    raise InputError(f"{path}: not a codebook, no tensor 'centres' in it")
-                return cls(stored.get_tensor("centres").float(), (stored.metadata() or {}).get("encoder", ""))
-        except FileNotFoundError:
-            raise InputError(f"{path}: no such codebook file") from None
-        except SafetensorError as error:
-            raise InputError(f"{path}: not a readable safetensors file ({error})") from None
+        tensors, header = read_tensors(path, ("centres",))
+        with reading(path, "codebook"):
+            if not tensors["centres"].is_floating_point():
+                raise InputError(f"{path}: a codebook holds floats (got {tensors['centres'].dtype})")
+            return cls(tensors["centres"].float(), header.get("encoder", ""))
 
 
 def pixel_targets(pictures: Tensor, patch: int) -> Tensor:

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from alignrec_geo.errors import InputError
 from alignrec_geo.files import atomic_path
+from alignrec_geo.reading import reading
+from alignrec_geo.tensors import as_array, read_tensors
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
@@ -73,20 +74,17 @@ class Features:
         Raises:
             InputError: the file is missing, truncated, or not a feature file.
         """
-        try:
-            with safe_open(path, framework="np") as stored:
-                header = json.loads((stored.metadata() or {}).get("features", "{}"))
-                missing = {"matrix", "present"} - set(stored.keys())
-                if missing:
-                    raise InputError(f"{path}: not a feature file, no tensor '{sorted(missing)[0]}' in it")
-                matrix, present = stored.get_tensor("matrix"), stored.get_tensor("present")
-        except FileNotFoundError:
-            raise InputError(f"{path}: no such feature file") from None
-        except SafetensorError as error:
-            raise InputError(f"{path}: not a readable safetensors file ({error})") from None
-        return cls(
-            name=header.get("name", path.stem),
-            matrix=matrix.astype(np.float32, copy=False),
-            present=present.astype(np.bool_),
-            meta=header.get("meta", {}),
-        )
+        tensors, header = read_tensors(path, ("matrix", "present"))
+        with reading(path, "feature file"):
+            told = json.loads(header.get("features", "{}"))
+            name, meta = told.get("name", path.stem), told.get("meta", {})
+            if not isinstance(meta, dict) or not all(isinstance(value, str) for value in (name, *meta.values())):
+                raise InputError(f"{path}: not a feature file: its name and what is told of it must be text")
+            matrix, present = as_array(tensors["matrix"]), as_array(tensors["present"])
+            if matrix.dtype.kind not in "fiu" or present.dtype.kind != "b":
+                raise InputError(
+                    f"{path}: not a feature file: 'matrix' holds numbers and 'present' truth values "
+                    f"(got {matrix.dtype} and {present.dtype})"
+                )
+            with np.errstate(over="ignore"):
+                return cls(name, matrix.astype(np.float32, copy=False), present, meta)

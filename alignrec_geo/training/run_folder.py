@@ -10,12 +10,12 @@ import polars as pl
 from safetensors.torch import save_file
 from torch import Tensor
 
-from alignrec_geo.checkpoint import read_tensors
 from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.embeddings import Embeddings
 from alignrec_geo.errors import InputError
 from alignrec_geo.files import atomic_path, read_json, write_json
 from alignrec_geo.serving.store import DATASET, write_embeddings
+from alignrec_geo.tensors import read_tensors
 from alignrec_geo.training.run_config import CONFIG, RunConfig
 
 METRICS = "metrics.jsonl"

@@ -65,7 +65,7 @@ def test_a_codebook_is_stored_and_a_users_own_is_read(tmp_path):
 
 
 def test_codebooks_that_cannot_be_used(tmp_path):
-    with pytest.raises(InputError, match="no such codebook"):
+    with pytest.raises(InputError, match="no such"):
         VisualCodebook.load(tmp_path / "none.safetensors")
     save_file({"other": torch.ones(2, 2)}, tmp_path / "other.safetensors")
     with pytest.raises(InputError, match="no tensor 'centres'"):

@@ -2,7 +2,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from safetensors.numpy import save_file
+from safetensors.torch import save_file as save_torch
 
 from alignrec_geo.dataset import Features
 from alignrec_geo.errors import InputError
@@ -45,7 +47,7 @@ def test_wrong_shapes_and_values_are_refused() -> None:
 
 
 def test_unreadable_files_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no such feature file"):
+    with pytest.raises(InputError, match="no such file"):
         Features.load(tmp_path / "none.safetensors")
     some().save(tmp_path / "cut.safetensors")
     content = (tmp_path / "cut.safetensors").read_bytes()
@@ -53,5 +55,34 @@ def test_unreadable_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="not a readable safetensors file"):
         Features.load(tmp_path / "cut.safetensors")
     save_file({"weights": np.zeros(2)}, tmp_path / "other.safetensors")
-    with pytest.raises(InputError, match="not a feature file, no tensor 'matrix' in it"):
+    with pytest.raises(InputError, match="has no tensor 'matrix'; there are: weights"):
         Features.load(tmp_path / "other.safetensors")
+
+
+@pytest.mark.parametrize("kind", [torch.bfloat16, torch.float16, torch.float8_e4m3fn, torch.float64])
+def test_narrow_floats_are_read_exactly(tmp_path: Path, kind: torch.dtype) -> None:
+    tensors = {"matrix": torch.tensor([[1.5, -2.0]]).to(kind), "present": torch.tensor([True])}
+    save_torch(tensors, tmp_path / "f.safetensors")
+    assert Features.load(tmp_path / "f.safetensors").matrix.tolist() == [[1.5, -2.0]]
+
+
+@pytest.mark.parametrize(
+    ("header", "matrix", "present"),
+    [
+        ("not JSON", torch.ones(1, 2), torch.ones(1, dtype=torch.bool)),
+        ("[1]", torch.ones(1, 2), torch.ones(1, dtype=torch.bool)),
+        ("[" * 100_000, torch.ones(1, 2), torch.ones(1, dtype=torch.bool)),
+        ('{"name": 3}', torch.ones(1, 2), torch.ones(1, dtype=torch.bool)),
+        ('{"meta": [1]}', torch.ones(1, 2), torch.ones(1, dtype=torch.bool)),
+        ('{"meta": {"a": 1}}', torch.ones(1, 2), torch.ones(1, dtype=torch.bool)),
+        ("{}", torch.ones(1, 2), torch.ones(1)),
+        ("{}", torch.ones(1, 2, dtype=torch.bool), torch.ones(1, dtype=torch.bool)),
+        ("{}", torch.ones(1, 2, dtype=torch.complex64), torch.ones(1, dtype=torch.bool)),
+    ],
+)
+def test_feature_files_with_something_else_in_them_are_refused(
+    tmp_path: Path, header: str, matrix: torch.Tensor, present: torch.Tensor
+) -> None:
+    save_torch({"matrix": matrix, "present": present}, tmp_path / "f.safetensors", {"features": header})
+    with pytest.raises(InputError, match=r"f\.safetensors: not a (readable )?feature file"):
+        Features.load(tmp_path / "f.safetensors")

@@ -1,3 +1,4 @@
+import json
 import re
 from dataclasses import replace
 
@@ -6,6 +7,7 @@ import polars as pl
 import pytest
 import torch
 import torch.nn.functional as F
+from safetensors.torch import save_file
 
 from alignrec_geo.dataset import Dataset, Features, Interactions, SplitConfig, make_catalogue
 from alignrec_geo.embeddings import Embeddings
@@ -181,9 +183,30 @@ def test_save_and_load(dataset, tmp_path):
     top = load_top_items(tmp_path, include_cold=True)
     assert "ü" in [item.item for item in top.recommend(["ann"], include_cold=True)["ann"]]
     file.write_bytes(first[:20])
-    with pytest.raises(InputError, match=r"cold\.safetensors: truncated"):
+    with pytest.raises(InputError, match=r"cold\.safetensors: not a readable safetensors file, or damaged"):
         load_cold_items(file, tables)
     file.write_bytes(first)
     save_embeddings(tmp_path, Embeddings(TABLES.users, TABLES.items + 1), dataset)
     with pytest.raises(InputError, match="made from other tables"):
         load_cold_items(file, tables)
+
+
+@pytest.mark.parametrize(
+    ("header", "vectors"),
+    [
+        ([1], torch.zeros(1, 2)),
+        ({"ids": ["a"], "titles": [None]}, torch.zeros(1, 2)),
+        ({"ids": "a", "titles": [None], "tables": ""}, torch.zeros(1, 2)),
+        ({"ids": [1], "titles": [None], "tables": ""}, torch.zeros(1, 2)),
+        ({"ids": ["a"], "titles": [3], "tables": ""}, torch.zeros(1, 2)),
+        ({"ids": ["a"], "titles": [None, None], "tables": ""}, torch.zeros(1, 2)),
+        ({"ids": ["a", "a"], "titles": [None, None], "tables": ""}, torch.zeros(2, 2)),
+        ({"ids": ["a"], "titles": [None], "tables": ""}, torch.zeros(2)),
+        ({"ids": ["a"], "titles": [None], "tables": ""}, torch.full((1, 2), torch.nan)),
+    ],
+)
+def test_files_of_something_else(tmp_path, header, vectors):
+    save_file({"vectors": vectors}, tmp_path / "cold.safetensors", {"cold": json.dumps(header)})
+    (tmp_path / "tables").touch()
+    with pytest.raises(InputError, match=r"cold\.safetensors: (not a|holds NaN)"):
+        load_cold_items(tmp_path / "cold.safetensors", tmp_path / "tables")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from alignrec_geo.dataset.build import features_by_id
 from alignrec_geo.dataset.features import Features
@@ -75,6 +76,8 @@ def add_feature_files(
     for name, path in features.items():
         matrix = read_matrix(path, items.columns)
         if name in ids_of:
+            if matrix.ids is not None:
+                raise InputError(f"features '{name}': {path} names its items itself; --feature-ids is for matrices")
             matrix = replace(matrix, ids=read_ids(ids_of[name], items.columns))
         matrices[name] = matrix
     return with_matrices(dataset, items, matrices)
@@ -93,36 +96,80 @@ def with_matrices(dataset: Dataset, items: ItemIds, matrices: Mapping[str, Matri
 def place_matrix(name: str, matrix: Matrix, dataset: Dataset, items: ItemIds) -> tuple[Features, list[str]]:
     """Bring a matrix into the row order of a data set.
 
-    Rows with ids go to their items. Without ids, row ``r`` belongs to the item whose id is the whole number
-    ``r``; if ids are not whole numbers, to the ``r``-th item of the items file. An all-zero row counts as
-    missing.
+    Rows with ids go to their items; rows of others are left out, with a note. Without ids, row ``r`` belongs to the
+    item whose id is the whole number ``r``; if ids are not whole numbers, to the ``r``-th item of the items file. An
+    all-zero row counts as missing.
 
     Raises:
-        InputError: the number of rows does not fit, an id belongs to no item or comes twice, or nothing says
-            which row belongs to which item.
+        InputError: the number of rows does not fit, no row belongs to an item, an id comes twice with different rows,
+            or nothing says which row belongs to which item.
     """
-    ids = row_ids(name, matrix, items) if matrix.ids is None else matrix.ids
+    ids = row_ids(name, matrix, items) if matrix.ids is None else as_known(matrix.ids, dataset.items["id"])
     if len(ids) != len(matrix.values):
         raise InputError(f"features '{name}': {matrix.label} has {len(matrix.values)} rows and {len(ids)} ids")
-    if matrix.ids is not None:
-        unknown = ids.filter(~ids.is_in(items.known.implode()))
-        if len(unknown):
-            raise InputError(
-                f"features '{name}': {matrix.label} names item '{unknown[0]}', which no item of the "
-                f"data set has ({len(unknown)} such ids)"
-            )
     kept = ids.is_in(dataset.items["id"].implode()).to_numpy()
+    strangers = ids.filter(~kept)
+    if not kept.any():
+        raise InputError(
+            f"features '{name}': no row of {matrix.label} belongs to an item of the data set; its ids are for example "
+            f"{_examples(ids)}, item ids are for example {_examples(dataset.items['id'])}"
+        )
+    kept, notes = _once(name, matrix, ids, kept)
     meta = {"source": Path(matrix.label).name}
     values = matrix.values if kept.all() else matrix.values[kept]
     features = features_by_id(name, values, ids.filter(kept).to_list(), dataset, meta)
-    notes = []
-    if not kept.all():
-        notes.append(f"features '{name}': {int((~kept).sum())} rows belong to no item of this data set")
     empty = features.present & ~features.matrix.any(axis=1)
     if empty.any():
-        notes.append(f"features '{name}': {int(empty.sum())} rows are all zero; these items count as without '{name}'")
+        named = _examples(dataset.items["id"].filter(empty))
+        notes.append(
+            f"features '{name}': {int(empty.sum())} rows are all zero, e.g. of {named}; these items count as without "
+            f"'{name}'"
+        )
         features = Features(name, features.matrix, features.present & ~empty, meta)
+    have, n_items = int(features.present.sum()), len(features.present)
+    if have < n_items or len(strangers):
+        left = f"; {len(strangers)} rows belong to no item, e.g. {_examples(strangers)}" if len(strangers) else ""
+        lacking = _examples(dataset.items["id"].filter(~features.present))
+        lack = f"; not for example {lacking}" if have < n_items else ""
+        notes.insert(0, f"features '{name}': {have} of {n_items} items have them{lack}{left}")
     return features, notes
+
+
+def as_known(ids: pl.Series, known: pl.Series) -> pl.Series:
+    """Ids as the data set spells them, where only blanks around them or a ``.0`` of whole numbers differ.
+
+    Example:
+        >>> as_known(pl.Series([" a", "7.0", "x"]), pl.Series(["a", "7"])).to_list()
+        ['a', '7', 'x']
+    """
+    plain = ids.str.strip_chars()
+    whole = plain.str.replace(r"^(-?[0-9]+)\.0$", "${1}")
+    forms = pl.DataFrame({"own": ids, "plain": plain, "whole": whole})
+    there = [pl.when(pl.col(form).is_in(known.implode())).then(pl.col(form)) for form in forms.columns]
+    return forms.select(pl.coalesce(*there, "own").alias("id")).to_series()
+
+
+def _once(name: str, matrix: Matrix, ids: pl.Series, kept: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], list[str]]:
+    """Keep the first of equal rows that one item has; unequal ones are refused."""
+    first: dict[str, int] = {}
+    kept, repeated = kept.copy(), []
+    for row in np.flatnonzero(kept & ids.is_duplicated().to_numpy()).tolist():
+        before = first.setdefault(ids[row], row)
+        if before == row:
+            continue
+        if not np.array_equal(matrix.values[before], matrix.values[row]):
+            raise InputError(
+                f"features '{name}': {matrix.label} gives item '{ids[row]}' twice, with different values "
+                f"(rows {before} and {row}, counted from 0)"
+            )
+        kept[row] = False
+        repeated.append(ids[row])
+    said = f"features '{name}': {len(repeated)} rows repeat an item with the same values, e.g. {_examples(repeated)}"
+    return kept, [said] if repeated else []
+
+
+def _examples(ids: Sequence[str] | pl.Series) -> str:
+    return ", ".join(f"'{name}'" for name in list(ids[:3]))
 
 
 def row_ids(name: str, matrix: Matrix, items: ItemIds) -> pl.Series:
@@ -136,7 +183,15 @@ def row_ids(name: str, matrix: Matrix, items: ItemIds) -> pl.Series:
                 f"features '{name}': {matrix.label} has {rows} rows, {largest + 1} are needed: row r "
                 f"belongs to item r and the largest item id is {largest}{hint}"
             )
-        return pl.Series("id", np.arange(rows)).cast(pl.String)
+        numbers = pl.Series("id", np.arange(rows)).cast(pl.String)
+        if items.listed is not None and len(items.listed) == rows and not items.listed.equals(numbers):
+            row = int((items.listed != numbers).arg_max() or 0)
+            raise InputError(
+                f"features '{name}': row {row} of {matrix.label} may belong to item {row}, by its number, or to item "
+                f"{items.listed[row]}, which has that place in the items file; say which with "
+                f"--feature-ids {name}=FILE, a file of one id per line or the items file itself"
+            )
+        return numbers
     if items.listed is None:
         raise InputError(
             f"features '{name}': nothing says which row of {matrix.label} belongs to which item, because "

@@ -7,13 +7,17 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
 
+from alignrec_geo.dataset.ids import id_series
 from alignrec_geo.dataset.readers.columns import id_column
 from alignrec_geo.dataset.readers.tables import Table, open_bytes, read_table_file
 from alignrec_geo.errors import InputError
+from alignrec_geo.reading import check_plain_file, reading
+from alignrec_geo.tensors import as_array, read_tensors
 
 BLOCK = 4096
+OTHER_ARRAYS = (".npz", ".pt", ".pth", ".bin", ".pkl", ".pickle", ".h5", ".hdf5", ".mat", ".b")
+"""Suffixes of files that hold arrays in ways that are not read here."""
 
 
 @dataclass(frozen=True)
@@ -43,13 +47,16 @@ def read_matrix(path: Path, item_columns: Sequence[str] = ()) -> Matrix:
         InputError: the file is missing, truncated, holds pickled objects or text, is no matrix, or a row
             holds NaN or infinity (the message names the row).
     """
-    if not path.is_file():
-        raise InputError(f"{path}: no such feature file")
-    if path.suffix == ".npy":
-        return Matrix(as_float32(_load_npy(path), str(path)), str(path))
-    if path.suffix == ".safetensors":
-        return Matrix(as_float32(_load_safetensors(path), str(path)), str(path))
-    return _from_table(read_table_file(path), item_columns)
+    suffix = path.suffix.lower()
+    if suffix not in (".npy", ".safetensors"):
+        if suffix in OTHER_ARRAYS:
+            raise InputError(f"{path}: a feature matrix is a .npy or .safetensors file, or a table (got '{suffix}')")
+        with reading(path, "table"):
+            return _from_table(read_table_file(path), item_columns)
+    load = _load_npy if suffix == ".npy" else _load_safetensors
+    check_plain_file(path, "feature file")
+    with reading(path, f"{suffix} file"):
+        return Matrix(as_float32(load(path), str(path)), str(path))
 
 
 def as_float32(matrix: NDArray[np.generic], label: str) -> NDArray[np.float32]:
@@ -87,36 +94,41 @@ def read_ids(path: Path, item_columns: Sequence[str] = ()) -> pl.Series:
         with open_bytes(path) as stream:
             content = stream.read()
         try:
-            ids = [line.strip() for line in content.decode().splitlines()]
+            lines = content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n").removesuffix("\n").split("\n")
         except UnicodeDecodeError:
             raise InputError(f"{path}: not UTF-8 text; one item id per line is needed") from None
+        ids = [line.strip() for line in lines]
         if not all(ids):
             raise InputError(f"{path}: line {ids.index('') + 1} is empty; one item id per line is needed")
-        return pl.Series("id", ids, dtype=pl.String)
+        return id_series(pl.Series("id", ids, dtype=pl.String), str(path))
     table = read_table_file(path)
     return id_column(table, _item_column(table, item_columns))
 
 
 def _load_npy(path: Path) -> NDArray[np.generic]:
+    """Map the array of a .npy file; nothing else is read as one (an .npz, a pickle), whatever it is called."""
+    with path.open("rb") as stream:
+        start = stream.read(len(np.lib.format.MAGIC_PREFIX))
+    if start[:2] == b"PK":
+        raise InputError(f"{path}: is a zip file (.npz?), not an array; save the matrix with numpy.save")
+    if start != np.lib.format.MAGIC_PREFIX:
+        raise InputError(f"{path}: not a readable .npy file: it does not start as one")
     try:
-        loaded: NDArray[np.generic] = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
-        reason = "holds Python objects; only plain numbers are read" if "object" in str(error).lower() else f"({error})"
-        raise InputError(f"{path}: not a readable .npy file, or truncated; {reason}") from None
-    return loaded
+        with np.errstate(over="ignore"):  # an impossible shape is refused by its size
+            return np.lib.format.open_memmap(path, mode="r")
+    except ValueError as error:
+        if "object" not in str(error).lower():
+            raise
+        raise InputError(f"{path}: holds Python objects; only plain numbers are read") from None
 
 
 def _load_safetensors(path: Path) -> NDArray[np.generic]:
-    try:
-        with safe_open(path, framework="np") as stored:
-            names = list(stored.keys())
-            name = "matrix" if "matrix" in names else names[0] if len(names) == 1 else None
-            if name is None:
-                raise InputError(f"{path}: holds the tensors {names}; one called 'matrix', or only one, is needed")
-            tensor: NDArray[np.generic] = stored.get_tensor(name)
-    except (SafetensorError, TypeError) as error:
-        raise InputError(f"{path}: not a readable safetensors file, or truncated ({error})") from None
-    return tensor
+    tensors, _ = read_tensors(path)
+    name = "matrix" if "matrix" in tensors else next(iter(tensors), "") if len(tensors) == 1 else None
+    if name is None or not tensors:
+        names = ", ".join(sorted(tensors)[:10]) or "none"
+        raise InputError(f"{path}: holds the tensors {names}; one called 'matrix', or only one, is needed")
+    return as_array(tensors[name])
 
 
 def _item_column(table: Table, item_columns: Sequence[str]) -> str:

@@ -1,10 +1,13 @@
+import os
 import pickle
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
+import torch
 from safetensors.numpy import save_file
+from safetensors.torch import save_file as save_torch
 
 from alignrec_geo.dataset.readers.matrices import as_float32, read_ids, read_matrix
 from alignrec_geo.errors import InputError
@@ -71,22 +74,26 @@ def test_nan_in_a_later_block_is_found() -> None:
 def test_broken_and_pickled_files_are_refused(tmp_path: Path) -> None:
     path = save(tmp_path / "m.npy", VALUES)
     path.write_bytes(path.read_bytes()[:-1])
-    with pytest.raises(InputError, match=r"not a readable \.npy file, or truncated"):
+    with pytest.raises(InputError, match=r"not a readable \.npy file, or damaged"):
         read_matrix(path)
     path.write_bytes(pickle.dumps(VALUES))
-    with pytest.raises(InputError, match="holds Python objects; only plain numbers are read"):
+    with pytest.raises(InputError, match=r"not a readable \.npy file: it does not start as one"):
+        read_matrix(path)
+    with path.open("wb") as stream:
+        np.savez(stream, a=VALUES)
+    with pytest.raises(InputError, match=r"m\.npy: is a zip file \(\.npz\?\), not an array"):
         read_matrix(path)
     path.write_bytes(b"")
     with pytest.raises(InputError, match=r"not a readable \.npy file"):
         read_matrix(path)
-    with pytest.raises(InputError, match="no such feature file"):
+    with pytest.raises(InputError, match="no such file"):
         read_matrix(tmp_path / "none.npy")
     tensors = tmp_path / "m.safetensors"
     save_file({"a": VALUES, "b": VALUES}, tensors)
     with pytest.raises(InputError, match="one called 'matrix', or only one, is needed"):
         read_matrix(tensors)
     tensors.write_bytes(tensors.read_bytes()[:-8])
-    with pytest.raises(InputError, match="not a readable safetensors file, or truncated"):
+    with pytest.raises(InputError, match="not a readable safetensors file, or damaged"):
         read_matrix(tensors)
 
 
@@ -125,3 +132,59 @@ def test_row_ids(tmp_path: Path) -> None:
     (tmp_path / "ids.txt").write_bytes(b"\xff\n")
     with pytest.raises(InputError, match="not UTF-8 text"):
         read_ids(tmp_path / "ids.txt")
+
+
+def test_row_ids_as_other_programs_write_them(tmp_path: Path) -> None:
+    (tmp_path / "ids.txt").write_bytes(b"\xef\xbb\xbfb\r\n a \r\n")
+    assert read_ids(tmp_path / "ids.txt").to_list() == ["b", "a"]
+    (tmp_path / "ids.txt").write_bytes(b"101.0\n7.0\n")
+    assert read_ids(tmp_path / "ids.txt").to_list() == ["101", "7"]
+
+
+@pytest.mark.parametrize("kind", [torch.bfloat16, torch.float8_e5m2])
+def test_floats_that_numpy_does_not_know_are_read_exactly(tmp_path: Path, kind: torch.dtype) -> None:
+    save_torch({"v": torch.tensor([[1.5, -2.0]]).to(kind)}, tmp_path / "m.SAFETENSORS")
+    assert read_matrix(tmp_path / "m.SAFETENSORS").values.tolist() == [[1.5, -2.0]]
+
+
+def header(text: str) -> bytes:
+    return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text.encode()
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    "content",
+    [
+        header("{'descr': ("),
+        header("["),
+        header("[1]"),
+        header("{'descr': '<f4', 'fortran_order': False, 'shape': (-2, 3), }\n"),
+        header("{'descr': '<f4', 'fortran_order': False, 'shape': (4611686018427387904, 4), }\n"),
+        header("{'descr': '<f4', 'fortran_order': False, 'shape': (1000000000000, 1000), }\n"),
+        header("{'descr': '<f4', 'fortran_order': False, 'shape': (2.5, 3), }\n"),
+        header("{'descr': '<f4', 'fortran_order': 3, 'shape': (2, 3), }\n"),
+        header("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (2, 3), }\n") + bytes(24),
+        header("{'descr': '|O', 'fortran_order': False, 'shape': (1, 1), }\n") + bytes(8),
+        header("{'descr': '<M8[s]', 'fortran_order': False, 'shape': (1, 1), }\n") + bytes(8),
+        b"\x93NUMPY\x09\x00" + bytes(99),
+        b"\x93NUMPY",
+    ],
+)
+def test_damaged_and_hostile_headers_are_one_line(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "m.npy").write_bytes(content)
+    with pytest.raises(InputError, match=r"m\.npy: ") as refused:
+        read_matrix(tmp_path / "m.npy")
+    assert "\n" not in str(refused.value)
+
+
+def test_columns_before_rows_are_read_too(tmp_path: Path) -> None:
+    assert read_matrix(save(tmp_path / "m.npy", np.asfortranarray(VALUES))).values.tolist() == VALUES.tolist()
+
+
+def test_pipes_and_other_arrays_are_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "m.npy")
+    with pytest.raises(InputError, match="is a pipe, socket or device"):
+        read_matrix(tmp_path / "m.npy")
+    (tmp_path / "m.npz").touch()
+    with pytest.raises(InputError, match=r"a feature matrix is a \.npy or \.safetensors file, .* \(got '\.npz'\)"):
+        read_matrix(tmp_path / "m.npz")
