@@ -87,4 +87,4 @@ class Features:
                     f"(got {matrix.dtype} and {present.dtype})"
                 )
             with np.errstate(over="ignore"):
-                return cls(name, matrix.astype(np.float32, copy=False), present, meta)
+                return cls(name, matrix.astype(np.float32, copy=False), present.astype(np.bool_), meta)

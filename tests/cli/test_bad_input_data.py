@@ -58,7 +58,7 @@ def test_missing_file_and_missing_column(refused: Refused, table: Refused) -> No
         (np.ones((1, 3)), "f.npy has 1 rows, 2 are needed"),
         (np.array([[1.0], [np.nan]]), "f.npy: row 1 (counted from 0) holds NaN"),
         (np.array([["red"], ["blue"]]), "f.npy: holds text; a feature matrix holds numbers"),
-        (np.array([[{}], [{}]], dtype=object), "f.npy: not a readable .npy file, or truncated; holds Python objects"),
+        (np.array([[{}], [{}]], dtype=object), "f.npy: holds Python objects; only plain numbers are read"),
     ],
 )
 def test_feature_files_that_do_not_fit(table: Refused, tmp_path: Path, matrix: object, message: str) -> None:
@@ -67,8 +67,10 @@ def test_feature_files_that_do_not_fit(table: Refused, tmp_path: Path, matrix: o
 
 
 def test_features_of_items_nobody_knows(table: Refused, tmp_path: Path) -> None:
-    write(tmp_path / "f.csv", "item,x\n0,1\n7,2\n")
-    assert "f.csv names item '7', which no item of the data set has" in table("--feature", "image=f.csv")
+    write(tmp_path / "f.csv", "item,x\n7,2\n")
+    assert "no row of f.csv belongs to an item of the data set; its ids are for example '7'" in table(
+        "--feature", "image=f.csv"
+    )
     assert "--feature takes NAME=FILE (got 'image')" in table("--feature", "image")
 
 

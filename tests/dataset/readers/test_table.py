@@ -90,7 +90,10 @@ def test_features_of_items_that_a_filter_removed_are_left_out(clicks: Path, tmp_
     data = read_table(config(clicks, k_core=2, features={"x": features}))
     assert data.items["id"].to_list() == ["mug", "pen"]
     assert data.features("x").matrix.ravel().tolist() == [1, 0]
-    assert "features 'x': 1 rows belong to no item of this data set" in data.notes
+    assert (
+        "features 'x': 1 of 2 items have them; not for example 'pen'; 1 rows belong to no item, e.g. 'elk'"
+        in data.notes
+    )
 
 
 def test_files_without_a_header_line(tmp_path: Path) -> None:
@@ -116,7 +119,7 @@ def test_files_without_a_header_line(tmp_path: Path) -> None:
         ({"min_rating": 3.0}, "needs a rating column"),
         ({"k_core": 0}, "k_core: Input should be greater than or equal to 1"),
         ({"colour": "red"}, "colour: Extra inputs are not permitted"),
-        ({"images": Path("nowhere.tar")}, "no such folder or tar file of images"),
+        ({"images": Path("nowhere.tar")}, "no such folder, tar or zip file of images"),
         ({"items": Path("nowhere.csv")}, "nowhere.csv: no such file"),
     ],
 )
