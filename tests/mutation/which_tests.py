@@ -1,0 +1,95 @@
+"""Which tests enter which function, measured once per test file."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tests.mutation.forked import run_tests
+from tests.mutation.sample import Mutant
+
+WIDER = ("cli", "probing", "reporting", "comparison", "content")
+"""Folders of tests that are looked at only for mutants that the tests of their own package let live."""
+
+Tests = dict[str, dict[str, Any]]
+"""By test file: its ``hash``, and by test what it takes and what it enters."""
+
+
+def test_files(root: Path, part: str) -> list[str]:
+    """The test files of a package, and the package itself where its modules have doctests."""
+    files = [str(path.relative_to(root)) for path in sorted((root / "tests" / part).rglob("test_*.py"))]
+    files = [path for path in files if not path.startswith("tests/kernels/triton/")]  # run by test_triton_interpreted
+    doctests = [str(path.relative_to(root)) for path in sorted((root / "alignrec_geo" / part).rglob("*.py"))]
+    return files + [path for path in doctests if ">>> " in (root / path).read_text(encoding="utf-8")]
+
+
+class Map:
+    """Which tests enter which function.
+
+    Args:
+        copy: the copied tree that tests run in.
+        store: JSON file where the map is kept.
+        scratch: folder for what tests write.
+        say: told about progress.
+    """
+
+    def __init__(self, copy: Path, store: Path, scratch: Path, say: Callable[[str], None]) -> None:
+        self.copy, self.store, self.scratch, self.say = copy, store, scratch, say
+        self.files: Tests = json.loads(store.read_text()) if store.exists() else {}
+
+    def measure(self, part: str) -> dict[str, Any]:
+        """Return the entries of a package's test files, running those that are new or have changed."""
+        files = test_files(self.copy, part)
+        for path in files:
+            hashed = hashlib.sha256((self.copy / path).read_bytes()).hexdigest()
+            if self.files.get(path, {}).get("hash") == hashed:
+                continue
+            outcome = run_tests(self.copy, [path], scratch=self.scratch, cpu=1200, wall=3600, trace=True)
+            tests = {
+                name: {"seconds": seconds, "enters": outcome.reached.get(name, [])}
+                for name, seconds in outcome.passed.items()
+            }
+            self.say(f"{path}: {len(tests)} tests, {sum(outcome.passed.values()):.1f} s {outcome.noticed or ''}")
+            self.files[path] = {"hash": hashed, "tests": tests}
+            self.store.write_text(json.dumps(self.files))
+        return {path: self.files[path]["tests"] for path in files}
+
+    def order(self, mutant: Mutant, parts: tuple[str, ...]) -> list[tuple[str, list[str], float]]:
+        """Return the tests to run on a mutant by file, as (file, ids, seconds), the likeliest first.
+
+        A file counts from the first of its tests that enters the function: what a fixture of the whole file or a cache
+        has entered, later tests have used too.
+        """
+        wanted = self._functions(mutant)
+        chosen: list[tuple[tuple[bool, float], str, list[str], float]] = []
+        name = Path(mutant.file).stem
+        for part in parts:
+            for path, tests in self.measure(part).items():
+                entering = {test for test, entry in tests.items() if wanted(entry["enters"])}
+                if not entering:
+                    continue
+                ids = sorted(tests, key=lambda test: (test not in entering, tests[test]["seconds"]))
+                near = path.endswith((f"test_{name}.py", mutant.file))
+                cost = sum(tests[test]["seconds"] for test in entering)
+                chosen.append(((not near, cost), path, ids, sum(entry["seconds"] for entry in tests.values())))
+        return [(path, ids, seconds) for _, path, ids, seconds in sorted(chosen)]
+
+    def _functions(self, mutant: Mutant) -> Callable[[list[str]], bool]:
+        if mutant.change.function:
+            name = f"{mutant.file}::{mutant.change.function}"
+            return lambda enters: any(each == name or each.startswith(name + ".") for each in enters)
+        near = {mutant.file, *importers(self.copy, mutant.file)}
+        return lambda enters: any(each.partition("::")[0] in near for each in enters)
+
+
+def importers(root: Path, file: str) -> list[str]:
+    """The modules that import a module by its own name."""
+    module = ".".join(Path(file).with_suffix("").parts)
+    found = []
+    for path in sorted((root / "alignrec_geo").rglob("*.py")):
+        text = path.read_text(encoding="utf-8")
+        package, _, stem = module.rpartition(".")
+        if f"{module} import" in text or f"import {module}" in text or f"from {package} import {stem}" in text:
+            found.append(str(path.relative_to(root)))
+    return found
