@@ -1,6 +1,8 @@
 # make quickstart   set up .venv and run the whole system once on a generated catalogue
 # make test         set up .venv and run the tests (under 10 minutes on 2 cores)
 # make test-slow    also the long checks
+# make mutation     change single tokens of the program and count which changes the tests notice (about an hour; goes on
+#                   where it was cut off; MUTATION="--only 17,45" repeats single ones)
 # make test-ext     what needs torch-sparse and torch-scatter: their backends, sampled training; in a .venv-ext of its own
 #                   (builds them: 20 minutes)
 # make bench-peers time RecBole, implicit and cornac on the same data
@@ -20,7 +22,7 @@ EXT := .venv-ext
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 EXT_PIP := $(EXT)/bin/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: bench-peers quickstart test test-slow test-ext docs lint clean
+.PHONY: bench-peers mutation quickstart test test-slow test-ext docs lint clean
 
 quickstart: $(VENV)/.installed
 	$(BIN)/alignrec-geo quickstart --out $(OUT)
@@ -35,6 +37,9 @@ test-ext: $(EXT)/.installed
 	$(EXT)/bin/python -m pytest tests/kernels/test_ext.py tests/training/test_subgraphs.py tests/models/test_on_subgraph.py \
 		tests/benchmarks/test_sampled.py
 	$(EXT)/bin/python -m pytest tests/test_docs.py -k own-loop
+
+mutation: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.mutation $(MUTATION)
 
 docs: $(VENV)/.installed-dev
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict

@@ -66,7 +66,7 @@ def find_changes(source: bytes) -> list[Change]:
 
     Example:
         >>> [(change.before, change.after) for change in find_changes(b"def f(a):\\n    return a < -2\\n")]
-        [('a < -2', 'None'), ('<', '<='), ('-', ''), ('2', '3')]
+        [('a < -2', 'None'), ('<', '<='), ('-', ''), ('2', '1'), ('2', '3')]
     """
     finder = _Finder(source)
     finder.visit(ast.parse(source))
