@@ -96,16 +96,16 @@ def test_a_single_model_has_nothing_to_be_compared_with():
 
 
 @pytest.mark.parametrize(
-    ("frame", "reference", "metric", "message"),
+    ("values", "reference", "metric", "message"),
     [
-        (table({"ours": BASE}), "theirs", METRIC, r"reference is not among the models \(got 'theirs'\).*: ours"),
-        (table({"ours": BASE}), "ours", "ndcg@7", "lack the column 'ndcg@7'"),
-        (table({"ours": np.array([[np.nan]])}), "ours", METRIC, "missing or infinite 'recall@20'"),
+        (BASE, "theirs", METRIC, r"reference is not among the models \(got 'theirs'\).*: ours"),
+        (BASE, "ours", "ndcg@7", "lack the column 'ndcg@7'"),
+        (np.array([[np.nan]]), "ours", METRIC, "missing or infinite 'recall@20'"),
     ],
 )
-def test_refusals(frame, reference, metric, message):
+def test_refusals(values, reference, metric, message):
     with pytest.raises(InputError, match=message):
-        paired_comparison(frame, reference, metric)
+        paired_comparison(table({"ours": values}), reference, metric)
 
 
 def test_models_without_a_common_user_are_refused():

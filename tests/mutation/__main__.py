@@ -4,16 +4,23 @@ import argparse
 import json
 import os
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from tests.mutation.forked import Outcome, copy_tree, run_tests, warm_up
+from tests.mutation.forked import Outcome, Runner, copy_tree, run_fresh, warm_up, with_tests
 from tests.mutation.sample import PARTS, Mutant, draw, find_again
-from tests.mutation.which_tests import WIDER, Map
+from tests.mutation.which_tests import Map, Plan, test_files
 
 ROOT = Path(__file__).resolve().parents[2]
+
+WIDER = (*PARTS, "cli", "probing", "reporting", "content")
+"""Packages whose tests are asked about mutants that the tests of their own package let live."""
+
+Record = dict[str, Any]
 
 
 def main() -> None:
@@ -24,87 +31,132 @@ def main() -> None:
     parser.add_argument("--parts", default=",".join(PARTS), help="packages to draw from")
     parser.add_argument("--only", default="", help="numbers of single mutants, run again: 17,45")
     parser.add_argument("--again", type=Path, help="run the survivors of another run's mutants.jsonl on this code")
-    parser.add_argument("--own", action="store_true", help="only the tests of the mutant's own package")
+    parser.add_argument("--own", action="store_true", help="ask only the tests of the mutant's own package")
     parser.add_argument("--out", type=Path, default=ROOT / "build" / "mutation", help="where records are kept")
     options = parser.parse_args()
 
     out: Path = options.out.resolve()
     out.mkdir(parents=True, exist_ok=True)
-    copy, scratch, store = out / "copy", out / "scratch", out / "mutants.jsonl"
-    copy_tree(ROOT, copy)
+    copy_tree(ROOT, out / "copy")
     only = {int(number) for number in options.only.split(",") if number}
-    if options.again is not None:
-        mutants = _again(options.again, only)
-    else:
-        mutants = draw(ROOT, options.count, options.seed, tuple(options.parts.split(",")))
-    records = {} if options.again is not None else read_records(store)
-    warm_up()
-    tests = Map(copy, out / "tests.json", scratch, say)
-    for mutant in mutants:
-        if only and mutant.number not in only:
-            continue
-        done = records.get(mutant.number)
-        if done is not None and _same(done, mutant) and not only and (done["status"] != "survived" or options.own):
-            continue
-        record = try_mutant(mutant, tests, copy, scratch, own=options.own)
-        records[mutant.number] = record
-        with store.open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps(record, ensure_ascii=False) + "\n")
-        say(line(record))
+    parts = tuple(options.parts.split(","))
+    mutants = _again(options.again, only) if options.again else draw(ROOT, options.count, options.seed, parts)
+    trial = Trial(out)
+    stored = trial.records()
+    for stage in ("own",) if options.own else ("own", "wider"):
+        for part in parts:
+            due = [mutant for mutant in mutants if mutant.part == part and (not only or mutant.number in only)]
+            if stage == "own" and not only:
+                due = [mutant for mutant in due if not _same(stored.get(mutant.number), mutant)]
+            elif stage == "wider":
+                records = trial.records()
+                due = [mutant for mutant in due if records[mutant.number]["status"] == "survived"]
+                due = [mutant for mutant in due if records[mutant.number]["stage"] != "wider"]
+            if due:
+                trial.run(stage, due, [part] if stage == "own" else [other for other in WIDER if other != part])
+    records = trial.records()
     summary([records[mutant.number] for mutant in mutants if mutant.number in records])
 
 
-def try_mutant(mutant: Mutant, tests: Map, copy: Path, scratch: Path, *, own: bool) -> dict[str, Any]:
-    """Run a mutant until a test notices it."""
-    started = time.monotonic()
-    stages = [("own", (mutant.part,))]
-    if not own:
-        stages.append(("wider", tuple(part for part in (*PARTS, *WIDER) if part != mutant.part)))
-    plan = [(stage, tests.order(mutant, parts)) for stage, parts in stages[:1]]
+class Trial:
+    """Runs tests on mutants and keeps the records.
+
+    Args:
+        out: folder with the copied tree, the records and the map of tests.
+    """
+
+    def __init__(self, out: Path) -> None:
+        self.copy, self.scratch, self.store = out / "copy", out / "scratch", out / "mutants.jsonl"
+        self.stdout = os.dup(1)
+        self.tests = Map(self.copy, out / "tests.json", self.say)
+        warm_up()
+
+    def run(self, stage: str, mutants: list[Mutant], parts: list[str]) -> None:
+        """Ask the tests of some packages about mutants."""
+        files = [file for part in parts for file in test_files(self.copy, part)]
+
+        def inside(runner: Runner) -> None:
+            self.tests.measure(runner, files)
+            for mutant in mutants:
+                if mutant.change.function and "/triton/" not in mutant.file:
+                    path = self.copy / mutant.file
+
+                    def ask(plan: Plan, cpu: float, wall: float, path: Path = path) -> Outcome:
+                        return runner.run([name for _, ids, _ in plan for name in ids], cpu, wall, changed=path)
+
+                    self.one(stage, mutant, files, ask, fresh=False)
+
+        trouble = with_tests(self.copy, files, self.scratch, inside)
+        if trouble is not None:
+            raise SystemExit(f"the tests cannot be collected: {trouble}; see {self.scratch / 'output.txt'}")
+        self.tests.read()
+        for mutant in mutants:
+            if not mutant.change.function or "/triton/" in mutant.file:
+
+                def ask(plan: Plan, cpu: float, wall: float) -> Outcome:
+                    paths, ids = [path for path, _, _ in plan], [name for _, ids, _ in plan for name in ids]
+                    return run_fresh(self.copy, paths, ids, self.scratch / "fresh", cpu, wall)
+
+                self.one(stage, mutant, files, ask, fresh=True)
+
+    def one(
+        self,
+        stage: str,
+        mutant: Mutant,
+        files: list[str],
+        ask: Callable[[Plan, float, float], Outcome],
+        fresh: bool,
+    ) -> None:
+        """Run one mutant until a test notices it, and keep the record."""
+        started, outcome, ran = time.monotonic(), Outcome("passed"), 0
+        plan = self.tests.plan(mutant, files)
+        with mutated(self.copy, mutant):
+            for group in groups(plan) if fresh else [plan]:
+                cost = sum(seconds for _, _, seconds in group)
+                ran += sum(len(ids) for _, ids, _ in group)
+                outcome = ask(group, 30 + 4 * cost, 200 + 10 * cost)
+                if outcome.status != "passed":
+                    break
+        record = mutant.record() | {
+            "status": {"passed": "survived", "failed": "noticed"}.get(outcome.status, outcome.status),
+            "stage": stage,
+            "test": outcome.noticed,
+            "tests": ran,
+            "seconds": round(time.monotonic() - started, 1),
+        }
+        with self.store.open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps(record, ensure_ascii=False) + "\n")
+        self.say(line(record))
+
+    def records(self) -> dict[int, Record]:
+        """The last record of every mutant."""
+        return read_records(self.store)
+
+    def say(self, text: str) -> None:
+        """Print at once, past what captures the output of tests."""
+        os.write(self.stdout, (text + "\n").encode())
+
+
+@contextmanager
+def mutated(copy: Path, mutant: Mutant) -> Iterator[None]:
+    """Change the file of a mutant for a while; its time changes too, by which compiled files go."""
     path = copy / mutant.file
     source, times = path.read_bytes(), path.stat()
-    outcome, by, ran = Outcome("passed"), None, 0
     try:
         path.write_bytes(mutant.change.apply(source))
-        os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns + 10**13))  # compiled files go by the time
-        for stage, parts in stages:
-            if stage == "wider":
-                path.write_bytes(source)
-                os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
-                plan.append((stage, tests.order(mutant, parts)))  # may have to measure unchanged code
-                path.write_bytes(mutant.change.apply(source))
-                os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns + 10**13))
-            for group in groups(plan[-1][1]):
-                cost = sum(seconds for _, _, seconds in group)
-                wanted = [test for _, ids, _ in group for test in ids]
-                ran += len(wanted)
-                outcome = run_tests(
-                    copy,
-                    [file for file, _, _ in group],
-                    wanted,
-                    scratch=scratch,
-                    cpu=40 + 4 * cost,
-                    wall=180 + 15 * cost,
-                )
-                if outcome.status != "passed":
-                    by = stage
-                    break
-            if by is not None:
-                break
+        os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns + 10**13))
+        yield
     finally:
         path.write_bytes(source)
         os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
-    status = "survived" if by is None else {"failed": "noticed"}.get(outcome.status, outcome.status)
-    seconds = round(time.monotonic() - started, 1)
-    return mutant.record() | {"status": status, "stage": by, "test": outcome.noticed, "tests": ran, "seconds": seconds}
 
 
-def groups(files: list[tuple[str, list[str], float]]) -> list[list[tuple[str, list[str], float]]]:
-    """Split test files into runs of about ten seconds: a start takes one."""
-    made: list[list[tuple[str, list[str], float]]] = []
+def groups(plan: Plan) -> list[Plan]:
+    """Split test files into runs of about ten seconds, the first file alone: a start takes one or two."""
+    made: list[Plan] = []
     cost = 0.0
-    for file in files:
-        if not made or len(made) == 1 or cost + file[2] > 10:
+    for file in plan:
+        if len(made) < 2 or cost + file[2] > 10:
             made.append([])
             cost = 0.0
         made[-1].append(file)
@@ -112,47 +164,41 @@ def groups(files: list[tuple[str, list[str], float]]) -> list[list[tuple[str, li
     return made
 
 
-def read_records(store: Path) -> dict[int, dict[str, Any]]:
-    """The last record of every mutant."""
+def read_records(store: Path) -> dict[int, Record]:
+    """The last record of every mutant in a file."""
     if not store.exists():
         return {}
     rows = [json.loads(row) for row in store.read_text(encoding="utf-8").splitlines()]
     return {row["number"]: row for row in rows}
 
 
-def line(record: dict[str, Any]) -> str:
+def line(record: Record) -> str:
     """One mutant in one line."""
     before, after = (" ".join(record[side].split()) for side in ("before", "after"))
     place = f"{record['file']}:{record['line']}"
-    by = record["test"] or ""
     change = f"{before[:60]!r} -> {after[:60]!r}"
+    by = record["test"] or f"{record['tests']} tests"
     return f"{record['number']:4} {record['status']:8} {place}  {change}  {by} ({record['seconds']} s)"
 
 
-def summary(records: list[dict[str, Any]]) -> None:
+def summary(records: list[Record]) -> None:
     """Print how many were noticed, by package, and those that were not."""
     print()
     for part in [*PARTS, "all"]:
         of = [row for row in records if part in ("all", Path(row["file"]).parts[1])]
-        own, noticed = (
-            sum(row["status"] != "survived" and (row["stage"] == "own" or not only) for row in of)
-            for only in (True, False)
-        )
+        noticed = [row for row in of if row["status"] != "survived"]
+        own = sum(row["stage"] == "own" for row in noticed)
         if of:
-            print(f"{part:12} {noticed} of {len(of)} noticed, {own} by the tests of its own package")
+            print(f"{part:12} {len(noticed)} of {len(of)} noticed, {own} by the tests of its own package")
     for record in records:
         if record["status"] == "survived":
             print(line(record))
             print(f"       {record['text']}")
 
 
-def say(text: str) -> None:
-    """Print at once."""
-    print(text, flush=True)
-
-
-def _same(record: dict[str, Any], mutant: Mutant) -> bool:
-    return (record["file"], record["text"], record["before"], record["after"]) == mutant.key
+def _same(record: Record | None, mutant: Mutant) -> bool:
+    """Whether a record is of this mutant."""
+    return record is not None and (record["file"], record["text"], record["before"], record["after"]) == mutant.key
 
 
 def _again(stored: Path, only: set[int]) -> list[Mutant]:
@@ -160,7 +206,7 @@ def _again(stored: Path, only: set[int]) -> list[Mutant]:
     found = find_again(ROOT, rows)
     for row in rows:
         if row["number"] not in found:
-            say(f"gone: {line(row)}")
+            print(f"gone: {line(row)}")
     return list(found.values())
 
 

@@ -1,6 +1,7 @@
-"""Tests in a fork of this process, which has imported everything but the program."""
+"""Tests in forks of a process that has imported everything, collected them, and run none."""
 
 import contextlib
+import gc
 import importlib
 import json
 import os
@@ -10,9 +11,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from types import CodeType, FunctionType
 from typing import Any
 
 import coverage
@@ -25,6 +27,11 @@ WARM = (
     "safetensors.torch", "typer", "rich.console", "yaml", "pyarrow", "matplotlib", "sklearn", "pandas",
 )  # fmt: skip
 """What tests import besides the program, and what takes long to import."""
+
+THREADS = Path("/proc/self/task")
+
+MEMORY = 12 << 30
+"""Bytes of address space that tests may take."""
 
 
 @dataclass
@@ -47,10 +54,8 @@ class Outcome:
 def warm_up() -> None:
     """Import what the forks share."""
     for name in WARM:
-        try:
+        with contextlib.suppress(ImportError):
             importlib.import_module(name)
-        except ImportError:
-            continue
     import torch
 
     torch.set_num_threads(1)
@@ -59,157 +64,249 @@ def warm_up() -> None:
 def copy_tree(root: Path, to: Path) -> None:
     """Copy the working tree: what git tracks, and what it does not ignore."""
     shutil.rmtree(to, ignore_errors=True)
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=root,
-        capture_output=True,
-        check=True,
-    )
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(command, cwd=root, capture_output=True, check=True)
     for name in filter(None, listed.stdout.decode().split("\0")):
         if (root / name).is_file():
             (to / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(root / name, to / name)
 
 
-class _Watch:
-    """The plugin that selects tests, and tells what became of them."""
-
-    def __init__(self, wanted: Sequence[str] | None, tell: Any, cov: coverage.Coverage | None) -> None:
-        self.order = None if wanted is None else {name: index for index, name in enumerate(wanted)}
-        self.tell, self.cov = tell, cov
-
-    @pytest.hookimpl(trylast=True)
-    def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
-        if self.order is not None:
-            items[:] = sorted(
-                (item for item in items if item.nodeid in self.order), key=lambda item: self.order[item.nodeid]
-            )
-
-    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        if report.failed:
-            self.tell({"failed": f"collection of {report.nodeid}"})
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_setup(self, item: pytest.Item) -> None:
-        if self.cov is not None:
-            self.cov.switch_context(item.nodeid)
-
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        if report.failed:
-            self.tell({"failed": report.nodeid})
-        elif report.when == "call" and report.passed:
-            self.tell({"passed": report.nodeid, "seconds": round(report.duration, 3)})
-
-
-def run_tests(
-    copy: Path,
-    paths: Iterable[str],
-    wanted: Sequence[str] | None = None,
-    *,
-    scratch: Path,
-    cpu: float = 600.0,
-    wall: float = 1200.0,
-    trace: bool = False,
-) -> Outcome:
-    """Run tests of a copy in a fork, until the first failure (with ``trace``: all).
-
-    Args:
-        copy: the copied tree.
-        paths: test files, or modules with doctests.
-        wanted: ids of the tests to run, in this order; ``None`` runs all.
-        scratch: folder for what the tests write; emptied before.
-        cpu: seconds of processor time after which the fork is ended.
-        wall: seconds after which it is ended, whatever it does.
-        trace: note which functions each test enters.
-    """
-    shutil.rmtree(scratch, ignore_errors=True)
-    scratch.mkdir(parents=True)
-    events = scratch / "events.jsonl"
+def in_fork(work: Callable[[], None], wall: float) -> int | None:
+    """Run something in a fork that leads a process group; return its wait status, ``None`` if it took too long."""
     child = os.fork()
     if child == 0:
-        code = 70
         try:
-            code = _child(copy, list(paths), wanted, scratch, events, cpu, trace)
-        finally:
-            os._exit(code)
+            os.setsid()
+            work()
+        except BaseException as error:
+            print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
+            os._exit(70)
+        os._exit(0)
     status, ended = 0, False
     deadline = time.monotonic() + wall
     while not ended and time.monotonic() < deadline:
         pid, status = os.waitpid(child, os.WNOHANG)
         ended = pid != 0
         if not ended:
-            time.sleep(0.02)
+            time.sleep(0.01)
     with contextlib.suppress(ProcessLookupError):
-        os.killpg(child, signal.SIGKILL)  # the group that the fork made, with what its tests have started
+        os.killpg(child, signal.SIGKILL)  # the fork's own group, with what its tests have started
     if not ended:
         os.waitpid(child, 0)
-    return _outcome(events, status if ended else signal.SIGXCPU)
+    return status if ended else None
 
 
-def _child(
-    copy: Path, paths: list[str], wanted: Sequence[str] | None, scratch: Path, events: Path, cpu: float, trace: bool
-) -> int:
-    os.setsid()
-    resource.setrlimit(resource.RLIMIT_CPU, (int(cpu) + 1, int(cpu) + 5))
-    resource.setrlimit(resource.RLIMIT_AS, (12 << 30, 12 << 30))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    with (scratch / "output.txt").open("w") as output:
-        os.dup2(output.fileno(), 1)
-        os.dup2(output.fileno(), 2)
-    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+class Runner:
+    """Runs collected tests, each time in a fork.
+
+    Args:
+        items: the collected tests.
+        copy: the tree they are in.
+        scratch: folder for what they write.
+    """
+
+    def __init__(self, items: Sequence[pytest.Item], copy: Path, scratch: Path) -> None:
+        self.items = {item.nodeid: item for item in items}
+        self.copy, self.events = copy, scratch / "events.jsonl"
+        self.cov: coverage.Coverage | None = None
+        self.tell: Callable[[dict[str, Any]], None] = lambda event: None
+        self.failed = False
+
+    def run(
+        self, ids: Sequence[str], cpu: float, wall: float, changed: Path | None = None, trace: bool = False
+    ) -> Outcome:
+        """Run tests until the first failure; with ``trace`` run all.
+
+        Args:
+            ids: what to run, in this order.
+            cpu: seconds of processor time after which the fork is ended.
+            wall: seconds after which it is ended, whatever it does.
+            changed: a file that has changed since it was imported; its functions are replaced.
+            trace: note which functions each test enters.
+        """
+        self.events.unlink(missing_ok=True)
+        status = in_fork(
+            lambda: self._work([self.items[name] for name in ids if name in self.items], cpu, changed, trace), wall
+        )
+        return outcome_of(self.events, status)
+
+    def _work(self, items: list[pytest.Item], cpu: float, changed: Path | None, trace: bool) -> None:
+        resource.setrlimit(resource.RLIMIT_CPU, (int(cpu) + 1, int(cpu) + 5))
+        with self.events.open("w") as stream:
+
+            def tell(event: dict[str, Any]) -> None:
+                stream.write(json.dumps(event) + "\n")
+                stream.flush()
+
+            self.tell = tell
+            if changed is not None:
+                replace_functions(changed)
+            if trace:
+                self.cov = coverage.Coverage(
+                    data_file=None, config_file=False, source=[str(self.copy / "alignrec_geo")], messages=False
+                )
+                self.cov.start()
+            for item, following in zip(items, [*items[1:], None], strict=True):
+                if self.cov is not None:
+                    self.cov.switch_context(item.nodeid)
+                item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+                if self.failed and not trace:
+                    break
+            if self.cov is not None:
+                self.cov.stop()
+                tell({"reached": _functions_by_test(self.cov, self.copy)})
+            tell({"ended": True})
+
+    def saw(self, report: pytest.TestReport) -> None:
+        """Take note of what became of a test."""
+        if report.failed:
+            self.failed = True
+            self.tell({"failed": report.nodeid})
+        elif report.when == "call" and report.passed:
+            self.tell({"passed": report.nodeid, "seconds": round(report.duration, 3)})
+
+
+class _Session:
+    """The plugin that hands collected tests to the work instead of running them."""
+
+    def __init__(self, copy: Path, scratch: Path, work: Callable[[Runner], None]) -> None:
+        self.copy, self.scratch, self.work = copy, scratch, work
+        self.runner: Runner | None = None
+        self.trouble: str | None = None
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if report.failed:
+            self.trouble = f"collection of {report.nodeid}"
+        elif self.trouble is None and any(task.read_text() == "polars-0\n" for task in THREADS.glob("*/comm")):
+            self.trouble = f"{report.nodeid} makes polars start its threads when it is imported, which no fork survives"
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool | None:
+        if self.trouble is not None:
+            return None
+        self.runner = Runner(session.items, self.copy, self.scratch)
+        self.work(self.runner)
+        return True
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if self.runner is not None:
+            self.runner.saw(report)
+
+
+def with_tests(
+    copy: Path,
+    paths: Sequence[str],
+    scratch: Path,
+    work: Callable[[Runner], None],
+    cpu: float | None = None,
+    wall: float = 1e9,
+) -> str | None:
+    """Collect tests of a copy in a fork and hand them to ``work`` there; return why that was not possible.
+
+    Args:
+        copy: the copied tree.
+        paths: test files, and modules with doctests.
+        scratch: folder for what the tests write; emptied before.
+        work: what to do with the tests, in the fork.
+        cpu: seconds of processor time for the collection; ``None`` sets no limit.
+        wall: seconds for all of it.
+    """
+    shutil.rmtree(scratch, ignore_errors=True)
     home = scratch / "home"
-    home.mkdir()
-    os.environ |= {"PYTHONPATH": str(copy), "HOME": str(home), "TMPDIR": str(home), "XDG_CACHE_HOME": str(home)}
-    os.environ |= {"OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
-    sys.dont_write_bytecode = not trace
-    os.chdir(copy)
-    sys.path[:] = [str(copy), *(path for path in sys.path if not Path(path, "alignrec_geo").is_dir())]
-    for name in [name for name in sys.modules if name == "tests" or name.startswith("tests.")]:
-        del sys.modules[name]
-    assert not any(name == "alignrec_geo" or name.startswith("alignrec_geo.") for name in sys.modules)
-    sys.argv = ["pytest"]
-    from hypothesis import Phase, settings
+    home.mkdir(parents=True)
+    answer = scratch / "trouble.txt"
 
-    settings.register_profile("mutation", phases=[Phase.explicit, Phase.generate], database=None, derandomize=True)
-    settings.load_profile("mutation")
-    cov = None
-    if trace:
-        cov = coverage.Coverage(data_file=None, config_file=False, source=[str(copy / "alignrec_geo")])
-        cov.start()
-    with events.open("w") as stream:
+    def collect() -> None:
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        if cpu is not None:
+            resource.setrlimit(resource.RLIMIT_CPU, (int(cpu) + 1, int(cpu) + 5))
+        with (scratch / "output.txt").open("w") as output:
+            os.dup2(output.fileno(), 1)
+            os.dup2(output.fileno(), 2)
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        os.environ |= {"PYTHONPATH": str(copy), "HOME": str(home), "TMPDIR": str(home), "XDG_CACHE_HOME": str(home)}
+        os.environ |= {"OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+        sys.dont_write_bytecode = True
+        os.chdir(copy)
+        sys.path[:] = [str(copy), *(path for path in sys.path if not Path(path, "alignrec_geo").is_dir())]
+        for name in [name for name in sys.modules if name == "tests" or name.startswith("tests.")]:
+            del sys.modules[name]
+        assert not any(name == "alignrec_geo" or name.startswith("alignrec_geo.") for name in sys.modules)
+        sys.argv = ["pytest"]
+        from hypothesis import Phase, settings
 
-        def tell(event: dict[str, Any]) -> None:
-            stream.write(json.dumps(event) + "\n")
-            stream.flush()
-
+        settings.register_profile("mutation", phases=[Phase.explicit, Phase.generate], database=None, derandomize=True)
+        settings.load_profile("mutation")
+        plugin = _Session(copy, scratch, work)
         options = ["-q", "-p", "no:cacheprovider", f"--basetemp={scratch / 'tmp'}", f"--rootdir={copy}"]
-        options += [] if trace else ["-x"]
-        code = pytest.main([*options, *paths], plugins=[_Watch(wanted, tell, cov)])
-        if cov is not None:
-            cov.stop()
-            tell({"reached": _functions_by_test(cov, copy)})
-    return int(code)
+        code = pytest.main([*options, *paths], plugins=[plugin])
+        if plugin.runner is None:
+            answer.write_text(plugin.trouble or f"pytest ended with {int(code)}")
+
+    status = in_fork(collect, wall)
+    if answer.exists():
+        return answer.read_text()
+    if status is None:
+        return "collection took too long"
+    return None if status == 0 else f"collection ended with status {status}"
 
 
-def _outcome(events: Path, status: int) -> Outcome:
-    outcome = Outcome("passed")
-    told = [json.loads(line) for line in events.read_text().splitlines()] if events.exists() else []
-    for event in told:
+def run_fresh(copy: Path, paths: Sequence[str], ids: Sequence[str], scratch: Path, cpu: float, wall: float) -> Outcome:
+    """Run tests in a fork that has not imported the program yet, as changes outside of functions need it."""
+    stored = scratch / "outcome.json"
+
+    def work(runner: Runner) -> None:
+        stored.write_text(json.dumps(asdict(runner.run(ids, cpu, wall))))
+
+    trouble = with_tests(copy, paths, scratch, work, cpu=60, wall=wall + 60)
+    return Outcome("failed", trouble) if trouble is not None else Outcome(**json.loads(stored.read_text()))
+
+
+def outcome_of(events: Path, status: int | None) -> Outcome:
+    """Read what a fork told."""
+    outcome, ended = Outcome("passed"), False
+    for event in [json.loads(line) for line in events.read_text().splitlines()] if events.exists() else []:
         if "passed" in event:
             outcome.passed[event["passed"]] = event["seconds"]
         elif "failed" in event:
             outcome.noticed = outcome.noticed or event["failed"]
-        else:
+        elif "reached" in event:
             outcome.reached = event["reached"]
+        else:
+            ended = True
     if outcome.noticed is not None:
         outcome.status = "failed"
-    elif os.WIFSIGNALED(status) and os.WTERMSIG(status) in (signal.SIGXCPU, signal.SIGKILL):
+    elif status is None or (os.WIFSIGNALED(status) and os.WTERMSIG(status) in (signal.SIGXCPU, signal.SIGKILL)):
         outcome.status = "timeout"
-    elif os.WIFSIGNALED(status):
+    elif not ended:
         outcome.status = "crashed"
-    elif os.WEXITSTATUS(status) not in (0, 5):
-        outcome.status, outcome.noticed = "failed", f"pytest ended with {os.WEXITSTATUS(status)}"
     return outcome
+
+
+def replace_functions(path: Path) -> None:
+    """Give the imported functions of a file the code that the file has now."""
+    now: dict[str, list[CodeType]] = {}
+
+    def collect(code: CodeType) -> None:
+        for constant in code.co_consts:
+            if isinstance(constant, CodeType):
+                now.setdefault(constant.co_qualname, []).append(constant)
+                collect(constant)
+
+    collect(compile(path.read_bytes(), str(path), "exec", dont_inherit=True))
+    found: dict[str, list[FunctionType]] = {}
+    for function in [thing for thing in gc.get_objects() if isinstance(thing, FunctionType)]:
+        if function.__code__.co_filename == str(path):
+            found.setdefault(function.__code__.co_qualname, []).append(function)
+    for name, functions in found.items():
+        lines = sorted({function.__code__.co_firstlineno for function in functions})
+        if len(lines) == len(now.get(name, [])):  # several of one name: in the file's order
+            for function in functions:
+                code = now[name][lines.index(function.__code__.co_firstlineno)]
+                if code.co_freevars == function.__code__.co_freevars:
+                    function.__code__ = code
 
 
 def _functions_by_test(cov: coverage.Coverage, copy: Path) -> dict[str, list[str]]:
