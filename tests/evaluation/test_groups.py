@@ -61,6 +61,19 @@ def test_by_hand():
     assert got["items"]["cold"]["recall@1"] == 1.0
 
 
+def test_users_are_grouped_by_their_number_of_training_items():
+    lengths = [1, 2, 3, 4, 5, 9, 10, 19, 20, 30]
+    rows = [(user, item, 0) for user, length in enumerate(lengths) for item in range(length)]
+    rows += [(user, 30, 2) for user in range(len(lengths))]
+    user, item, split = np.array(rows).T
+    pairs = Interactions(user, item, split.astype(np.int8), n_users=len(lengths), n_items=31)
+    tables = Embeddings(torch.ones(len(lengths), 1), torch.arange(31).float()[:, None])
+    got = group_metrics(tables, pairs, Split.TEST)["users"]
+    assert {name: row["users"] for name, row in got.items()} == {"1-2": 2, "3-4": 2, "5-9": 2, "10-19": 2, "20+": 2}
+    assert set(got["1-2"]) == {"users", "recall@20", "ndcg@20"}
+    assert all(row["recall@20"] == 1.0 for row in got.values())
+
+
 @pytest.mark.parametrize("protocol", list(Protocol))
 @pytest.mark.parametrize("split", [Split.VALIDATION, Split.TEST])
 def test_groups_add_up_to_the_whole(protocol, split):

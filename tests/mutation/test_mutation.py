@@ -1,12 +1,12 @@
 """The mutation sample itself: what is changed, what is left alone, what is drawn, and that a fork tells the truth."""
 
-import json
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests.mutation.__main__ import read_records
 from tests.mutation.functions import functions_at
 from tests.mutation.mutants import find_changes
 from tests.mutation.sample import draw, find_again
@@ -72,28 +72,30 @@ def test_a_change_is_where_it_says():
 
 @pytest.fixture
 def project(tmp_path):
-    """A project whose one test notices one of two changes."""
-    (tmp_path / "alignrec_geo" / "nn").mkdir(parents=True)
-    (tmp_path / "tests" / "nn").mkdir(parents=True)
-    (tmp_path / "alignrec_geo" / "nn" / "size.py").write_text(
-        "def twice(a):\n    return a + a\n\n\ndef half(a):\n    unused = a + 1\n    return a\n"
+    """A project whose tests notice some changes and not others."""
+    copy = tmp_path / "copy"
+    (copy / "alignrec_geo" / "nn").mkdir(parents=True)
+    (copy / "tests" / "nn").mkdir(parents=True)
+    (copy / "alignrec_geo" / "nn" / "size.py").write_text(
+        "FIVE = 5\n\n\ndef twice(a):\n    return a + a\n\n\ndef half(a):\n    unused = a + 1\n    return a\n"
     )
-    (tmp_path / "alignrec_geo" / "__init__.py").touch()
-    (tmp_path / "tests" / "nn" / "test_size.py").write_text(
-        "from alignrec_geo.nn.size import half, twice\n\n\n"
-        "def test_half():\n    half(1)\n\n\n"
-        "def test_twice():\n    assert twice(2) == 4\n"
+    (copy / "alignrec_geo" / "__init__.py").touch()
+    (copy / "tests" / "nn" / "test_size.py").write_text(
+        "from alignrec_geo.nn import size\n\n\n"
+        "def test_half():\n    size.half(1)\n\n\n"
+        "def test_twice():\n    assert size.twice(2) == 4\n\n\n"
+        "def test_five():\n    assert size.half(size.FIVE) == 5\n"
     )
     return tmp_path
 
 
 def test_the_sample_is_drawn_by_its_seed_and_found_again_in_moved_code(project):
-    first, second = (draw(project, 4, seed=0, parts=("nn",)) for _ in range(2))
+    first, second = (draw(project / "copy", 4, seed=0, parts=("nn",)) for _ in range(2))
     assert first == second
     assert len({mutant.change.line for mutant in first}) == len(first)
-    path = project / "alignrec_geo" / "nn" / "size.py"
+    path = project / "copy" / "alignrec_geo" / "nn" / "size.py"
     path.write_text("# moved\n" + path.read_text().replace("unused = a + 1", "unused = 1"))
-    again = find_again(project, [mutant.record() for mutant in first])
+    again = find_again(project / "copy", [mutant.record() for mutant in first])
     assert {number: mutant.change.line for number, mutant in again.items()} == {
         mutant.number: mutant.change.line + 1 for mutant in first if "unused" not in mutant.text
     }
@@ -104,21 +106,26 @@ def test_what_a_test_notices_and_what_none_does(project):
 import json, sys
 sys.path.insert(0, {str(ROOT)!r})
 from pathlib import Path
-from tests.mutation.__main__ import try_mutant
+from tests.mutation import forked
+forked.WARM = ()
+from tests.mutation.__main__ import Trial
 from tests.mutation.mutants import find_changes
 from tests.mutation.sample import make
-from tests.mutation.which_tests import Map
-copy = Path({str(project)!r})
-path = copy / "alignrec_geo/nn/size.py"
-tests = Map(copy, copy / "tests.json", copy / "scratch", lambda text: None)
-for change in find_changes(path.read_bytes()):
-    if change.before == "+":
-        print(json.dumps(try_mutant(make(1, copy, path, change), tests, copy, copy / "scratch", own=True)))
+out = Path({str(project)!r})
+path = out / "copy/alignrec_geo/nn/size.py"
+changes = [change for change in find_changes(path.read_bytes()) if change.before in ("+", "5")]
+trial = Trial(out)
+trial.run("own", [make(number, out / "copy", path, change) for number, change in enumerate(changes)], ["nn"])
 """
+    before = (project / "copy" / "alignrec_geo" / "nn" / "size.py").read_text()
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=project, timeout=300)
-    assert done.returncode == 0, done.stderr
-    twice, half = (json.loads(row) for row in done.stdout.splitlines())
-    assert (twice["status"], twice["test"]) == ("noticed", "tests/nn/test_size.py::test_twice")
-    assert (half["status"], half["test"], half["tests"]) == ("survived", None, 2)
-    assert "a + a" in (project / "alignrec_geo" / "nn" / "size.py").read_text()
-    assert json.loads((project / "tests.json").read_text())
+    assert done.returncode == 0, done.stdout + done.stderr
+    records = read_records(project / "mutants.jsonl")
+    got = {(row["text"], row["after"]): (row["status"], row["test"], row["tests"]) for row in records.values()}
+    assert got == {
+        ("return a + a", "-"): ("noticed", "tests/nn/test_size.py::test_twice", 3),
+        ("unused = a + 1", "-"): ("survived", None, 3),
+        ("FIVE = 5", "6"): ("noticed", "tests/nn/test_size.py::test_five", 3),
+        ("FIVE = 5", "4"): ("noticed", "tests/nn/test_size.py::test_five", 3),
+    }
+    assert (project / "copy" / "alignrec_geo" / "nn" / "size.py").read_text() == before

@@ -82,6 +82,14 @@ def test_text_and_terms_are_the_same():
     assert describe_losses(parse_losses("bpr + sampled_softmax")) == "bpr(1) + sampled_softmax(1, 0.2)"
 
 
+def test_terms_without_numbers_have_those_of_their_papers():
+    got = describe_losses(parse_losses("bpr+l2+uia+cca+reg+sampled_softmax+directau+symmetric_infonce"))
+    assert got == (
+        "bpr(1) + l2(0.0001) + uia(0.1) + cca(0.01, 0.2) + reg(0.1) + sampled_softmax(1, 0.2) + directau(1, 1) + "
+        "symmetric_infonce(0.01, 0.2)"
+    )
+
+
 def margin(rows, batch):
     """A reader's own."""
     return (1.0 - (rows.fused.user * (rows.fused.positive - rows.fused.negative)).sum(dim=1)).clamp(min=0).mean()
