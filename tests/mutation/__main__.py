@@ -111,7 +111,7 @@ class Trial:
         started, outcome, ran = time.monotonic(), Outcome("passed"), 0
         plan = self.tests.plan(mutant, files)
         with mutated(self.copy, mutant):
-            for group in groups(plan) if fresh else [plan]:
+            for group in groups(plan) if fresh else [plan] if plan else []:
                 cost = sum(seconds for _, _, seconds in group)
                 ran += sum(len(ids) for _, ids, _ in group)
                 outcome = ask(group, 30 + 4 * cost, 200 + 10 * cost)
