@@ -1,6 +1,9 @@
 """JSON lines as columns: nested fields by dotted path, one object a line, ragged objects allowed."""
 
+import codecs
 import json
+import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -9,6 +12,10 @@ import polars as pl
 
 from alignrec_geo.dataset.interactions import Int64
 from alignrec_geo.errors import InputError
+from alignrec_geo.limits import limit, over_limit
+from alignrec_geo.reading import first_line
+
+UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 def json_columns(
@@ -38,6 +45,10 @@ def json_columns(
     fields: dict[str, None] = {}
     numbers: list[int] = []
     for number, line in enumerate(lines, start=1):
+        if number == 1:
+            if line.startswith(UTF16_MARKS):
+                raise InputError(f"{label}: is UTF-16 text; save it as UTF-8")
+            line = line.removeprefix(codecs.BOM_UTF8)
         if not line.strip():
             continue
         record = _object(line, number, label)
@@ -72,18 +83,25 @@ def reach(record: Mapping[str, Any], path: str) -> Any:
 
 
 def json_series(name: str, values: list[Any]) -> pl.Series:
-    """One column from values of any JSON type: numbers, truths or lists where all are, otherwise text."""
+    """One column from values of any JSON type: numbers, truths or lists where all are, otherwise text.
+
+    Whole numbers that a float would round stay exact, as text if need be.
+    """
     kinds = {type(value) for value in values if value is not None}
     if kinds and kinds <= {int, float}:
-        in_range = all(isinstance(v, float) or abs(v) < 2**63 for v in values if v is not None)
-        if in_range:
-            return pl.Series(name, values, dtype=pl.Int64 if kinds == {int} else pl.Float64)
+        whole = [value for value in values if isinstance(value, int)]
+        largest = max(map(abs, whole), default=0)
+        if kinds == {int} and largest < 2**63:
+            return pl.Series(name, values, dtype=pl.Int64)
+        if float in kinds and largest <= 2**53:
+            return pl.Series(name, values, dtype=pl.Float64)
     if kinds == {bool}:
         return pl.Series(name, values, dtype=pl.Boolean)
     if kinds == {list}:
         numeric = all(type(part) in (int, float) for value in values if value is not None for part in value)
         inner = pl.Float64() if numeric else pl.String()
-        rows = values if numeric else [None if v is None else [_text(part) for part in v] for v in values]
+        as_text = [None if v is None else [_text(part) for part in v] for v in values]
+        rows = [None if v is None else [float(part) for part in v] for v in values] if numeric else as_text
         return pl.Series(name, rows, dtype=pl.List(inner))
     return pl.Series(name, [_text(value) for value in values], dtype=pl.String)
 
@@ -93,17 +111,64 @@ def _text(value: Any) -> str | None:
         return value
     if isinstance(value, list):
         return ", ".join(str(_text(part)) for part in value if part is not None)
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else str(value)
+    if isinstance(value, float):
+        return None if math.isnan(value) else str(value)
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _object(line: bytes, number: int, label: str) -> dict[str, Any]:
+    """One line as an object.
+
+    Raises:
+        InputError: it is none, names a field twice, is nested deeper than the limit ``json_depth``, or holds half a
+            character.
+    """
+    where = f"{label}: line {number}"
+    _check_depth(line, where)
     try:
-        record = json.loads(line)
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{label}: line {number} is not JSON ({error}); one object a line is needed") from None
+        record = _DECODER.decode(line.decode())
+        if b"\\ud" in line.lower():
+            json.dumps(record, ensure_ascii=False).encode()
+    except UnicodeDecodeError:
+        raise InputError(f"{where} is not UTF-8 text") from None
+    except UnicodeEncodeError:
+        raise InputError(f"{where} holds half of a character (a surrogate without its partner)") from None
+    except InputError as error:
+        raise InputError(f"{where} {error}") from None
+    except json.JSONDecodeError as error:
+        raise InputError(f"{where} is not JSON ({error}); one object a line is needed") from None
+    except ValueError as error:  # whole numbers of thousands of digits
+        raise InputError(f"{where} is not JSON that can be read ({first_line(error)})") from None
     if not isinstance(record, dict):
-        raise InputError(f"{label}: line {number} is not a JSON object; one object a line is needed")
+        raise InputError(f"{where} is not a JSON object; one object a line is needed")
     return record
+
+
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    record = dict(pairs)
+    if len(record) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise InputError(f"names the field '{next(name for name in names if names.count(name) > 1)}' twice")
+    return record
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_without_repeats)
+
+
+def _check_depth(line: bytes, where: str) -> None:
+    most = limit("json_depth")
+    if line.count(b"[") + line.count(b"{") <= most:
+        return
+    depth = deepest = 0
+    for mark in _MARKS.findall(_STRINGS.sub(b"", line)):
+        depth += 1 if mark in b"[{" else -1
+        deepest = max(deepest, depth)
+    if deepest > most:
+        raise over_limit(where, f"is nested {deepest} deep", "json_depth")
+
+
+_STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"')
+_MARKS = re.compile(rb"[\[\]{}]")
 
 
 def _paths(record: Mapping[str, Any], before: str = "") -> list[str]:

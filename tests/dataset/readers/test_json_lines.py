@@ -47,3 +47,42 @@ def test_columns_get_the_type_that_holds_all_values(
     series = json_series("x", values)
     assert series.dtype == kind
     assert series.to_list() == wanted
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (b'{"a":' + b"[" * 5000 + b"]" * 5000 + b"}", "is nested 5001 deep; the limit is 100 .*json_depth"),
+        (b'{"a": 1, "a": 2}', "names the field 'a' twice"),
+        (b'{"a": {"b": 1, "b": 2}}', "names the field 'b' twice"),
+        (b'{"a": ' + b"1" * 5000 + b"}", "is not JSON that can be read"),
+        (b'{"a": "\\ud800"}', "holds half of a character"),
+        (b'{"a": "\xff"}', "is not UTF-8 text"),
+        (b'{"a": 1} {"a": 2}', "is not JSON"),
+        (b"null", "is not a JSON object"),
+        ('{"a": 1}'.encode("utf-16"), "is not"),
+    ],
+)
+def test_lines_that_cannot_be_read_are_named(line: bytes, message: str) -> None:
+    with pytest.raises(InputError, match=f"^t: line 2:? {message}") as caught:
+        json_columns([b'{"a": 1}\n', line + b"\n"], "t")
+    assert "\n" not in str(caught.value)
+
+
+def test_the_limit_of_nesting_can_be_raised(monkeypatch: pytest.MonkeyPatch) -> None:
+    line = b'{"a":' + b"[" * 150 + b"]" * 150 + b"}"
+    monkeypatch.setenv("ALIGNREC_LIMITS", "json_depth=200")
+    assert json_columns([line], "t")[0].height == 1
+    assert json_columns([b'{"a": "' + b"[" * 999 + b'"}'], "t")[0]["a"].to_list() == ["[" * 999]
+
+
+def test_marks_missing_ends_and_numbers() -> None:
+    frame, lines = json_columns(
+        [b'\xef\xbb\xbf{"a": 9007199254740993, "b": NaN}\n', b"\n", b'{"a": 1.5, "b": "x"}'], "t"
+    )
+    assert frame.to_dicts() == [{"a": "9007199254740993", "b": None}, {"a": "1.5", "b": "x"}]
+    assert lines.tolist() == [1, 3]
+    assert json_columns([b'{"a": 18446744073709551616}'], "t")[0]["a"].to_list() == ["18446744073709551616"]
+    assert json_columns([b'{"a": "\\ud83d\\ude00"}'], "t")[0]["a"].to_list() == ["\N{GRINNING FACE}"]
+    with pytest.raises(InputError, match="t: is UTF-16 text; save it as UTF-8"):
+        json_columns(['{"a": 1}'.encode("utf-16")], "t")
