@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from alignrec_geo.dataset.features import Features
 from alignrec_geo.dataset.filters import FilterConfig, at_least_rated, k_core
 from alignrec_geo.dataset.images import ImageSource
-from alignrec_geo.dataset.interactions import Interactions, Split
+from alignrec_geo.dataset.interactions import Interactions, Split, Times
 from alignrec_geo.dataset.splits import SplitConfig, make_split
 from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.errors import InputError
@@ -25,7 +25,7 @@ class Tables:
 
     Args:
         interactions: columns ``user``, ``item`` (text) and optionally ``split`` (:class:`Split` as int8),
-            ``timestamp`` (int64), ``rating`` (float32).
+            ``timestamp`` (int64 or float64), ``rating`` (float32).
         items: columns ``id`` and optionally ``title``, ``text``; ``None`` without metadata.
         users: external ids to keep although they have no pair (a published numbering); ``None``: those that have one.
         keep_items: keep the items of ``items`` that have no pair (cold items).
@@ -168,6 +168,11 @@ def _number(frame: pl.DataFrame, users: pl.Series, items: pl.Series) -> Interact
         ),
         n_users=len(users),
         n_items=len(items),
-        timestamp=numbered["timestamp"].to_numpy().astype(np.int64) if "timestamp" in has else None,
+        timestamp=_times(numbered["timestamp"]) if "timestamp" in has else None,
         rating=numbered["rating"].to_numpy().astype(np.float32) if "rating" in has else None,
     )
+
+
+def _times(values: pl.Series) -> Times:
+    numbers = values.to_numpy()
+    return numbers.astype(np.int64) if values.dtype.is_integer() else numbers.astype(np.float64)

@@ -10,6 +10,7 @@ from uuid import UUID
 import numpy as np
 import polars as pl
 
+from alignrec_geo.dataset.dates import of_known_years, seconds_and_nanos
 from alignrec_geo.errors import InputError
 
 WRITTEN_AS_FLOAT = r"^(0|-?[1-9][0-9]*)\.0$"
@@ -105,6 +106,10 @@ def id_series(values: pl.Series, label: str) -> pl.Series:
         raise InputError(f"{label} holds {kind}; ids are text or whole numbers")
     if kind == pl.Binary:
         text = _decoded(values, label)
+    elif kind in (pl.Date, pl.Datetime):
+        if not of_known_years(seconds_and_nanos(values.drop_nulls())[0]).all():
+            raise InputError(f"{label} holds a date outside of the years 1 to 9999")
+        text = values.cast(pl.String)
     elif kind.is_float():
         text = _float_texts(values)
     elif kind.is_decimal():

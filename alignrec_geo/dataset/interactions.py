@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from alignrec_geo.errors import InputError
 
 Int64 = NDArray[np.int64]
+Times = NDArray[np.int64] | NDArray[np.float64]
 
 
 class Split(IntEnum):
@@ -52,11 +53,12 @@ class Interactions:
         split: :class:`Split` of every pair, ``[E]`` int8.
         n_users: number of users ``U``, those without a pair included.
         n_items: number of items ``I``, those without a pair included.
-        timestamp: optional time of the interaction, ``[E]`` int64, any unit that orders.
+        timestamp: optional time of the interaction, ``[E]`` int64 or, with fractions, float64; any unit that orders.
         rating: optional rating, ``[E]`` float32.
 
     Raises:
-        InputError: lengths differ, a row number is out of range, or a pair is given twice.
+        InputError: lengths differ, a row number is out of range, a time or rating is NaN or infinite, or a pair is
+            given twice.
     """
 
     user: Int64
@@ -64,7 +66,7 @@ class Interactions:
     split: NDArray[np.int8]
     n_users: int
     n_items: int
-    timestamp: Int64 | None = None
+    timestamp: Times | None = None
     rating: NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
@@ -75,6 +77,11 @@ class Interactions:
         for name, column, bound in (("user", self.user, self.n_users), ("item", self.item, self.n_items)):
             if len(column) and (column.min() < 0 or column.max() >= bound):
                 raise InputError(f"{name} rows must lie in 0..{bound - 1} (got {column.min()}..{column.max()})")
+        for name in ("timestamp", "rating"):
+            column = getattr(self, name)
+            if column is not None and column.dtype.kind == "f" and not np.isfinite(column).all():
+                row = int(np.flatnonzero(~np.isfinite(column))[0])
+                raise InputError(f"{name} of pair {row} (counted from 0) is no finite number (got {column[row]})")
         if len(np.unique(self.keys())) != len(self):
             raise InputError("a user-item pair occurs twice; merge duplicates first (dataset.build does)")
 

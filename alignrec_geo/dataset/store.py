@@ -237,7 +237,7 @@ class Dataset:
                 split=pairs["split"].to_numpy().astype(np.int8),
                 n_users=tables["users"].height,
                 n_items=tables["items"].height,
-                timestamp=_optional(pairs, "timestamp", np.int64),
+                timestamp=_optional(pairs, "timestamp", np.int64 if _whole(pairs, "timestamp") else np.float64),
                 rating=_optional(pairs, "rating", np.float32),
             ),
             users=tables["users"],
@@ -324,6 +324,10 @@ def _check_hash(folder: Path, file: str, files: Mapping[str, str]) -> None:
         raise InputError(f"{path}: not listed in {MANIFEST}; add features with Dataset.store_features(...)")
     if sha256_of(path) != files[file]:
         raise InputError(f"{path}: does not match its hash in {MANIFEST}; the file is truncated or was changed")
+
+
+def _whole(frame: pl.DataFrame, name: str) -> bool:
+    return name not in frame.columns or frame[name].dtype.is_integer()
 
 
 def _optional(frame: pl.DataFrame, name: str, kind: Any) -> Any:

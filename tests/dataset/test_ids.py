@@ -12,6 +12,7 @@ from alignrec_geo.errors import InputError
 from tests.dataset.toys import dataset
 
 KEY = uuid.UUID(int=7)
+FAR = pl.Series([10**8], dtype=pl.Int32).cast(pl.Date)
 
 
 @pytest.mark.parametrize(
@@ -83,9 +84,12 @@ def test_columns_of_ids(values: pl.Series, wanted: list[str | None]) -> None:
     assert id_series(values, "c").to_list() == wanted
 
 
-@pytest.mark.parametrize("values", [pl.Series([[1]]), pl.Series([b"\xff"]), pl.Series([object()], dtype=pl.Object)])
+WRONG = [pl.Series([[1]]), pl.Series([b"\xff"]), pl.Series([object()], dtype=pl.Object), FAR]
+
+
+@pytest.mark.parametrize("values", WRONG)
 def test_columns_that_are_no_ids_are_one_line(values: pl.Series) -> None:
-    with pytest.raises(InputError, match=r"^clicks: column 'u'.*text"):
+    with pytest.raises(InputError, match=r"^clicks: column 'u'.*(text|years)"):
         id_series(values, "clicks: column 'u'")
 
 

@@ -87,3 +87,9 @@ def test_time_rules_need_times(rule: str) -> None:
 def test_something_must_be_left_for_training() -> None:
     with pytest.raises(InputError, match="validation \\+ test must be below 1"):
         SplitConfig(validation=0.5, test=0.5)
+
+
+def test_fractions_of_a_second_order_pairs_and_ties_keep_their_order() -> None:
+    made = pairs([0, 0, 0, 1, 1, 1], [0, 1, 2, 0, 1, 2], timestamp=np.array([1.9, 1.1, 1.5, 3.0, 3.0, 3.0]))
+    split = make_split(made, SplitConfig(rule="leave-last"))
+    assert split.tolist() == [Split.TEST, Split.TRAIN, Split.VALIDATION, Split.TRAIN, Split.VALIDATION, Split.TEST]

@@ -1,7 +1,6 @@
 """Columns of a table as the data set types them: ids, splits, times and ratings, checked row by row."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
 import polars as pl
 
@@ -79,59 +78,29 @@ def rating_column(table: Table, name: str) -> pl.Series:
         InputError: no such column, or a row that holds no finite number.
     """
     values = table.column(name)
-    ratings = _numbers(values)
+    ratings = numbers_of(values)
     if ratings is None:
         raise InputError(f"{table.label}: column '{name}' holds {values.dtype}; ratings are numbers")
-    _check(table, name, values, ratings.is_finite().fill_null(False), "a number")
-    return ratings.cast(pl.Float32)
+    check_rows(table, name, values, ratings.is_finite().fill_null(False), "a number")
+    stored = ratings.cast(pl.Float32)
+    check_rows(table, name, values, stored.is_finite(), "a number that float32 holds")
+    return stored
 
 
-def time_column(table: Table, name: str) -> pl.Series:
-    """Times as int64: numbers as they are (fractions dropped), dates and ISO texts as seconds since 1970.
-
-    Raises:
-        InputError: no such column, or a row that holds neither a number nor an ISO date or time.
-    """
-    values = table.column(name)
-    if values.dtype in (pl.Date, pl.Datetime):
-        seconds = values.cast(pl.Datetime("us")).dt.epoch("s")
-        _check(table, name, values, seconds.is_not_null(), "a time")
-        return seconds.cast(pl.Int64)
-    numbers = _numbers(values)
-    if numbers is None:
-        raise InputError(f"{table.label}: column '{name}' holds {values.dtype}; times are numbers or ISO text")
-    numeric = numbers.is_finite().fill_null(False)
-    if values.dtype == pl.String and not numeric.all():
-        texts = values.unique().drop_nulls().to_list()
-        parsed = {text: _iso_seconds(text) for text in texts}
-        times = values.replace_strict(parsed, default=None, return_dtype=pl.Int64)
-        good = times.is_not_null()
-        if good.sum() < numeric.sum():
-            good = numeric
-        _check(table, name, values, good, "a number or an ISO date or time such as 2024-05-01T12:30:00")
-        return times
-    _check(table, name, values, numeric, "a number")
-    whole = values.cast(pl.Int64, strict=False)
-    return whole if not whole.null_count() else numbers.cast(pl.Int64)
-
-
-def _numbers(values: pl.Series) -> pl.Series | None:
+def numbers_of(values: pl.Series) -> pl.Series | None:
+    """Numbers of any type, or written as text, as float64; ``None`` if the type holds no numbers."""
     if values.dtype == pl.String:
         return values.str.strip_chars().cast(pl.Float64, strict=False)
     return values.cast(pl.Float64) if values.dtype.is_numeric() or values.dtype == pl.Null else None
 
 
-def _check(table: Table, name: str, values: pl.Series, good: pl.Series, wanted: str) -> None:
+def check_rows(table: Table, name: str, values: pl.Series, good: pl.Series, wanted: str) -> None:
+    """Refuse a column with a row that is not good.
+
+    Raises:
+        InputError: one is not; the message names the first, what it holds and what is wanted.
+    """
     if not good.all():
         row = int((~good).arg_max() or 0)
         given = "nothing" if values[row] is None else f"'{values[row]}'"
         raise InputError(f"{table.label}: {table.where(row)} holds {given} in column '{name}'; {wanted} is needed")
-
-
-def _iso_seconds(text: str) -> int | None:
-    try:
-        moment = datetime.fromisoformat(text.strip())
-    except ValueError:
-        return None
-    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return int(aware.timestamp() // 1)

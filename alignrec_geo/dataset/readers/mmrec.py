@@ -5,10 +5,11 @@ from pathlib import Path
 import polars as pl
 
 from alignrec_geo.dataset.build import Tables, build_dataset
-from alignrec_geo.dataset.readers.columns import id_column, rating_column, split_column, time_column
+from alignrec_geo.dataset.readers.columns import id_column, rating_column, split_column
 from alignrec_geo.dataset.readers.features import ItemIds, with_matrices
 from alignrec_geo.dataset.readers.matrices import Matrix, read_matrix
 from alignrec_geo.dataset.readers.tables import Table, TextLayout, open_bytes, read_delimited, read_table_file
+from alignrec_geo.dataset.readers.times import time_column
 from alignrec_geo.dataset.splits import SplitConfig
 from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.errors import InputError

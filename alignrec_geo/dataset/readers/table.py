@@ -9,10 +9,11 @@ from alignrec_geo.dataset.build import Tables, build_dataset
 from alignrec_geo.dataset.filters import FilterConfig
 from alignrec_geo.dataset.images import ImageSource
 from alignrec_geo.dataset.interactions import Split
-from alignrec_geo.dataset.readers.columns import id_column, rating_column, split_column, time_column
+from alignrec_geo.dataset.readers.columns import id_column, rating_column, split_column
 from alignrec_geo.dataset.readers.features import ItemIds, add_feature_files
 from alignrec_geo.dataset.readers.items import read_items
 from alignrec_geo.dataset.readers.tables import Table, TextLayout, read_table_file
+from alignrec_geo.dataset.readers.times import time_column
 from alignrec_geo.dataset.splits import SplitConfig
 from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.errors import InputError

@@ -1,12 +1,8 @@
-from datetime import date, datetime, timedelta, timezone
-
 import polars as pl
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from alignrec_geo.dataset.readers.columns import id_column, rating_column, split_column, time_column
-from alignrec_geo.dataset.readers.tables import Table
+from alignrec_geo.dataset.readers.columns import id_column, rating_column, split_column
+from alignrec_geo.dataset.readers.rows import Table
 from alignrec_geo.errors import InputError
 
 
@@ -73,48 +69,3 @@ def test_ratings() -> None:
             rating_column(table(values), "x")
     with pytest.raises(InputError, match="ratings are numbers"):
         rating_column(table([[1]]), "x")
-
-
-@pytest.mark.parametrize(
-    ("values", "wanted"),
-    [
-        ([5, 7], [5, 7]),
-        (["881250949", "7"], [881250949, 7]),
-        ([5.0, 7.9], [5, 7]),
-        ([2**60 + 1, 7], [2**60 + 1, 7]),
-        (["1970-01-02", "1970-01-01T00:00:05"], [86400, 5]),
-        (["1970-01-01T01:00:00+01:00", "1970-01-01 00:00:05Z"], [0, 5]),
-        ([date(1970, 1, 2), date(1970, 1, 1)], [86400, 0]),
-        ([datetime(1970, 1, 1, 0, 1), datetime(1969, 12, 31, 23, 59)], [60, -60]),
-        ([datetime(1970, 1, 1, 1, tzinfo=timezone(timedelta(hours=1)))], [0]),
-    ],
-)
-def test_times_in_all_their_forms(values: list[object], wanted: list[int]) -> None:
-    times = time_column(table(values), "x")
-    assert times.to_list() == wanted
-    assert times.dtype == pl.Int64
-
-
-@pytest.mark.parametrize(
-    ("values", "message"),
-    [
-        (["1970-01-01", "yesterday"], "row 2 holds 'yesterday' in column 'x'; a number or an ISO date"),
-        (["1", "2", "later"], "row 3 holds 'later'"),
-        (["1", None], "row 2 holds nothing"),
-        ([1.0, float("inf")], "row 2 holds 'inf' in column 'x'; a number is needed"),
-        ([date(1970, 1, 1), None], "row 2 holds nothing in column 'x'; a time is needed"),
-        ([[1]], "times are numbers or ISO text"),
-    ],
-)
-def test_what_is_no_time_is_named(values: list[object], message: str) -> None:
-    with pytest.raises(InputError, match=message):
-        time_column(table(values), "x")
-
-
-@settings(max_examples=50, deadline=None)
-@given(st.lists(st.datetimes(datetime(1950, 1, 1), datetime(2100, 1, 1)), min_size=1, max_size=5))
-def test_iso_text_keeps_the_order_of_times(moments: list[datetime]) -> None:
-    times = time_column(table([moment.isoformat() for moment in moments]), "x").to_list()
-    assert times == [
-        (moment.replace(microsecond=0) - datetime(1970, 1, 1)) // timedelta(seconds=1) for moment in moments
-    ]
