@@ -5,6 +5,12 @@ import torch
 
 from alignrec_geo.errors import InputError
 from alignrec_geo.training import TrainingConfig
+from tests.settings_text import FOLDER, text_of
+
+
+def test_settings_have_the_defaults_and_limits_that_are_promised():
+    """If the change is meant: ``python -m tests.settings_text``."""
+    assert text_of("training") == (FOLDER / "training.txt").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
