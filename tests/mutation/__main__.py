@@ -81,8 +81,8 @@ class Trial:
                 if mutant.change.function and "/triton/" not in mutant.file:
                     path = self.copy / mutant.file
 
-                    def ask(plan: Plan, cpu: float, wall: float, path: Path = path) -> Outcome:
-                        return runner.run([name for _, ids, _ in plan for name in ids], cpu, wall, changed=path)
+                    def ask(plan: Plan, wall: float, path: Path = path) -> Outcome:
+                        return runner.run(hangs_after(plan), wall, changed=path)
 
                     self.one(stage, mutant, files, ask, fresh=False)
 
@@ -93,9 +93,9 @@ class Trial:
         for mutant in mutants:
             if not mutant.change.function or "/triton/" in mutant.file:
 
-                def ask(plan: Plan, cpu: float, wall: float) -> Outcome:
-                    paths, ids = [path for path, _, _ in plan], [name for _, ids, _ in plan for name in ids]
-                    return run_fresh(self.copy, paths, ids, self.scratch / "fresh", cpu, wall)
+                def ask(plan: Plan, wall: float) -> Outcome:
+                    paths = [path for path, _ in plan]
+                    return run_fresh(self.copy, paths, hangs_after(plan), self.scratch / "fresh", wall)
 
                 self.one(stage, mutant, files, ask, fresh=True)
 
@@ -104,7 +104,7 @@ class Trial:
         stage: str,
         mutant: Mutant,
         files: list[str],
-        ask: Callable[[Plan, float, float], Outcome],
+        ask: Callable[[Plan, float], Outcome],
         fresh: bool,
     ) -> None:
         """Run one mutant until a test notices it, and keep the record."""
@@ -112,9 +112,8 @@ class Trial:
         plan = self.tests.plan(mutant, files)
         with mutated(self.copy, mutant):
             for group in groups(plan) if fresh else [plan] if plan else []:
-                cost = sum(seconds for _, _, seconds in group)
-                ran += sum(len(ids) for _, ids, _ in group)
-                outcome = ask(group, 30 + 4 * cost, 200 + 10 * cost)
+                ran += sum(len(tests) for _, tests in group)
+                outcome = ask(group, 200 + 10 * cost_of(group))
                 if outcome.status != "passed":
                     break
         record = mutant.record() | {
@@ -151,16 +150,26 @@ def mutated(copy: Path, mutant: Mutant) -> Iterator[None]:
         os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
 
 
+def cost_of(plan: Plan) -> float:
+    """The seconds that tests take."""
+    return sum(seconds for _, tests in plan for seconds in tests.values())
+
+
+def hangs_after(plan: Plan) -> dict[str, float]:
+    """The seconds of processor time after which each test has hung."""
+    return {test: 8 + 5 * seconds for _, tests in plan for test, seconds in tests.items()}
+
+
 def groups(plan: Plan) -> list[Plan]:
     """Split test files into runs of about ten seconds, the first file alone: a start takes one or two."""
     made: list[Plan] = []
     cost = 0.0
     for file in plan:
-        if len(made) < 2 or cost + file[2] > 10:
+        cost += cost_of([file])
+        if len(made) < 2 or cost > 10:
             made.append([])
-            cost = 0.0
+            cost = cost_of([file])
         made[-1].append(file)
-        cost += file[2]
     return made
 
 

@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import CodeType, FunctionType
@@ -112,26 +112,21 @@ class Runner:
         self.tell: Callable[[dict[str, Any]], None] = lambda event: None
         self.failed = False
 
-    def run(
-        self, ids: Sequence[str], cpu: float, wall: float, changed: Path | None = None, trace: bool = False
-    ) -> Outcome:
+    def run(self, tests: Mapping[str, float], wall: float, changed: Path | None = None, trace: bool = False) -> Outcome:
         """Run tests until the first failure; with ``trace`` run all.
 
         Args:
-            ids: what to run, in this order.
-            cpu: seconds of processor time after which the fork is ended.
-            wall: seconds after which it is ended, whatever it does.
+            tests: what to run, in this order, and the seconds of processor time after which a test has hung.
+            wall: seconds after which all is ended, whatever it does.
             changed: a file that has changed since it was imported; its functions are replaced.
             trace: note which functions each test enters.
         """
         self.events.unlink(missing_ok=True)
-        status = in_fork(
-            lambda: self._work([self.items[name] for name in ids if name in self.items], cpu, changed, trace), wall
-        )
+        items = [(self.items[name], seconds) for name, seconds in tests.items() if name in self.items]
+        status = in_fork(lambda: self._work(items, changed, trace), wall)
         return outcome_of(self.events, status)
 
-    def _work(self, items: list[pytest.Item], cpu: float, changed: Path | None, trace: bool) -> None:
-        resource.setrlimit(resource.RLIMIT_CPU, (int(cpu) + 1, int(cpu) + 5))
+    def _work(self, items: list[tuple[pytest.Item, float]], changed: Path | None, trace: bool) -> None:
         with self.events.open("w") as stream:
 
             def tell(event: dict[str, Any]) -> None:
@@ -146,10 +141,12 @@ class Runner:
                     data_file=None, config_file=False, source=[str(self.copy / "alignrec_geo")], messages=False
                 )
                 self.cov.start()
-            for item, following in zip(items, [*items[1:], None], strict=True):
+            following = [*(item for item, _ in items[1:]), None]
+            for (item, seconds), next_item in zip(items, following, strict=False):
+                signal.setitimer(signal.ITIMER_PROF, seconds)  # when it runs out, SIGPROF ends the fork
                 if self.cov is not None:
                     self.cov.switch_context(item.nodeid)
-                item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+                item.config.hook.pytest_runtest_protocol(item=item, nextitem=next_item)
                 if self.failed and not trace:
                     break
             if self.cov is not None:
@@ -252,12 +249,12 @@ def with_tests(
     return None if status == 0 else f"collection ended with status {status}"
 
 
-def run_fresh(copy: Path, paths: Sequence[str], ids: Sequence[str], scratch: Path, cpu: float, wall: float) -> Outcome:
+def run_fresh(copy: Path, paths: Sequence[str], tests: Mapping[str, float], scratch: Path, wall: float) -> Outcome:
     """Run tests in a fork that has not imported the program yet, as changes outside of functions need it."""
     stored = scratch / "outcome.json"
 
     def work(runner: Runner) -> None:
-        stored.write_text(json.dumps(asdict(runner.run(ids, cpu, wall))))
+        stored.write_text(json.dumps(asdict(runner.run(tests, wall))))
 
     trouble = with_tests(copy, paths, scratch, work, cpu=60, wall=wall + 60)
     return Outcome("failed", trouble) if trouble is not None else Outcome(**json.loads(stored.read_text()))
@@ -277,7 +274,9 @@ def outcome_of(events: Path, status: int | None) -> Outcome:
             ended = True
     if outcome.noticed is not None:
         outcome.status = "failed"
-    elif status is None or (os.WIFSIGNALED(status) and os.WTERMSIG(status) in (signal.SIGXCPU, signal.SIGKILL)):
+    elif status is None or (
+        os.WIFSIGNALED(status) and os.WTERMSIG(status) in (signal.SIGPROF, signal.SIGXCPU, signal.SIGKILL)
+    ):
         outcome.status = "timeout"
     elif not ended:
         outcome.status = "crashed"

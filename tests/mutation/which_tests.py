@@ -9,8 +9,8 @@ from typing import Any
 from tests.mutation.forked import Runner
 from tests.mutation.sample import Mutant
 
-Plan = list[tuple[str, list[str], float]]
-"""Test files, the tests to run of each in their order, and the seconds they take."""
+Plan = list[tuple[str, dict[str, float]]]
+"""Test files, the tests to run of each in their order, and the seconds that each takes."""
 
 
 TRITON = "tests/kernels/triton"
@@ -48,8 +48,8 @@ class Map:
             hashed = hashlib.sha256((self.copy / path).read_bytes()).hexdigest()
             if self.files.get(path, {}).get("hash") == hashed:
                 continue
-            ids = [name for name in runner.items if name.partition("::")[0] == path]
-            outcome = runner.run(ids, cpu=1200, wall=7200, trace=True)
+            own = {name: 600.0 for name in runner.items if name.partition("::")[0] == path}
+            outcome = runner.run(own, wall=7200, trace=True)
             tests = {
                 name: {
                     "seconds": seconds,
@@ -68,7 +68,7 @@ class Map:
         has entered, later tests have used too.
         """
         wanted = self._functions(mutant)
-        chosen: list[tuple[tuple[bool, float], str, list[str], float]] = []
+        chosen: list[tuple[tuple[bool, float], str, dict[str, float]]] = []
         name = Path(mutant.file).stem
         for path in files:
             tests: dict[str, dict[str, Any]] = self.files[path]["tests"]
@@ -78,8 +78,8 @@ class Map:
             ids = sorted(tests, key=lambda test: (test not in entering, tests[test]["seconds"]))
             near = path.endswith((f"/test_{name}.py", mutant.file))
             cost = sum(tests[test]["seconds"] for test in entering)
-            chosen.append(((not near, cost), path, ids, sum(entry["seconds"] for entry in tests.values())))
-        return [(path, ids, seconds) for _, path, ids, seconds in sorted(chosen)]
+            chosen.append(((not near, cost), path, {test: tests[test]["seconds"] for test in ids}))
+        return [(path, seconds) for _, path, seconds in sorted(chosen, key=lambda each: each[:2])]
 
     def _functions(self, mutant: Mutant) -> Callable[[list[str]], bool]:
         if mutant.part == "kernels" and "/triton/" in mutant.file:

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+import torch_geometric
 
 from alignrec_geo import to_hetero
 from alignrec_geo.dataset import Split
@@ -41,15 +42,25 @@ def test_without_a_package_the_message_names_what_to_install(monkeypatch):
         sampler([-1])
 
 
-@needs_sampling
+@pytest.mark.parametrize(
+    ("pyg_lib", "torch_sparse", "expected"),
+    [(True, True, "pyg-lib"), (True, False, "pyg-lib"), (False, True, "torch-sparse"), (False, False, None)],
+)
+def test_which_package_samples(monkeypatch, pyg_lib, torch_sparse, expected):
+    monkeypatch.setattr(torch_geometric.typing, "WITH_PYG_LIB", pyg_lib)
+    monkeypatch.setattr(torch_geometric.typing, "WITH_TORCH_SPARSE", torch_sparse)
+    assert sampling_package() == expected
+
+
 @pytest.mark.parametrize("num_neighbors", [[], [0], [5, -2]])
-def test_impossible_numbers_of_neighbours(num_neighbors):
+def test_impossible_numbers_of_neighbours(monkeypatch, num_neighbors):
+    monkeypatch.setattr(subgraphs, "sampling_package", lambda: "pyg-lib")  # nothing is sampled here
     with pytest.raises(InputError, match="num_neighbors must hold -1"):
         sampler(num_neighbors)
 
 
-@needs_sampling
-def test_both_directions_are_needed():
+def test_both_directions_are_needed(monkeypatch):
+    monkeypatch.setattr(subgraphs, "sampling_package", lambda: "pyg-lib")
     data = ring()
     graph = to_hetero(data, k=None)
     del graph[REVERSE]
