@@ -23,6 +23,8 @@ class Embeddings(NamedTuple):
 def fitting(tables: Any, n_users: int, n_items: int) -> Embeddings:
     """Return two tables without their gradients if they can rank these items for these users.
 
+    Halves become float32; two precisions become the larger one.
+
     Args:
         tables: users and items.
         n_users: ``U``.
@@ -51,4 +53,6 @@ def fitting(tables: Any, n_users: int, n_items: int) -> Embeddings:
         bad = torch.nonzero(~torch.isfinite(part).all(dim=1))[:, 0]
         if len(bad):
             raise InputError(f"the table of {name} holds NaN or infinity in {len(bad)} rows (first: row {int(bad[0])})")
-    return Embeddings(users, items)
+    kind = torch.promote_types(users.dtype, items.dtype)
+    kind = kind if kind in (torch.float32, torch.float64) else torch.float32
+    return Embeddings(users.to(kind), items.to(kind))

@@ -7,12 +7,17 @@ import typer
 
 from alignrec_geo.cli.output import JsonFlag, print_json, print_table
 from alignrec_geo.errors import InputError
+from alignrec_geo.reading import check_plain_file, reading
 
 if TYPE_CHECKING:
     from alignrec_geo.serving import Recommendation
 
 RunArgument = Annotated[Path, typer.Argument(help="Run folder (made by 'train').")]
 CountOption = Annotated[int, typer.Option("-k", "--k", min=1, help="How many items.")]
+
+
+_MARKS = {"content": "by content"}
+"""What stands beside a score that does not come from the trained tables."""
 
 
 def recommend(
@@ -45,22 +50,32 @@ def recommend(
         print_json({"users": {name: _records(items) for name, items in result.items()}})
         return
     for name, items in result.items():
-        _print(f"for user {name}", items)
+        fallback = bool(items) and items[0].source == "popular"
+        _print(f"for user {name}" + (" (no training interaction): the most popular items" if fallback else ""), items)
 
 
 def similar(
     run: RunArgument,
     item: Annotated[str, typer.Option("--item", help="External item id.")],
     k: CountOption = 10,
+    include_cold: Annotated[
+        bool, typer.Option("--include-cold", help="List items of 'embed' too, by their content.")
+    ] = False,
     as_json: JsonFlag = False,
 ) -> None:
     """List the items whose trained vectors are closest to an item's (by cosine).
 
     Example: alignrec-geo similar runs/catalogue --item item-0007 -k 5
+
+    The item may also be one that 'embed' gave a vector to.
     """
+    from alignrec_geo.serving.cold_store import COLD
     from alignrec_geo.serving.store import load_top_items
 
-    items = load_top_items(run).similar(item, k)
+    served = load_top_items(run, include_cold)
+    if not include_cold and (run / COLD).exists() and not served.knows_item(item):
+        served = load_top_items(run, include_cold=True)
+    items = served.similar(item, k, include_cold)
     if as_json:
         print_json({"item": item, "similar": _records(items)})
         return
@@ -68,12 +83,9 @@ def similar(
 
 
 def _read_ids(path: Path) -> list[str]:
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except (UnicodeDecodeError, IsADirectoryError) as error:
-        raise InputError(f"{path}: not a text file of user ids ({error})") from None
+    check_plain_file(path, "text file of user ids")
+    with reading(path, "text file of user ids"):
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     return [line.strip() for line in lines if line.strip()]
 
 
@@ -82,9 +94,11 @@ def _records(items: "list[Recommendation]") -> list[dict[str, Any]]:
 
 
 def _print(title: str, items: "list[Recommendation]") -> None:
-    marked = any(item.cold for item in items)
+    popular = bool(items) and items[0].source == "popular"
+    marks = [" ".join(filter(None, ["cold" if item.cold else "", _MARKS.get(item.source, "")])) for item in items]
+    marked = any(marks)
     rows = [
-        [item.title or "", item.item, f"{item.score:.4f}", *(["cold" if item.cold else ""] if marked else [])]
-        for item in items
+        [item.title or "", item.item, f"{item.score:.{0 if popular else 4}f}", *([mark] if marked else [])]
+        for item, mark in zip(items, marks, strict=True)
     ]
-    print_table(title, ["title", "item", "score", *([""] if marked else [])], rows)
+    print_table(title, ["title", "item", "interactions" if popular else "score", *([""] if marked else [])], rows)

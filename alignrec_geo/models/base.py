@@ -152,7 +152,9 @@ class Recommender(nn.Module, ABC):
     def recommend(
         self, users: Any, k: int = 10, cold: str = "error", include_cold: bool = False
     ) -> dict[Any, list[Recommendation]]:
-        """Return the ``k`` best unseen items of every user; see :meth:`alignrec_geo.serving.TopItems.recommend`.
+        """Return the ``k`` best unseen items of one or several users, by the ids that were given.
+
+        See :meth:`alignrec_geo.serving.TopItems.recommend`.
 
         With ``include_cold``, items of the data set without a training interaction are ranked by vectors from their
         content. For items that the data set does not know, use :class:`alignrec_geo.serving.NeighbourMean`.

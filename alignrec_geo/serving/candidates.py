@@ -22,6 +22,7 @@ class Candidates:
         titles: where known.
         vectors: ``[n, d]``.
         cold: which have no training interaction, ``[n]`` bool.
+        by_content: which have a vector from their content, ``[n]`` bool.
         seen: what each user has interacted with in any split, ``[U, n]``.
     """
 
@@ -29,6 +30,7 @@ class Candidates:
     titles: list[str | None]
     vectors: Tensor
     cold: Tensor
+    by_content: Tensor
     seen: CSR
 
     @classmethod
@@ -36,11 +38,13 @@ class Candidates:
         """The items of a data set, by the trained table."""
         pairs = dataset.interactions
         user, item = torch.from_numpy(pairs.user), torch.from_numpy(pairs.item)
+        cold = torch.from_numpy(pairs.of(Split.TRAIN).item_degree() == 0)
         return cls(
             dataset.items["id"].to_list(),
             dataset.items["title"].to_list(),
             embeddings.items,
-            torch.from_numpy(pairs.of(Split.TRAIN).item_degree() == 0),
+            cold,
+            torch.zeros_like(cold),
             CSR.pattern(user, item, (pairs.n_users, pairs.n_items)),
         )
 
@@ -63,11 +67,14 @@ class Candidates:
             raise InputError(f"item '{known}' has training interactions; it is not cold")
         vectors = self.vectors.clone()
         vectors[rows] = items.vectors[own]
+        by_content = self.by_content.clone()
+        by_content[rows] = True
         edges, _ = self.seen.edges()
         return Candidates(
             [*self.ids, *(items.ids[place] for place in new)],
             [*self.titles, *(items.titles[place] for place in new)],
             torch.cat([vectors, items.vectors[new]]),
             torch.cat([self.cold, torch.ones(len(new), dtype=torch.bool)]),
+            torch.cat([by_content, torch.ones(len(new), dtype=torch.bool)]),
             CSR.pattern(edges[1], edges[0], (self.seen.shape[0], len(self.ids) + len(new))),
         )

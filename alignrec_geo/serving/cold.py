@@ -11,8 +11,9 @@ from alignrec_geo.dataset.interactions import Split
 from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.embeddings import Embeddings
 from alignrec_geo.errors import InputError
-from alignrec_geo.graph.content import Modality
+from alignrec_geo.graph.content import Modality, feature_list
 from alignrec_geo.kernels.topk import blocked_top_k
+from alignrec_geo.serving.asked import asked_count
 from alignrec_geo.serving.content_space import ContentSpace
 
 UNLIKE = 1e-6
@@ -68,11 +69,10 @@ class NeighbourMean:
     """
 
     def __init__(self, embeddings: Embeddings, dataset: Dataset, features: Sequence[str], k: int = 10) -> None:
+        features = feature_list(features) or []
         if not features:
             raise InputError("a model without features knows nothing of new items; train with --features NAME,…")
-        if k < 1:
-            raise InputError(f"k must be at least 1 (got {k})")
-        self._dataset, self.k = dataset, k
+        self._dataset, self.k = dataset, asked_count(k)
         self._warm = torch.from_numpy(dataset.interactions.of(Split.TRAIN).item_degree() > 0)
         self.space = ContentSpace(dataset, features, self._warm)
         rows = torch.nonzero(self._warm)[:, 0]

@@ -133,9 +133,15 @@ def test_recommend_ranks_cold_items_among_the_others(dataset):
     before = top.recommend(["ann"], k=3)["ann"]
     assert [(got.item, got.cold) for got in before] == [("i2", False), ("i5", True), ("i3", True)]
     got = top.recommend(["ann", "bob"], k=3, include_cold=True)
-    assert got["ann"] == [("n0", "New", 9.0, True), ("i3", "I3", 3.0, True), ("i2", "I2", 2.0, False)]
+    assert got["ann"] == [
+        ("n0", "New", 9.0, True, "content"),
+        ("i3", "I3", 3.0, True, "content"),
+        ("i2", "I2", 2.0, False, "model"),
+    ]
     assert "i3" not in [item.item for item in got["bob"]]  # seen
-    assert top.recommend(["zoe"], k=1, cold="popular", include_cold=True)["zoe"] == [("i0", "I0", 1.0, False)]
+    assert top.recommend(["zoe"], k=1, cold="popular", include_cold=True)["zoe"] == [
+        ("i0", "I0", 1.0, False, "popular")
+    ]
     with pytest.raises(InputError, match="no vectors of cold items"):
         TopItems(TABLES, dataset).recommend(["ann"], include_cold=True)
     with pytest.raises(InputError, match="item 'i0' has training interactions; it is not cold"):
@@ -210,3 +216,18 @@ def test_files_of_something_else(tmp_path, header, vectors):
     (tmp_path / "tables").touch()
     with pytest.raises(InputError, match=r"cold\.safetensors: (not a|holds NaN)"):
         load_cold_items(tmp_path / "cold.safetensors", tmp_path / "tables")
+
+
+def test_similar_to_a_new_item(dataset):
+    new = ColdItems(["n0", "n1", "i3"], [None] * 3, torch.tensor([[5.0, 1.0], [5.0, 1.1], [5.0, 1.0]]))
+    top = TopItems(TABLES, dataset, new)
+    cosine = torch.nn.functional.cosine_similarity(TABLES.items, torch.tensor([[5.0, 1.0]]))
+    expected = [f"i{number}" for number in cosine.argsort(descending=True, stable=True)]
+    assert [found.item for found in top.similar("n0", k=6)] == expected
+    assert all(found.source == "model" for found in top.similar("n0", k=6))
+    assert [found.item for found in top.similar("n0", k=2, include_cold=True)] == ["i3", "n1"]
+    assert top.similar("n0", k=2, include_cold=True)[1].source == "content"
+    with pytest.raises(InputError, match="unknown item 'n0'"):
+        TopItems(TABLES, dataset).similar("n0")
+    with pytest.raises(InputError, match="no vectors of cold items"):
+        TopItems(TABLES, dataset).similar("i0", include_cold=True)
