@@ -25,7 +25,9 @@ BY_SUFFIX: dict[str, Mutator] = {
     **dict.fromkeys((".zip", ".pth"), mutate_zip),
     **dict.fromkeys((".tar", ".tgz", ".xz", ".bz2"), mutate_tar),
     ".png": mutate_png,
-    **dict.fromkeys((".jpg", ".jpeg", ".gif", ".webp", ".bmp", ".tif", ".tiff", ".avif", ".jfif", ".ico"), mutate_header),
+    **dict.fromkeys(
+        (".jpg", ".jpeg", ".gif", ".webp", ".bmp", ".tif", ".tiff", ".avif", ".jfif", ".ico"), mutate_header
+    ),
 }
 LINKS = ("../outside.txt", "../outside", "/etc/passwd", "/dev/zero", "/dev/null", "nowhere", ".", "..", ESCAPE)
 STRUCTURED, ODD = 0.65, 0.02
@@ -79,7 +81,12 @@ def _change_folder(files: Input, name: str, rng: Random) -> None:
     elif kind == 2:
         files[name] = files[rng.choice(sorted(files))]
     elif kind == 3:
-        files[str(PurePosixPath(name).with_name(rng.choice(("x", "-", "é.json", "x" + PurePosixPath(name).suffix, ".hidden"))))] = files[name]
+        files[
+            str(
+                PurePosixPath(name).with_name(
+                    rng.choice(("x", "-", "é.json", "x" + PurePosixPath(name).suffix, ".hidden"))
+                )
+            )
+        ] = files[name]
     else:
         files[name] = b""
-

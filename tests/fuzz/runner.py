@@ -49,7 +49,10 @@ class Found:
 
 def kind_of(fault: dict[str, Any]) -> str:
     """Equal for faults that are one: numbers, quoted parts and addresses do not tell them apart."""
-    return f"{fault['kind']}: " + re.sub(r"0x[0-9a-f]+|(?<![.\w:])\d+|'[^']*'|\"[^\"]*\"|/[\w./-]*box[^ ]*", "_", fault["what"])[:220]
+    return (
+        f"{fault['kind']}: "
+        + re.sub(r"0x[0-9a-f]+|(?<![.\w:])\d+|'[^']*'|\"[^\"]*\"|/[\w./-]*box[^ ]*", "_", fault["what"])[:220]
+    )
 
 
 class _Process:
@@ -63,9 +66,19 @@ class _Process:
     def _start(self) -> None:
         (self._folder / f"{self._name}.progress").write_bytes(PROGRESS.pack(-1, time.time()))
         command = [sys.executable, "-m", "tests.fuzz.worker", str(self._folder), self._name, str(self._seed)]
-        limits = {"OMP_NUM_THREADS": "1", "POLARS_MAX_THREADS": "1", "RAYON_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
+        limits = {
+            "OMP_NUM_THREADS": "1",
+            "POLARS_MAX_THREADS": "1",
+            "RAYON_NUM_THREADS": "1",
+            "TOKENIZERS_PARALLELISM": "false",
+        }
         self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT, env={**os.environ, **limits, "PYTHONPATH": str(ROOT)}
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+            env={**os.environ, **limits, "PYTHONPATH": str(ROOT)},
         )
         self.started = time.time()
 
@@ -94,7 +107,8 @@ class _Process:
     def again(self) -> tuple[int, str]:
         """Start another process in place of a dead one; how that one ended, and what it said last."""
         code = self._process.wait()
-        said = (self._folder / f"{self._name}.stderr").read_text(errors="replace")[-1500:]
+        errors = self._folder / f"{self._name}.stderr"
+        said = errors.read_text(errors="replace")[-1500:] if errors.exists() else ""
         self._start()
         return code, said
 
@@ -105,7 +119,9 @@ class _Process:
         self._process.wait()
 
 
-def run(targets: Iterable[Target], counts: dict[str, int], folder: Path, seed: int = 0, jobs: int = 2, told: bool = False) -> dict[str, Found]:
+def run(
+    targets: Iterable[Target], counts: dict[str, int], folder: Path, seed: int = 0, jobs: int = 2, told: bool = False
+) -> dict[str, Found]:
     """Execute ``counts[name]`` inputs of every target.
 
     Args:
@@ -148,7 +164,7 @@ def run(targets: Iterable[Target], counts: dict[str, int], folder: Path, seed: i
 
 
 def _look(process: _Process, found: Found, queue: deque[tuple[str, int, int]], seconds: float) -> None:
-    """Wait a little for the answer of a process; one that is dead or silent is replaced, and goes on after its input."""
+    """Wait a little for the answer of a process; one that is dead or silent is replaced and goes on after its input."""
     assert process.batch is not None
     name, start, stop = process.batch
     text = process.answer(seconds)
@@ -194,9 +210,9 @@ def keep(target: Target, kind: str, faults: list[dict[str, Any]], folder: Path, 
 
 def line_of(name: str, found: Found) -> str:
     """One line of the report."""
-    rate = found.executions / max(found.seconds, 1e-9)
+    rate, faults = found.executions / max(found.seconds, 1e-9), sum(map(len, found.faults.values()))
     return (
-        f"{name:<22}{found.executions:>8,} executions {rate:>7,.0f}/s {found.normal:>8,} read "
-        f"{found.executions - found.normal - sum(len(f) for f in found.faults.values()):>8,} refused "
-        f"({len(found.refused):,} messages) {sum(map(len, found.faults.values())):>6,} faults of {len(found.faults)} kinds"
+        f"{name:<20}{found.executions:>8,} executions {rate:>6,.0f}/s {found.normal:>8,} read "
+        f"{sum(found.refused.values()):>8,} refused ({len(found.refused):,} messages) "
+        f"{faults:>6,} faults of {len(found.faults)} kinds"
     )

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import mmap
 import os
 import resource
 import shutil
@@ -15,6 +16,7 @@ import warnings
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -33,6 +35,8 @@ GROWTH = 400 << 10
 """KiB that the process may grow by in one execution; the inputs have some KB."""
 PATIENCE = 10
 """Seconds until an execution hangs."""
+VARIABLE = "ALIGNREC_FUZZ_TARGETS"
+"""Names the module of the targets, if they are others."""
 PROGRESS = struct.Struct("<qd")
 """Number and start of the execution under way, for the process that watches."""
 
@@ -138,7 +142,9 @@ class Executor:
         return ", ".join(found)
 
 
-def execute(target: Target, seeds: list[Input], executor: Executor, seed: int, numbers: range, progress: Any = None) -> Tally:
+def execute(
+    target: Target, seeds: list[Input], executor: Executor, seed: int, numbers: range, progress: Any = None
+) -> Tally:
     """Execute the inputs of some numbers."""
     tally = Tally()
     for number in numbers:
@@ -154,7 +160,15 @@ def execute(target: Target, seeds: list[Input], executor: Executor, seed: int, n
         elif said[0] == "refused":
             tally.refused[said[1]] += 1
         else:
-            tally.faults.append({"target": target.name, "number": number, "kind": said[0], "what": said[1], "seconds": time.perf_counter() - started})
+            tally.faults.append(
+                {
+                    "target": target.name,
+                    "number": number,
+                    "kind": said[0],
+                    "what": said[1],
+                    "seconds": time.perf_counter() - started,
+                }
+            )
     return tally
 
 
@@ -181,10 +195,9 @@ def _place(error: BaseException) -> str:
 
 def main() -> None:
     """``python -m tests.fuzz.worker FOLDER NAME SEED``: read ``TARGET START STOP`` lines, write a tally for each."""
-    import mmap
-
-    from tests.fuzz.targets.all import TARGETS
-
+    known = {
+        target.name: target for target in import_module(os.environ.get(VARIABLE, "tests.fuzz.targets.all")).TARGETS
+    }
     folder, name, seed = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
     answers = os.fdopen(os.dup(1), "w")
     errors = folder / f"{name}.stderr"
@@ -198,7 +211,6 @@ def main() -> None:
     scratch = Path(tempfile.mkdtemp(prefix="alignrec-fuzz-", dir=memory if memory.is_dir() else None))
     os.environ.update(ALIGNREC_CACHE=str(scratch / "box" / "out" / "cache"), HOME=str(scratch / "box" / "out"))
     executor = Executor(scratch, errors)
-    known = {target.name: target for target in TARGETS}
     seeds: dict[str, list[Input]] = {}
     try:
         for line in sys.stdin:
@@ -209,7 +221,13 @@ def main() -> None:
                 _warm(target, seeds[what], executor)
             numbers = range(int(start), int(stop))
             tally = execute(target, seeds[what], executor, seed, numbers, progress)
-            print(json.dumps({"done": tally.done, "normal": tally.normal, "refused": tally.refused, "faults": tally.faults}), file=answers, flush=True)
+            print(
+                json.dumps(
+                    {"done": tally.done, "normal": tally.normal, "refused": tally.refused, "faults": tally.faults}
+                ),
+                file=answers,
+                flush=True,
+            )
     finally:
         os.chdir("/")
         shutil.rmtree(scratch, ignore_errors=True)

@@ -15,14 +15,39 @@ import pyarrow.parquet as pq
 from tests.fuzz.mutators.tree import mutate_json, mutate_value
 
 SHAPES = (
-    "()", "(0,)", "(3,)", "(-1, 4)", "(0, 4)", "(4, 0)", "(1, 1, 12)", "(10**9, 10**9)", "(2**62, 4)", "(1000000000000, 4)", "(True, 4)", "(1.5, 4)",
-    "('a',)", "[6, 4]", "(6, 4,)", "None", "(4, 6)", "(2, 3, 4)", "(" + "1, " * 100 + ")", "(" * 300 + ")" * 300, "6, 4",
+    "()", "(0,)", "(3,)", "(-1, 4)", "(0, 4)", "(4, 0)", "(1, 1, 12)", "(10**9, 10**9)", "(2**62, 4)",
+    "(1000000000000, 4)", "(True, 4)", "(1.5, 4)",
+    "('a',)", "[6, 4]", "(6, 4,)", "None", "(4, 6)", "(2, 3, 4)", "(" + "1, " * 100 + ")", "(" * 300 + ")" * 300,
+    "6, 4",
 )  # fmt: skip
 KINDS = (
-    "'<f4'", "'>f4'", "'<f2'", "'<f8'", "'<i8'", "'<u8'", "'|b1'", "'|i1'", "'|O'", "'<U2'", "'|S4'", "'<c8'", "'|V4'", "'<M8[s]'", "'<m8[D]'", "'x'",
-    "''", "None", "[('a', '<f4')]", "[('a', '<f2'), ('b', '<f2')]", "'<f16'", "'<g'", "3", "'<f4,<f4'", "('<f4', (2,))", "'O'", "'<U0'",
+    "'<f4'", "'>f4'", "'<f2'", "'<f8'", "'<i8'", "'<u8'", "'|b1'", "'|i1'", "'|O'", "'<U2'", "'|S4'", "'<c8'", "'|V4'",
+    "'<M8[s]'", "'<m8[D]'", "'x'",
+    "''", "None", "[('a', '<f4')]", "[('a', '<f2'), ('b', '<f2')]", "'<f16'", "'<g'", "3", "'<f4,<f4'",
+    "('<f4', (2,))", "'O'", "'<U0'",
 )  # fmt: skip
-TYPES = ("F64", "F32", "F16", "BF16", "F8_E4M3", "F8_E5M2", "I64", "I32", "I16", "I8", "U64", "U32", "U8", "BOOL", "C64", "F4", "X", "", None, 1)
+TYPES = (
+    "F64",
+    "F32",
+    "F16",
+    "BF16",
+    "F8_E4M3",
+    "F8_E5M2",
+    "I64",
+    "I32",
+    "I16",
+    "I8",
+    "U64",
+    "U32",
+    "U8",
+    "BOOL",
+    "C64",
+    "F4",
+    "X",
+    "",
+    None,
+    1,
+)
 
 
 def mutate_npy(content: bytes, other: bytes, rng: Random) -> bytes:
@@ -37,7 +62,20 @@ def mutate_npy(content: bytes, other: bytes, rng: Random) -> bytes:
     elif kind < 0.65:
         header = header.replace("False", rng.choice(("True", "1", "None", "'x'")))
     elif kind < 0.7:
-        header = rng.choice(("{}", "[]", "1", "{'descr': '<f4'}", "(" * 500, "{" * 300, "'" + "x" * 12000 + "'", "__import__('os')", "\x00", header * 2))
+        header = rng.choice(
+            (
+                "{}",
+                "[]",
+                "1",
+                "{'descr': '<f4'}",
+                "(" * 500,
+                "{" * 300,
+                "'" + "x" * 12000 + "'",
+                "__import__('os')",
+                "\x00",
+                header * 2,
+            )
+        )
     elif kind < 0.75:
         version = bytes(rng.choice(((1, 0), (2, 0), (3, 0), (9, 9), (0, 0))))
     elif kind < 0.9:
@@ -72,28 +110,40 @@ def mutate_safetensors(content: bytes, other: bytes, rng: Random) -> bytes:
             size = 4 if entry["dtype"] in ("F32", "I32", "U32") else size
             bytes_ = entry["data_offsets"][1] - entry["data_offsets"][0]
             width = entry["shape"][-1] if entry["shape"] else 1
-            entry["shape"] = [bytes_ // size // width, width] if width and bytes_ % (size * width) == 0 else [bytes_ // size]
+            entry["shape"] = (
+                [bytes_ // size // width, width] if width and bytes_ % (size * width) == 0 else [bytes_ // size]
+            )
     elif kind < 0.6 and names:
         entry = header[rng.choice(names)]
         shape = entry["shape"]
-        entry["shape"] = rng.choice((shape[::-1], [1, *shape], [*shape, 1], [int(np.prod(shape))], [0], [], [-1], [2**40, 2**40], [1] * 80))
+        entry["shape"] = rng.choice(
+            (shape[::-1], [1, *shape], [*shape, 1], [int(np.prod(shape))], [0], [], [-1], [2**40, 2**40], [1] * 80)
+        )
     elif kind < 0.68 and names:
         name = rng.choice(names)
-        header[rng.choice((f"{name}x", "", "x", "model.", "optimizer.x.y", "optimizer.99.step", "rng.x", "matrix", "\x00"))] = header.pop(name)
+        header[
+            rng.choice((f"{name}x", "", "x", "model.", "optimizer.x.y", "optimizer.99.step", "rng.x", "matrix", "\x00"))
+        ] = header.pop(name)
     elif kind < 0.75 and names:
         header.pop(rng.choice(names))
         data = b""
-        header = {key: value for key, value in header.items() if key == "__metadata__"} if rng.random() < 0.5 else header
+        header = (
+            {key: value for key, value in header.items() if key == "__metadata__"} if rng.random() < 0.5 else header
+        )
     elif kind < 0.85:
         values = bytearray(data)
         place = rng.randrange(max(len(values) // 4, 1)) * 4
-        values[place : place + 4] = rng.choice((np.float32(np.nan).tobytes(), np.float32(np.inf).tobytes(), b"\xff" * 4, b"\x00" * 4, b"\x02" * 4))
+        values[place : place + 4] = rng.choice(
+            (np.float32(np.nan).tobytes(), np.float32(np.inf).tobytes(), b"\xff" * 4, b"\x00" * 4, b"\x02" * 4)
+        )
         data = bytes(values)
     else:
         header = mutate_value(header, rng)
     text = json.dumps(header, ensure_ascii=False).encode(errors="surrogatepass")
     text += b" " * (-len(text) % 8)
-    size = len(text) if rng.random() < 0.95 else rng.choice((0, 1, len(text) - 1, len(text) + 8, 2**31, 2**63, 2**64 - 1))
+    size = (
+        len(text) if rng.random() < 0.95 else rng.choice((0, 1, len(text) - 1, len(text) + 8, 2**31, 2**63, 2**64 - 1))
+    )
     return struct.pack("<Q", size) + text + data
 
 
@@ -105,7 +155,7 @@ def _column(n: int, rng: Random) -> Any:
         ([None] * n, pa.string()),
         ([bool(i % 2) for i in range(n)], pa.bool_()),
         ([i % few for i in range(n)], pa.int8()),
-        ([i for i in range(n)], pa.uint64()),
+        (list(range(n)), pa.uint64()),
         ([2**64 - 1 - i for i in range(n)], pa.uint64()),
         ([-i for i in range(n)], pa.int64()),
         ([2**31 + i for i in range(n)], pa.int64()),
@@ -142,7 +192,11 @@ def _column(n: int, rng: Random) -> Any:
     ]
     values, kind = rng.choice(made)
     array = pa.array(values, kind)
-    return array.dictionary_encode() if rng.random() < 0.1 and kind in (pa.string(), pa.int64(), pa.large_string()) else array
+    return (
+        array.dictionary_encode()
+        if rng.random() < 0.1 and kind in (pa.string(), pa.int64(), pa.large_string())
+        else array
+    )
 
 
 def mutate_parquet(content: bytes, other: bytes, rng: Random) -> bytes:
@@ -158,18 +212,35 @@ def mutate_parquet(content: bytes, other: bytes, rng: Random) -> bytes:
         if values:
             number = rng.randrange(len(values))
             given = values[number]
-            near = (given + 1, -given - 1, given * 1000) if isinstance(given, int | float) and not isinstance(given, bool) else ("", "x", "a\x00b")
+            near = (
+                (given + 1, -given - 1, given * 1000)
+                if isinstance(given, int | float) and not isinstance(given, bool)
+                else ("", "x", "a\x00b")
+            )
             values[number] = rng.choice((None, values[0], *near))
-        table = table.set_column(column, names[column], pa.array(values, from_pandas=False) if rng.random() < 0.3 else pa.array(values, table.schema.field(column).type))
+        table = table.set_column(
+            column,
+            names[column],
+            pa.array(values, from_pandas=False)
+            if rng.random() < 0.3
+            else pa.array(values, table.schema.field(column).type),
+        )
     elif kind < 0.62:
         table = table.drop_columns([names[column]])
     elif kind < 0.7:
-        renamed = [rng.choice(("", "x", names[0], name.upper(), name + "\x00", "[b]")) if number == column else name for number, name in enumerate(names)]
+        renamed = [
+            rng.choice(("", "x", names[0], name.upper(), name + "\x00", "[b]")) if number == column else name
+            for number, name in enumerate(names)
+        ]
         table = table.rename_columns(renamed)
     elif kind < 0.76:
-        table = table.append_column(rng.choice(("x", "split", "timestamp", "rating", "id", "image", "time", "user")), _column(n, rng))
+        table = table.append_column(
+            rng.choice(("x", "split", "timestamp", "rating", "id", "image", "time", "user")), _column(n, rng)
+        )
     elif kind < 0.84:
-        table = rng.choice((table.slice(0, 0), table.slice(1), table.slice(0, max(n - 1, 0)), pa.concat_tables([table, table])))
+        table = rng.choice(
+            (table.slice(0, 0), table.slice(1), table.slice(0, max(n - 1, 0)), pa.concat_tables([table, table]))
+        )
     elif kind < 0.9:
         table = table.take([rng.randrange(n) for _ in range(n)]) if n else table
     else:

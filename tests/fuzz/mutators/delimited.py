@@ -3,10 +3,14 @@
 from random import Random
 
 CELLS = (
-    "", " ", '"', '""', '"a', 'a"b', '"a\nb"', "'", "\x00", "\ufeff", "a,b", "a\tb", "a::b", "a|b", "a;b", "-1", "0", "1.5", "1e3", "1e309", "nan", "inf",
-    "-inf", "NULL", "None", "NaN", "007", "1.0", " 1 ", "1_000", "0x10", "9" * 19, "9" * 40, "9223372036854775807", "2147483648", "x" * 9000,
-    "2024-05-01", "2024-05-01T12:30:00.123456", "2024-05-01T12:30:00+99:00", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59", "2024-02-30", "24:00",
-    "1714566600.25", "1714566600123", "-9e18", "9.3e18", "train", "TEST", "2", "3", "-1", "true", "é", "\u0661", "\u202e", "a\u0301", "\x1b[31m",
+    "", " ", '"', '""', '"a', 'a"b', '"a\nb"', "'", "\x00", "\ufeff", "a,b", "a\tb", "a::b", "a|b", "a;b", "-1", "0",
+    "1.5", "1e3", "1e309", "nan", "inf",
+    "-inf", "NULL", "None", "NaN", "007", "1.0", " 1 ", "1_000", "0x10", "9" * 19, "9" * 40, "9223372036854775807",
+    "2147483648", "x" * 9000,
+    "2024-05-01", "2024-05-01T12:30:00.123456", "2024-05-01T12:30:00+99:00", "0001-01-01T00:00:00+14:00",
+    "9999-12-31T23:59:59", "2024-02-30", "24:00",
+    "1714566600.25", "1714566600123", "-9e18", "9.3e18", "train", "TEST", "2", "3", "-1", "true", "é", "\u0661",
+    "\u202e", "a\u0301", "\x1b[31m",
     "[red]x[/red]", "..", "../x", "/x", "=1+1", "\r", "\x85", "\u2028", "\\", "\\N", "#", "٣", "１", "𝟗", "1\x000",
 )  # fmt: skip
 SEPARATORS = (",", "\t", ";", "|", "::", " ")
@@ -36,7 +40,9 @@ def mutate_delimited(content: bytes, other: bytes, rng: Random) -> bytes:
         cells[column : column + 1] = [cells[column]] * rng.choice((0, 2, 3))
         lines[place] = mark.join(cells)
     elif kind < 0.66:
-        lines.insert(place, rng.choice(("", " ", mark, mark * 3, '"', "#", "x", lines[place], lines[0], "\x00", "\ufeff")))
+        lines.insert(
+            place, rng.choice(("", " ", mark, mark * 3, '"', "#", "x", lines[place], lines[0], "\x00", "\ufeff"))
+        )
     elif kind < 0.72:  # a whole column
         value = rng.choice(CELLS)
         column = rng.randrange(len(lines[0].split(mark)))

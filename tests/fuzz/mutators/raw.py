@@ -4,10 +4,30 @@ import struct
 from collections.abc import Callable
 from random import Random
 
-INTEGERS = (0, 1, 2, 7, 16, 127, 128, 255, 256, 32767, 32768, 65535, 2**24, 2**31 - 1, 2**31, 2**32 - 1, 2**63 - 1, 2**64 - 1)
+INTEGERS = (
+    0,
+    1,
+    2,
+    7,
+    16,
+    127,
+    128,
+    255,
+    256,
+    32767,
+    32768,
+    65535,
+    2**24,
+    2**31 - 1,
+    2**31,
+    2**32 - 1,
+    2**63 - 1,
+    2**64 - 1,
+)
 TOKENS = (
     b"\x00", b"\n", b"\r", b"\r\n", b"\t", b'"', b"'", b",", b";", b"|", b"::", b"\\", b"\xef\xbb\xbf", b"\xff\xfe",
-    b"\xc3", b"\xed\xa0\x80", b"\x1b[31m", b"\xe2\x80\xa8", b"\x85", b"\x1a", b"NaN", b"-1", b"1e999", b"../", b"{", b"[",
+    b"\xc3", b"\xed\xa0\x80", b"\x1b[31m", b"\xe2\x80\xa8", b"\x85", b"\x1a", b"NaN", b"-1", b"1e999", b"../", b"{",
+    b"[",
 )  # fmt: skip
 
 Mutator = Callable[[bytes, bytes, Random], bytes]
@@ -30,7 +50,9 @@ def flip_bit(content: bytes, other: bytes, rng: Random) -> bytes:
 
 def set_bytes(content: bytes, other: bytes, rng: Random) -> bytes:
     start, stop = _span(content, rng, 8)
-    return content[:start] + bytes(rng.choice((0, 255, rng.randrange(256))) for _ in range(stop - start)) + content[stop:]
+    return (
+        content[:start] + bytes(rng.choice((0, 255, rng.randrange(256))) for _ in range(stop - start)) + content[stop:]
+    )
 
 
 def insert(content: bytes, other: bytes, rng: Random) -> bytes:

@@ -11,26 +11,37 @@ _RAW = "\ue000{}\ue000"
 DEEP = 20_000
 TOKENS = (
     "1e999", "-1e999", "NaN", "Infinity", "-Infinity", "9" * 5000, "-0", "0.1e-400", "01", "true", "nul", '"\\ud800"',
-    '"\\u0000"', '{"a":1,"a":2}', "[" * DEEP, "[" * 90 + "]" * 90, "[" * DEEP + "]" * DEEP, '{"a":' * 3000 + "1" + "}" * 3000,
+    '"\\u0000"', '{"a":1,"a":2}', "[" * DEEP, "[" * 90 + "]" * 90, "[" * DEEP + "]" * DEEP,
+    '{"a":' * 3000 + "1" + "}" * 3000,
 )  # fmt: skip
 YAML_TOKENS = (
-    ".nan", ".inf", "-.inf", "1e999", "9" * 5000, "0x", "0x_", "0b_", "0o9", "1:60:60", "-190:20:30", "2020-99-99", "2001-02-30",
+    ".nan", ".inf", "-.inf", "1e999", "9" * 5000, "0x", "0x_", "0b_", "0o9", "1:60:60", "-190:20:30", "2020-99-99",
+    "2001-02-30",
     "2001-12-14t21:59:43.10-99:00", "!!float x", "!!int ''", "!!int x", "!!timestamp x", "!!binary x", "!!set {a, b}",
-    "!!omap [a: 1]", "!!pairs [a: 1]", "!!python/object/apply:os.system ['true']", "!!bool maybe", "!!null x", "&a [*a]",
-    "*nowhere", "&a {<<: *a}", "{<<: 1}", "? [a]", "{[1]: 2}", "{? {a: 1} : 2}", "[" * 3000, "{" * 3000, "- " * 3000, "|", ">",
-    "'", '"', "%YAML 9.9", "---", "...", "\t- a", "~", "yes", "=", "!", "!<x> y", "@x", "`x", "\x07", "\u2028", "'\\ud800'",
+    "!!omap [a: 1]", "!!pairs [a: 1]", "!!python/object/apply:os.system ['true']", "!!bool maybe", "!!null x",
+    "&a [*a]",
+    "*nowhere", "&a {<<: *a}", "{<<: 1}", "? [a]", "{[1]: 2}", "{? {a: 1} : 2}", "[" * 3000, "{" * 3000, "- " * 3000,
+    "|", ">",
+    "'", '"', "%YAML 9.9", "---", "...", "\t- a", "~", "yes", "=", "!", "!<x> y", "@x", "`x", "\x07", "\u2028",
+    "'\\ud800'",
     '"\\ud800"', '"\\x00"', "1_000", "1__0", "+.5", "685_230.15", "190:20:30.15", "1e3", "[]", "{}", "''", "-1", "0",
 )  # fmt: skip
 TOML_TOKENS = (
-    "nan", "inf", "-inf", "1e999", "9" * 5000, "0x", "1979-05-27", "1979-99-27", "07:99:00", "1979-05-27T07:32:00Z", "[1, 'a']",
-    "{}", "{a = {b = 1}}", "[" * 3000, '"""', "'''", '"\\ud800"', '"\\u0000"', '"\\x00"', "''", "true", "-1", "0", "0.5", '"ftp://x"',
+    "nan", "inf", "-inf", "1e999", "9" * 5000, "0x", "1979-05-27", "1979-99-27", "07:99:00", "1979-05-27T07:32:00Z",
+    "[1, 'a']",
+    "{}", "{a = {b = 1}}", "[" * 3000, '"""', "'''", '"\\ud800"', '"\\u0000"', '"\\x00"', "''", "true", "-1", "0",
+    "0.5", '"ftp://x"',
     '"http://"', '"https://h/\\u001b[31m"', '"../x"', '"/x"', '"a/../../x"', '"C:\\\\x"', '"~/x"', '".."', '"."', "''",
-    '"alignrec-geo data import; rm -rf {folder}"', '"alignrec-geo {folder} {x} {0}"', '"[red]x[/red]"', '"' + "x" * 9000 + '"',
+    '"alignrec-geo data import; rm -rf {folder}"', '"alignrec-geo {folder} {x} {0}"', '"[red]x[/red]"',
+    '"' + "x" * 9000 + '"',
 )  # fmt: skip
 VALUES: tuple[Any, ...] = (
-    None, True, False, "", "x", " ", 0, -1, 1, 3, 1.5, 2**31, 2**63, 2**64, 10**30, 1e308, float("nan"), float("inf"), [], {}, [[]],
-    [None], {"a": None}, {"a": {"a": {}}}, [1, "a", None], "\x00", "\x1b[31mred", "[red]x[/red]", "[/]", "a\nb", "a" * 9000, "../../x",
-    "/etc/passwd", ".", "..", "é", "\u202e", "NaN", "null", "1", "train", "os.system", "os:system", "1e9999", [0] * 1000,
+    None, True, False, "", "x", " ", 0, -1, 1, 3, 1.5, 2**31, 2**63, 2**64, 10**30, 1e308, float("nan"), float("inf"),
+    [], {}, [[]],
+    [None], {"a": None}, {"a": {"a": {}}}, [1, "a", None], "\x00", "\x1b[31mred", "[red]x[/red]", "[/]", "a\nb",
+    "a" * 9000, "../../x",
+    "/etc/passwd", ".", "..", "é", "\u202e", "NaN", "null", "1", "train", "os.system", "os:system", "1e9999",
+    [0] * 1000,
 )  # fmt: skip
 
 
@@ -96,7 +107,11 @@ def mutate_json(content: bytes, other: bytes, rng: Random) -> bytes:
     for _ in range(rng.choice((1, 1, 2))):
         value = mutate_value(value, rng)
     text = _with_raw(json.dumps(value, ensure_ascii=rng.random() < 0.5))
-    return text if rng.random() < 0.95 else rng.choice((b"\xef\xbb\xbf" + text, text + text, text.decode(errors="replace").encode("utf-16")))
+    return (
+        text
+        if rng.random() < 0.95
+        else rng.choice((b"\xef\xbb\xbf" + text, text + text, text.decode(errors="replace").encode("utf-16")))
+    )
 
 
 def mutate_json_lines(content: bytes, other: bytes, rng: Random) -> bytes:
@@ -109,7 +124,9 @@ def mutate_json_lines(content: bytes, other: bytes, rng: Random) -> bytes:
     elif kind < 0.8:
         lines[place : place + 1] = [lines[place]] * rng.choice((0, 2, 100))
     else:
-        lines[place] = rng.choice((b"\n", b"null\n", b"[]\n", b"1\n", b"{}\n", b"{\n", b"\x00\n", b"\xff\n", b'"x"\n', b"{} {}\n", b"\x0c\n"))
+        lines[place] = rng.choice(
+            (b"\n", b"null\n", b"[]\n", b"1\n", b"{}\n", b"{\n", b"\x00\n", b"\xff\n", b'"x"\n', b"{} {}\n", b"\x0c\n")
+        )
     return b"".join(lines)
 
 
@@ -126,7 +143,10 @@ def mutate_yaml(content: bytes, other: bytes, rng: Random) -> bytes:
     if kind < 0.7:
         lines[place] = f"{head}{colon} {rng.choice(YAML_TOKENS)}"
     elif kind < 0.8:
-        lines.insert(place, rng.choice(("<<: *a", "a: &a [x, x]", "%YAML 1.1", "---", "...", "? x", "- x", "\tx: 1", lines[place])))
+        lines.insert(
+            place,
+            rng.choice(("<<: *a", "a: &a [x, x]", "%YAML 1.1", "---", "...", "? x", "- x", "\tx: 1", lines[place])),
+        )
     elif kind < 0.9:
         lines[place] = " " * rng.choice((1, 3, 500)) + lines[place]
     else:
@@ -147,7 +167,24 @@ def mutate_toml(content: bytes, other: bytes, rng: Random) -> bytes:
     elif kind < 0.75:
         lines[place : place + 1] = [lines[place]] * rng.choice((0, 2))
     elif kind < 0.9:
-        lines.insert(place, rng.choice(("[files]", "[[files]]", "[statistics]", "[a.b.c]", "[[statistics]]", "x = 1", "[", "a.b = 1", "a.b.c = 2", "'' = 1", '"import" = 1')))
+        lines.insert(
+            place,
+            rng.choice(
+                (
+                    "[files]",
+                    "[[files]]",
+                    "[statistics]",
+                    "[a.b.c]",
+                    "[[statistics]]",
+                    "x = 1",
+                    "[",
+                    "a.b = 1",
+                    "a.b.c = 2",
+                    "'' = 1",
+                    '"import" = 1',
+                )
+            ),
+        )
     else:
         lines[place] = mutate_text(lines[place], rng)
     return "\n".join(lines).encode(errors="surrogatepass")
@@ -156,4 +193,8 @@ def mutate_toml(content: bytes, other: bytes, rng: Random) -> bytes:
 def mutate_text(text: str, rng: Random) -> str:
     """Put something in, or take a character out."""
     place = rng.randrange(len(text) + 1)
-    return text[:place] + rng.choice(("", "\x00", "\n", "\r", '"', "'", "\\", "[", "]", "{", "=", "#", "é", "\u2028")) + text[place + 1 :]
+    return (
+        text[:place]
+        + rng.choice(("", "\x00", "\n", "\r", '"', "'", "\\", "[", "]", "{", "=", "#", "é", "\u2028"))
+        + text[place + 1 :]
+    )

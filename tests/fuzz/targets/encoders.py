@@ -45,7 +45,10 @@ def pretrained_seeds(folder: Path) -> list[Input]:
     task = Beit3Task(data, "tiny", Beit3Settings(dim=16, layers=1, heads=2, image_target="pixels"))
     align(data, task, "beit3-tiny", "b", loop)
     task.save(data.encoder_folder("b"))
-    return [{f"encoders/x/{name}": content for name, content in read_input(data.encoder_folder(kind)).items()} for kind in "ab"]
+    return [
+        {f"encoders/x/{name}": content for name, content in read_input(data.encoder_folder(kind)).items()}
+        for kind in "ab"
+    ]
 
 
 def with_tokenizer(files: Input) -> Input:
@@ -78,7 +81,12 @@ def open_encoder(folder: Path, out: Path, rng: Random) -> None:
     encoder = open_pretrained(data, "x")
     Image.new("RGB", (8, 8)).save(out / "p.png")
     vectors = {name: np.ones(data.loaded[name].width, dtype=np.float32) for name in ("image", "text")}
-    found, has = encoder.encode([NewItem(id="n", text="a red mug", image=out / "p.png", vectors=vectors, title=None), NewItem(id="m", text=None, image=None, vectors={}, title=None)])
+    found, has = encoder.encode(
+        [
+            NewItem(id="n", text="a red mug", image=out / "p.png", vectors=vectors, title=None),
+            NewItem(id="m", text=None, image=None, vectors={}, title=None),
+        ]
+    )
     if found.dim() != 2 or len(found) != 2 or has.shape != (2,) or not found.isfinite().all():
         raise Wrong("vectors that are none")
 

@@ -36,7 +36,14 @@ def dataset_seeds(folder: Path) -> list[Input]:
     """With and without content."""
     data = small_catalogue()
     data.save(folder / "whole")
-    timed = replace(data, interactions=replace(data.interactions, timestamp=np.arange(len(data.interactions)), rating=np.ones(len(data.interactions), dtype=np.float32)))
+    timed = replace(
+        data,
+        interactions=replace(
+            data.interactions,
+            timestamp=np.arange(len(data.interactions)),
+            rating=np.ones(len(data.interactions), dtype=np.float32),
+        ),
+    )
     timed.save(folder / "bare", content=False)
     whole = read_input(folder / "whole")
     pictures = [name for name in whole if name.startswith("images/")]
@@ -72,7 +79,9 @@ def open_dataset(folder: Path, out: Path, rng: Random) -> None:
             each(lambda name=name: _refused(lambda: data.features(name)))
     calls: list[Any] = [lambda name=name: data.features(name) for name in data.feature_names]
     calls += [data.fingerprint, lambda: describe(data)]
-    calls.append(lambda: data.with_split(SplitConfig(rule=rng.choice(("leave-last", "random", "cold-items", "global-time")))))
+    calls.append(
+        lambda: data.with_split(SplitConfig(rule=rng.choice(("leave-last", "random", "cold-items", "global-time"))))
+    )
     if rng.random() < 0.1:
         calls.append(lambda: data.save(out / "copy"))
     each(*calls)
@@ -200,7 +209,13 @@ def comparison_seeds(folder: Path) -> list[Input]:
     seeds = []
     for name in ("plain", "tuned"):
         files = read_input(folder / name)
-        seeds.append({name: content for name, content in files.items() if not name.startswith(("locks", "study")) and not name.endswith(".log")})
+        seeds.append(
+            {
+                name: content
+                for name, content in files.items()
+                if not name.startswith(("locks", "study")) and not name.endswith(".log")
+            }
+        )
     return seeds
 
 

@@ -90,7 +90,11 @@ def read_stored(folder: Path, out: Path, rng: Random) -> None:
     from alignrec_geo.content.feature_report import feature_report
 
     features = Features.load(only(folder))
-    if features.matrix.dtype != np.float32 or not np.isfinite(features.matrix).all() or features.present.dtype != np.bool_:
+    if (
+        features.matrix.dtype != np.float32
+        or not np.isfinite(features.matrix).all()
+        or features.present.dtype != np.bool_
+    ):
         raise Wrong("features that are none")
     feature_report(features, only(folder)).to_json()
 

@@ -18,8 +18,10 @@ from tests.fuzz.inputs import Input
 from tests.fuzz.target import Target, Wrong, only
 
 FORMATS = (
-    ("png", "RGB"), ("png", "RGBA"), ("png", "P"), ("png", "I;16"), ("png", "LA"), ("png", "1"), ("jpg", "RGB"), ("jpg", "CMYK"), ("jpg", "L"), ("gif", "P"),
-    ("webp", "RGBA"), ("bmp", "RGB"), ("tiff", "RGB"), ("tiff", "F"), ("tiff", "I;16"), ("ico", "RGBA"), ("avif", "RGB"),
+    ("png", "RGB"), ("png", "RGBA"), ("png", "P"), ("png", "I;16"), ("png", "LA"), ("png", "1"), ("jpg", "RGB"),
+    ("jpg", "CMYK"), ("jpg", "L"), ("gif", "P"),
+    ("webp", "RGBA"), ("bmp", "RGB"), ("tiff", "RGB"), ("tiff", "F"), ("tiff", "I;16"), ("ico", "RGBA"), ("avif",
+    "RGB"),
 )  # fmt: skip
 ENDED = ("zip", "tar", "tar.gz", "tar.xz", "tar.bz2")
 
@@ -98,8 +100,14 @@ def _packed(kind: str, members: dict[str, bytes]) -> bytes:
 
 def photo_seeds(_: Path) -> list[Input]:
     """A folder (with a folder in it), and archives, of three pictures."""
-    photos = {f"{name}.{suffix}": picture(suffix, "RGB") or b"" for name, suffix in (("mug", "png"), ("pen", "jpg"), ("a/cup", "bmp"))}
-    return [{f"in/{name}": content for name, content in photos.items()}, *({f"photos.{kind}": _packed(kind, photos)} for kind in ENDED)]
+    photos = {
+        f"{name}.{suffix}": picture(suffix, "RGB") or b""
+        for name, suffix in (("mug", "png"), ("pen", "jpg"), ("a/cup", "bmp"))
+    }
+    return [
+        {f"in/{name}": content for name, content in photos.items()},
+        *({f"photos.{kind}": _packed(kind, photos)} for kind in ENDED),
+    ]
 
 
 def store_photos(folder: Path, out: Path, rng: Random) -> None:

@@ -1,5 +1,6 @@
 """Settings: ``config.yaml``, ``--set``, plans of comparisons, recipes, and the record of a download."""
 
+import json
 from pathlib import Path
 from random import Random
 
@@ -33,7 +34,8 @@ def read_config(folder: Path, out: Path, rng: Random) -> None:
 
 def setting_seeds(_: Path) -> list[Input]:
     """One ``key=value``."""
-    given = ("dim=32", "training.epochs=5", "parameters.losses=bpr + 0.1 * infonce", "lr=1e-3", "conv=lightgcn", "layers=2", "kernels.propagation=auto",
+    given = ("dim=32", "training.epochs=5", "parameters.losses=bpr + 0.1 * infonce", "lr=1e-3", "conv=lightgcn",
+    "layers=2", "kernels.propagation=auto",
              "batch_size=2048", "features=[image]", "cutoffs=[10, 20]", "training.metric=recall@20")  # fmt: skip
     return [{"one.set": text.replace("=", ": ", 1).encode()} for text in given]
 
@@ -65,8 +67,8 @@ def read_any_recipe(folder: Path, out: Path, rng: Random) -> None:
 
 def record_seeds(_: Path) -> list[Input]:
     """What ``data fetch`` leaves."""
-    text = '{"recipe": "ml-100k", "files": {"a.zip": {"url": "https://x/a.zip", "bytes": 3, "sha256": "ab", "hash_published": true}}}'
-    return [{"fetched.json": text.encode()}]
+    file = {"url": "https://x/a.zip", "bytes": 3, "sha256": "ab", "hash_published": True}
+    return [{"fetched.json": json.dumps({"recipe": "ml-100k", "files": {"a.zip": file}}).encode()}]
 
 
 def read_any_record(folder: Path, out: Path, rng: Random) -> None:

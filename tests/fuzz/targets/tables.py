@@ -26,7 +26,16 @@ def _rows(times: str) -> list[dict[str, str]]:
     rows = []
     for n in range(24):
         user, item = f"u{n % 6}", f"i{(n * 5 + n // 6) % 9}"
-        rows.append({"user": user, "item": item, "time": times, "rating": str(rng.randint(1, 5)), "split": str(min(n // 8, 2)), "note": "fine"})
+        rows.append(
+            {
+                "user": user,
+                "item": item,
+                "time": times,
+                "rating": str(rng.randint(1, 5)),
+                "split": str(min(n // 8, 2)),
+                "note": "fine",
+            }
+        )
     return rows
 
 
@@ -42,7 +51,8 @@ def table_seeds(suffix: str, mark: str) -> list[Input]:
 
 def quoted_seeds(_: Path) -> list[Input]:
     """CSV, with a quoted cell too."""
-    quoted = b'user,item,time,rating,split,note\nu1,i1,5,3,0,"a ""b"", c"\nu1,i2,6,3,0,"two\nlines"\nu2,i1,7,4,1,x\nu2,i3,9,4,2,x\n'
+    quoted = b'user,item,time,rating,split,note\nu1,i1,5,3,0,"a ""b"", c"\nu1,i2,6,3,0,"two\nlines"\n'
+    quoted += b"u2,i1,7,4,1,x\nu2,i3,9,4,2,x\n"
     return [*table_seeds(".csv", ","), {"pairs.csv": quoted}]
 
 
@@ -50,7 +60,11 @@ def typed_seeds(folder: Path) -> list[Input]:
     """Parquet with columns of every usual type."""
     rows = _rows("5")
     frame = pl.DataFrame(rows)
-    numbers = frame.with_columns(pl.col("user").str.strip_chars("u").cast(pl.Int64), pl.col("rating").cast(pl.Float32), pl.col("split").cast(pl.Int8))
+    numbers = frame.with_columns(
+        pl.col("user").str.strip_chars("u").cast(pl.Int64),
+        pl.col("rating").cast(pl.Float32),
+        pl.col("split").cast(pl.Int8),
+    )
     times = frame.with_columns(pl.Series("time", np.arange(frame.height) * 1000).cast(pl.Datetime("ms")))
     nested = frame.select(pl.struct("user", "note").alias("about"), "user", "item", "time", "rating", "split")
     seeds = []
@@ -62,7 +76,10 @@ def typed_seeds(folder: Path) -> list[Input]:
 
 def json_seeds(_: Path) -> list[Input]:
     """JSON lines, some values numbers and some nested."""
-    rows = [{**row, "time": 1714566600 + n, "rating": n % 5 + 0.5, "about": {"plot": "x", "tags": ["a", "b"]}} for n, row in enumerate(_rows("5"))]
+    rows = [
+        {**row, "time": 1714566600 + n, "rating": n % 5 + 0.5, "about": {"plot": "x", "tags": ["a", "b"]}}
+        for n, row in enumerate(_rows("5"))
+    ]
     return [{"pairs.jsonl": "".join(json.dumps(row) + "\n" for row in rows).encode()}]
 
 
@@ -70,7 +87,11 @@ def gzip_seeds(_: Path) -> list[Input]:
     """Compressed text."""
     text, lines = _text(_rows("5"), ","), json_seeds(Path())[0]["pairs.jsonl"]
     assert isinstance(lines, bytes)
-    return [{"pairs.csv.gz": gzip.compress(text, mtime=0)}, {"pairs.jsonl.gz": gzip.compress(lines, mtime=0)}, {"pairs.tsv.gz": gzip.compress(_text(_rows("5"), "\t"), mtime=0)}]
+    return [
+        {"pairs.csv.gz": gzip.compress(text, mtime=0)},
+        {"pairs.jsonl.gz": gzip.compress(lines, mtime=0)},
+        {"pairs.tsv.gz": gzip.compress(_text(_rows("5"), "\t"), mtime=0)},
+    ]
 
 
 def read_pairs(folder: Path, out: Path, rng: Random) -> None:
@@ -82,7 +103,9 @@ def read_pairs(folder: Path, out: Path, rng: Random) -> None:
         timestamp="time" if timed else None,
         rating="rating" if rng.random() < 0.5 else None,
         split="split" if split else None,
-        rule=None if split else SplitConfig(rule=rng.choice(("random", "cold-items", *(("leave-last", "global-time") if timed else ())))),
+        rule=None
+        if split
+        else SplitConfig(rule=rng.choice(("random", "cold-items", *(("leave-last", "global-time") if timed else ())))),
         min_rating=rng.choice((None, None, 3.0)),
         k_core=rng.choice((1, 1, 2)),
     )
@@ -98,7 +121,12 @@ def check(data: Dataset) -> None:
     if pairs.n_users != data.users.height or pairs.n_items != data.items.height or not len(pairs):
         raise Wrong("counts do not fit the tables")
     for ids in (data.users["id"], data.items["id"]):
-        if ids.dtype != pl.String or ids.null_count() or ids.n_unique() < len(ids) or (ids.str.strip_chars() == "").any():
+        if (
+            ids.dtype != pl.String
+            or ids.null_count()
+            or ids.n_unique() < len(ids)
+            or (ids.str.strip_chars() == "").any()
+        ):
             raise Wrong("ids are missing, blank or not unique")
     if not np.isin(pairs.split, [int(split) for split in Split]).all() or not (pairs.split == Split.TRAIN).any():
         raise Wrong("splits that are none")
@@ -135,7 +163,10 @@ def text_seeds(_: Path) -> list[Input]:
 def items_seeds(folder: Path) -> list[Input]:
     """Pairs and item metadata as CSV, JSON lines and Parquet; the items' file comes second."""
     pairs = {"a.csv": _text(_rows("5"), ",")}
-    items = [{"id": f"i{n}", "title": f"Thing {n}", "text": "A toy.", "tags": ["a", "b"], "about": {"plot": "Once."}} for n in range(9)]
+    items = [
+        {"id": f"i{n}", "title": f"Thing {n}", "text": "A toy.", "tags": ["a", "b"], "about": {"plot": "Once."}}
+        for n in range(9)
+    ]
     pl.DataFrame(items).write_parquet(folder / "items.parquet")
     plain = "".join(f"i{n},Thing {n},A toy.,x,y\n" for n in range(9))
     return [
@@ -167,11 +198,19 @@ def mmrec_seeds(folder: Path) -> list[Input]:
     """With and without external ids, compressed and not."""
     rng = np.random.default_rng(0)
     rows = [(n % 5, n * 3 % 7, n % 3, n + 0.5, 1000 + n) for n in range(21)]
-    pairs = ("userID\titemID\tx_label\trating\ttimestamp\n" + "".join("\t".join(map(str, row)) + "\n" for row in rows)).encode()
+    pairs = (
+        "userID\titemID\tx_label\trating\ttimestamp\n" + "".join("\t".join(map(str, row)) + "\n" for row in rows)
+    ).encode()
     np.save(folder / "image.npy", rng.normal(size=(7, 4)).astype(np.float32))
     np.save(folder / "text.npy", rng.normal(size=(7, 3)))
-    features = {"image_feat.npy": (folder / "image.npy").read_bytes(), "text_feat.npy": (folder / "text.npy").read_bytes()}
-    mapping = {f"{kind}_id_mapping.csv": (f"{kind}ser\tnumber\n" + "".join(f"x{n}\t{n}\n" for n in range(7))).encode() for kind in "ui"}
+    features = {
+        "image_feat.npy": (folder / "image.npy").read_bytes(),
+        "text_feat.npy": (folder / "text.npy").read_bytes(),
+    }
+    mapping = {
+        f"{kind}_id_mapping.csv": (f"{kind}ser\tnumber\n" + "".join(f"x{n}\t{n}\n" for n in range(7))).encode()
+        for kind in "ui"
+    }
     return [
         {"shop.inter": pairs, **features},
         {"shop.inter.gz": gzip.compress(pairs, mtime=0), "image_feat.npy": features["image_feat.npy"]},
@@ -181,14 +220,16 @@ def mmrec_seeds(folder: Path) -> list[Input]:
 
 def read_mmrec_folder(folder: Path, out: Path, rng: Random) -> None:
     """``data import mmrec``."""
-    check(read_mmrec(folder, split=rng.choice((None, None, SplitConfig(rule="random"), SplitConfig(rule="leave-last")))))
+    check(
+        read_mmrec(folder, split=rng.choice((None, None, SplitConfig(rule="random"), SplitConfig(rule="leave-last"))))
+    )
 
 
 def movielens_seeds(_: Path) -> list[Input]:
     """100K and 1M."""
     rows = [(n % 5 + 1, n * 3 % 7 + 1, n % 5 + 1, 880000000 + n) for n in range(21)]
     ratings = {mark: "".join(mark.join(map(str, row)) + "\n" for row in rows).encode() for mark in ("\t", "::")}
-    genres = "unknown|0\nAction|1\nDrama|2\n\n".encode()
+    genres = b"unknown|0\nAction|1\nDrama|2\n\n"
     films = "".join(f"{n}|Film {n} (1995)|01-Jan-1995||http://x|0|1|{n % 2}\n" for n in range(1, 8)).encode("latin-1")
     movies = "".join(f"{n}::Caf\xe9 {n} (1995)::Drama|Comedy\n" for n in range(1, 8)).encode("latin-1")
     plots = "".join(json.dumps({"movieID": n, "plot": "Once."}) + "\n" for n in range(1, 8)).encode()
@@ -203,7 +244,11 @@ def read_movielens_folder(folder: Path, out: Path, rng: Random) -> None:
     """``data import movielens``, with plots where there are any."""
     plots = folder / "plots.jsonl"
     more = {"items": plots, "text": ("plot",)} if "plots.jsonl" in read_input(folder) else {}
-    check(read_movielens(folder, all_items=rng.random() < 0.3, split=SplitConfig(rule=rng.choice(("random", "leave-last"))), **more))
+    check(
+        read_movielens(
+            folder, all_items=rng.random() < 0.3, split=SplitConfig(rule=rng.choice(("random", "leave-last"))), **more
+        )
+    )
 
 
 TARGETS = (
