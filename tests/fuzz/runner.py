@@ -18,11 +18,11 @@ from typing import Any
 from tests.fuzz.inputs import write_input
 from tests.fuzz.mutate import make_input
 from tests.fuzz.target import Target
-from tests.fuzz.worker import PATIENCE, PROGRESS, load_seeds, random_of, store_seeds
+from tests.fuzz.worker import PROGRESS, load_seeds, random_of, store_seeds
 
 ROOT = Path(__file__).resolve().parents[2]
 BATCH = 250
-SILENCE = 3 * PATIENCE
+SILENCE = 120
 """Seconds without an execution after which a process is killed."""
 KEPT = 3
 """Inputs that are kept of one fault."""

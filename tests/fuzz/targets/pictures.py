@@ -11,9 +11,10 @@ from PIL import Image
 
 from alignrec_geo.content.beit3_pictures import read_picture, sizes_for
 from alignrec_geo.content.image_tokens import prepare_picture
-from alignrec_geo.dataset.images import ImageSource, broken_image, store_images
+from alignrec_geo.dataset.images import ImageSource, store_images
 from alignrec_geo.dataset.unpack import unpack
 from alignrec_geo.errors import InputError
+from alignrec_geo.pictures import broken_picture
 from tests.fuzz.inputs import Input
 from tests.fuzz.target import Target, Wrong, only
 
@@ -69,7 +70,7 @@ def read_any_picture(folder: Path, out: Path, rng: Random) -> None:
     """Import's check, and the preparation of the encoders."""
     file = only(folder)
     content = file.read_bytes() if file.is_file() and file.stat().st_size < 1 << 24 else b""
-    broken = broken_image(content)
+    broken = broken_picture(content)
     prepared = prepare_picture(_Prepares(), file)  # type: ignore[arg-type]
     decoded = read_picture(file, 16)
     sizes_for([file])
@@ -117,7 +118,7 @@ def store_photos(folder: Path, out: Path, rng: Random) -> None:
     if written != {name for name in names if name is not None}:
         raise Wrong("other files were written than named")
     for name in filter(None, names):
-        if broken_image((out / "images" / name).read_bytes()) is not None:
+        if broken_picture((out / "images" / name).read_bytes()) is not None:
             raise Wrong("a broken picture was stored")
 
 
