@@ -139,7 +139,7 @@ def check(data: Dataset) -> None:
 def check_lines(file: Path, data: Dataset) -> None:
     """Text without quotes: every line that is not blank is a row, or was reported as merged."""
     content = file.read_bytes() if file.suffix in (".tsv", ".inter", ".csv", ".dat", ".jsonl") else b'"'
-    if b'"' in content and file.suffix != ".jsonl":
+    if (b'"' in content and file.suffix != ".jsonl") or b"\0" in content:  # quotes join lines; UTF-16 has others
         return
     for mark in (b"\r\n", b"\r"):
         content = content.replace(mark, b"\n")
