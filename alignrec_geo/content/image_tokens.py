@@ -25,7 +25,7 @@ class ImageTokens:
     """Patch maps of the items that have a picture, in memory-mapped arrays.
 
     Args:
-        folder: the cache.
+        folder: the cache, ``None`` if it could not be written.
         slot: place of every item below, ``[I]``, -1 for an item without a picture that can be read.
         grid: rows and columns of the map, ``P = rows * columns``.
         patches: ``[N, P, C]`` float16.
@@ -33,7 +33,7 @@ class ImageTokens:
         broken: why a picture could not be read, by external item id.
     """
 
-    folder: Path
+    folder: Path | None
     slot: Int64
     grid: tuple[int, int]
     patches: NDArray[Any]

@@ -57,7 +57,7 @@ class TextTokens:
     """Token states of the items that have a text, in memory-mapped arrays.
 
     Args:
-        folder: the cache.
+        folder: the cache, ``None`` if it could not be written.
         slot: place of every item below, ``[I]``, -1 for an item without text.
         offsets: the tokens of place ``n`` are rows ``offsets[n] … offsets[n + 1]``, ``[N + 1]``.
         ids: token ids, ``[total]`` int32.
@@ -65,7 +65,7 @@ class TextTokens:
         pooled: one vector per text, ``[N, D]`` float32.
     """
 
-    folder: Path
+    folder: Path | None
     slot: Int64
     offsets: Int64
     ids: NDArray[Any]

@@ -1,3 +1,4 @@
+import errno
 import json
 
 import numpy as np
@@ -46,7 +47,10 @@ def test_another_key_is_another_cache(tmp_path):
         assert store.folder != first.folder
 
 
-@pytest.mark.parametrize("damage", ["array cut", "array missing", "state cut", "other shape", "other items"])
+@pytest.mark.parametrize(
+    "damage",
+    ["array cut", "array missing", "array header", "state cut", "state list", "done", "other shape", "other items"],
+)
 def test_a_damaged_cache_is_made_again(tmp_path, damage):
     with opened(tmp_path) as store:
         fill(store)
@@ -55,6 +59,12 @@ def test_a_damaged_cache_is_made_again(tmp_path, damage):
         rows.write_bytes(rows.read_bytes()[:-4])
     elif damage == "array missing":
         rows.unlink()
+    elif damage == "array header":
+        rows.write_bytes(b"\x93NUMPY\x01\x00\x01\x00[")
+    elif damage == "state list":
+        state.write_text("[1]")
+    elif damage == "done":
+        state.write_text(json.dumps({**json.loads(state.read_text()), "done": N + 1}))
     elif damage == "state cut":
         state.write_text(state.read_text()[:20])
     elif damage == "other shape":
@@ -76,7 +86,64 @@ def test_two_do_not_fill_one_cache(tmp_path):
         assert store.done == 0
 
 
-def test_a_disk_that_is_too_small_is_said_before(tmp_path, monkeypatch):
+def in_memory(store, caplog, *words):
+    """The work goes on with one warning."""
+    fill(store)
+    assert store.complete
+    assert np.array_equal(store.arrays["rows"][:, 1], np.arange(N))
+    [record] = caplog.records
+    assert "the token cache cannot be written" in record.getMessage()
+    for word in words:
+        assert word in record.getMessage()
+
+
+def test_a_disk_that_is_too_small_is_one_warning(tmp_path, monkeypatch, caplog):
     monkeypatch.setattr(token_cache.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 100}))
-    with pytest.raises(InputError, match=r"takes 0\.0 GB and 0\.0 GB are free; name another folder"), opened(tmp_path):
-        pass
+    with opened(tmp_path) as store:
+        in_memory(store, caplog, "takes 0.0 GB and 0.0 GB are free")
+    monkeypatch.setattr(token_cache.os, "sysconf", lambda _: 10)
+    with pytest.raises(InputError, match=r"are too much for the memory; name another folder with --cache"):
+        opened(tmp_path).__enter__()
+
+
+def test_a_folder_that_cannot_be_made_is_one_warning(tmp_path, caplog):
+    (tmp_path / "file").touch()
+    with opened(tmp_path / "file") as store:
+        in_memory(store, caplog, "Not a directory")
+
+
+def test_no_home_is_one_warning(monkeypatch, caplog):
+    def homeless():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(token_cache, "cache_folder", homeless)
+    with opened(None) as store:
+        in_memory(store, caplog, "home directory")
+
+
+def test_a_disk_that_fills_up_meanwhile_is_one_warning(tmp_path, monkeypatch, caplog):
+    with opened(tmp_path) as store:
+        fill(store, most=1)
+
+        def full(*_):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        monkeypatch.setattr(token_cache, "write_json", full)
+        in_memory(store, caplog, "No space left")
+    monkeypatch.undo()
+    with opened(tmp_path) as store:
+        assert store.done == CHUNK
+
+
+def test_a_finished_cache_is_used_where_it_cannot_be_locked(tmp_path, monkeypatch, caplog):
+    with opened(tmp_path) as store:
+        fill(store)
+
+    def refuse(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(token_cache.fcntl, "flock", refuse)
+    with opened(tmp_path) as store:
+        assert store.complete
+        assert store.folder is not None
+    assert not caplog.records
