@@ -12,18 +12,20 @@ from typing import Any, TypeVar
 
 import torch
 import torch.nn.functional as F
-from safetensors import SafetensorError
 from torch import Tensor
 
 from alignrec_geo.content.beit3 import UNUSED_POSITIONS, Beit3Model
 from alignrec_geo.content.beit3_config import Beit3Config
+from alignrec_geo.content.encoders.folder import check_folder, read_settings
 from alignrec_geo.content.heads import Beit3ForPreTraining
 from alignrec_geo.errors import InputError
-from alignrec_geo.files import read_json
+from alignrec_geo.reading import check_plain_file, reading
 
 logger = logging.getLogger(__name__)
 
 Beit3 = TypeVar("Beit3", Beit3Model, Beit3ForPreTraining)
+
+CHECKPOINT = "checkpoint of tensors"
 
 ENCODER = "beit3."
 """What the names of the encoder's weights begin with; all others belong to heads."""
@@ -58,9 +60,10 @@ def load_beit3(kind: type[Beit3], path: Path, config: Beit3Config | None = None)
         return _load_folder(kind, path)
     state = read_public_checkpoint(path)
     try:
-        state, config, notes = fit_state(state, config or Beit3Config(), heads=kind is Beit3ForPreTraining)
+        with reading(path, CHECKPOINT):
+            state, config, notes = fit_state(state, config or Beit3Config(), heads=kind is Beit3ForPreTraining)
     except InputError as error:
-        raise InputError(f"{path}: {error}") from None
+        raise InputError(f"{path}: {str(error).removeprefix(f'{path}: ')}") from None
     for note in notes:
         logger.warning("%s: %s", path, note)
     with torch.device("meta"):
@@ -78,18 +81,21 @@ def read_public_checkpoint(path: Path) -> dict[str, Tensor]:
     Raises:
         InputError: the file is missing, truncated, or something else.
     """
-    if not path.is_file():
-        raise InputError(f"{path}: no such file")
-    try:
-        with torch.serialization.safe_globals([Namespace]):  # fine-tuned checkpoints keep their command line in one
-            stored = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
-    except (OSError, RuntimeError, ValueError, EOFError, KeyError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(f"{path}: truncated, or not a checkpoint of tensors ({reason:.120})") from None
-    state = stored.get("model") if isinstance(stored, dict) else None
-    if not isinstance(state, dict) or not all(isinstance(values, Tensor) for values in state.values()):
-        raise InputError(f"{path}: not a BEiT-3 checkpoint: no dictionary of tensors under 'model'")
-    return {str(name): values.float() for name, values in state.items()}
+    check_plain_file(path, CHECKPOINT)
+    with reading(path, CHECKPOINT):
+        try:
+            with torch.serialization.safe_globals([Namespace]):  # fine-tuned checkpoints keep their command line in one
+                stored = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+        except pickle.UnpicklingError:  # whose message tells how to run what is in the file
+            raise InputError(f"{path}: not a {CHECKPOINT}, or it holds other things too; they are not loaded") from None
+        state = stored.get("model") if isinstance(stored, dict) else None
+        if not isinstance(state, dict) or not all(_dense(values) for values in state.values()):
+            raise InputError(f"{path}: not a BEiT-3 checkpoint: no dictionary of tensors under 'model'")
+        return {str(name): values.float() for name, values in state.items()}
+
+
+def _dense(values: object) -> bool:
+    return isinstance(values, Tensor) and values.layout == torch.strided and values.is_floating_point()
 
 
 def fit_state(
@@ -175,15 +181,12 @@ def _check_names(expected: list[str], found: list[str]) -> None:
 
 
 def _load_folder(kind: type[Beit3], path: Path) -> Beit3:
-    described = read_json(path / "config.json")
-    found = described.get("model_type") if isinstance(described, dict) else None
+    check_folder(path)
+    found = read_settings(path / "config.json").get("model_type")
     if found != Beit3Config.model_type:
         raise InputError(f"{path}: must be a folder of a beit3 model (got '{found}')")
-    try:
+    with reading(path, "folder of save_pretrained"):
         loaded: Any = kind.from_pretrained(path, local_files_only=True, use_safetensors=True, output_loading_info=True)
-    except (OSError, RuntimeError, SafetensorError) as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(f"{path}: damaged, or not written by save_pretrained ({reason:.160})") from None
     model: Beit3
     model, report = loaded
     _check_folder(path, report, _HEADS if kind is Beit3Model else frozenset())

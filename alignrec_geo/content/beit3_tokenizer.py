@@ -8,6 +8,7 @@ from transformers import PreTrainedTokenizerFast
 
 from alignrec_geo.content.sentencepiece_file import CONTROL, UNKNOWN, Piece, read_sentencepiece
 from alignrec_geo.errors import InputError
+from alignrec_geo.reading import reading
 
 BOS, PAD, EOS, UNK, MASK = "<s>", "<pad>", "</s>", "<unk>", "<mask>"
 """The special tokens; their ids are 0, 1, 2, 3 and the last."""
@@ -46,7 +47,8 @@ def load_beit3_tokenizer(path: Path, vocab_size: int = 64010, max_length: int = 
             f"{path}: makes {len(stored.pieces) + 2} words ({len(stored.pieces)} pieces, <pad> and <mask>); "
             f"the model has {vocab_size}"
         )
-    return _wrap(_build(stored.pieces, stored.character_map), max_length)
+    with reading(path, "sentencepiece model"):
+        return _wrap(_build(stored.pieces, stored.character_map), max_length)
 
 
 def _build(pieces: list[Piece], character_map: bytes) -> Tokenizer:

@@ -16,6 +16,7 @@ from torch import Tensor
 from alignrec_geo.content.beit3_tokenizer import BOS, EOS, MASK, PAD, UNK, load_beit3_tokenizer
 from alignrec_geo.errors import InputError
 from alignrec_geo.files import atomic_path
+from alignrec_geo.reading import check_plain_file, reading
 
 TOKENIZER = "tokenizer.json"
 """File of the tokenizer in an encoder's folder."""
@@ -95,14 +96,13 @@ class Beit3Vocabulary:
             InputError: the file is missing or no tokenizer.
         """
         path = folder / TOKENIZER
-        try:
-            return cls(Tokenizer.from_str(path.read_text(encoding="utf-8")))
-        except FileNotFoundError:
-            raise InputError(f"{path}: no such file") from None
-        except InputError as error:
-            raise InputError(f"{path}: {error}") from None
-        except Exception as error:  # the library raises no narrower kind
-            raise InputError(f"{path}: not a tokenizer ({error!s:.120})") from None
+        check_plain_file(path, "tokenizer")
+        with reading(path, "tokenizer"):
+            tokenizer = Tokenizer.from_str(path.read_text(encoding="utf-8"))
+            try:
+                return cls(tokenizer)
+            except InputError as error:
+                raise InputError(f"{path}: {error}") from None
 
     def save(self, folder: Path) -> None:
         """Write ``tokenizer.json``, atomically."""
@@ -112,7 +112,8 @@ class Beit3Vocabulary:
     def encode(self, texts: Sequence[str | None], longest: int) -> list["np.ndarray[Any, np.dtype[np.int32]]"]:
         """Ids of every text, cut to ``longest`` with its end kept; a text that is ``None`` has none."""
         given = [text for text in texts if text is not None]
-        found = iter(self._tokenizer.encode_batch(given))
+        with reading("the tokenizer of BEiT-3", "tokenizer"):
+            found = iter(self._tokenizer.encode_batch(given))
         return [_cut([] if text is None else next(found).ids, longest) for text in texts]
 
     def batch(self, texts: Sequence["np.ndarray[Any, np.dtype[np.int32]]"]) -> tuple[Tensor, Tensor]:

@@ -12,6 +12,7 @@ from alignrec_geo.content.item_encoder import ItemEncoder
 from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.errors import InputError
 from alignrec_geo.files import read_json
+from alignrec_geo.reading import reading
 from alignrec_geo.tensors import read_tensors
 
 Opener = Callable[[Path, dict[str, Any], dict[str, Tensor], torch.device], ItemEncoder]
@@ -34,14 +35,12 @@ def open_pretrained(dataset: Dataset, feature: str, device: torch.device | None 
         raise InputError(f"{folder}: no encoder there; features '{feature}' came without it, or 'pretrain' was cut off")
     config = read_json(folder / CONFIG)
     kind = config.get("kind") if isinstance(config, dict) else None
-    openers = _openers()
-    if kind not in openers:
-        raise InputError(f"{folder / CONFIG}: unknown kind of encoder (got {kind!r}); known: {', '.join(openers)}")
+    opener = _openers().get(kind) if isinstance(kind, str) else None
+    if opener is None:
+        raise InputError(f"{folder / CONFIG}: unknown kind of encoder (got {kind!r}); known: {', '.join(_openers())}")
     tensors, _ = read_tensors(folder / MODEL)
-    try:
-        return openers[kind](folder, config, tensors, device or torch.device("cpu"))
-    except (KeyError, RuntimeError) as error:  # load_state_dict says RuntimeError
-        raise InputError(f"{folder}: {CONFIG} and {MODEL} do not fit each other ({error})") from None
+    with reading(folder, f"encoder: {CONFIG} and {MODEL} do not fit each other"):
+        return opener(folder, config, tensors, device or torch.device("cpu"))
 
 
 def _openers() -> dict[str, Opener]:

@@ -1,16 +1,21 @@
 """The pieces of a sentencepiece model file, read without the sentencepiece library."""
 
+import math
 import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from alignrec_geo.errors import InputError
+from alignrec_geo.reading import check_plain_file, reading
 
 UNKNOWN, CONTROL = 2, 3
 """Types of pieces that are no text."""
 
+KIND = "sentencepiece model"
+
 _UNIGRAM = 1
+_LONGEST_VARINT = 70
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
 
@@ -41,21 +46,16 @@ def read_sentencepiece(path: Path) -> SentencepieceFile:
     Raises:
         InputError: the file is missing, truncated, no sentencepiece model, or not of the unigram type.
     """
-    try:
-        blob = path.read_bytes()
-    except OSError:
-        raise InputError(f"{path}: no such file") from None
+    check_plain_file(path, KIND)
     pieces, character_map, model_type = [], b"", _UNIGRAM
-    try:
-        for number, value in _fields(blob):
+    with reading(path, KIND):
+        for number, value in _fields(path.read_bytes()):
             if number == 1 and isinstance(value, bytes):
                 pieces.append(_piece(value))
             elif number == 2 and isinstance(value, bytes):
                 model_type = next((v for n, v in _fields(value) if n == 3 and isinstance(v, int)), _UNIGRAM)
             elif number == 3 and isinstance(value, bytes):
                 character_map = next((v for n, v in _fields(value) if n == 2 and isinstance(v, bytes)), b"")
-    except (ValueError, IndexError, struct.error):
-        raise InputError(f"{path}: truncated, or not a sentencepiece model") from None
     if not pieces:
         raise InputError(f"{path}: not a sentencepiece model: there are no pieces in it")
     if model_type != _UNIGRAM:
@@ -72,6 +72,8 @@ def _piece(blob: bytes) -> Piece:
             score = value
         elif number == 3 and isinstance(value, int):
             kind = value
+    if not math.isfinite(score):
+        raise ValueError(f"the score of '{text}' is {score}")
     return Piece(text, score, kind)
 
 
@@ -108,3 +110,5 @@ def _varint(blob: bytes, place: int) -> tuple[int, int]:
         if byte < 0x80:
             return value, place
         shift += 7
+        if shift >= _LONGEST_VARINT:
+            raise ValueError("a number of more than 64 bits")

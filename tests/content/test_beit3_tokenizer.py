@@ -87,7 +87,7 @@ def test_files_that_are_refused(tmp_path):
     with pytest.raises(InputError, match=r"makes 17 words \(15 pieces, <pad> and <mask>\); the model has 64010"):
         load_beit3_tokenizer(tmp_path / "good.spm")
     (tmp_path / "cut.spm").write_bytes(good[:-1])
-    with pytest.raises(InputError, match="truncated, or not a sentencepiece model"):
+    with pytest.raises(InputError, match="not a readable sentencepiece model"):
         load_beit3_tokenizer(tmp_path / "cut.spm", 17)
     (tmp_path / "text.spm").write_text("just words, nothing else\n")
     with pytest.raises(InputError, match="sentencepiece model"):
@@ -101,3 +101,12 @@ def test_files_that_are_refused(tmp_path):
         load_beit3_tokenizer(model_file(tmp_path / "bpe.spm", model_type=2), 17)
     with pytest.raises(InputError, match=r"first pieces must be <unk>, <s>, </s> .got <s>, <unk>, </s>"):
         load_beit3_tokenizer(model_file(tmp_path / "order.spm", [PIECES[1], PIECES[0], *PIECES[2:]]), 17)
+
+
+@pytest.mark.parametrize(
+    "content", [b"\xff" * 1_000_000, b"\x0a\x05\x15" + b"\x00\x00\xc0\x7f", b"\x0a\x03\x0a\x01\xff"]
+)
+def test_numbers_and_texts_that_cannot_be_are_refused(tmp_path, content):
+    (tmp_path / "x.spm").write_bytes(content)
+    with pytest.raises(InputError, match=r"x\.spm: not a readable sentencepiece model"):
+        load_beit3_tokenizer(tmp_path / "x.spm")

@@ -58,7 +58,7 @@ def test_files_that_are_no_tokenizer_are_refused(tmp_path):
     with pytest.raises(InputError, match="no such file"):
         Beit3Vocabulary.load(tmp_path)
     (tmp_path / "tokenizer.json").write_text('{"model": 3}')
-    with pytest.raises(InputError, match="not a tokenizer"):
+    with pytest.raises(InputError, match="not a readable tokenizer"):
         Beit3Vocabulary.load(tmp_path)
     (tmp_path / "tokenizer.json").write_text(
         '{"version": "1.0", "added_tokens": [], "model": {"type": "WordLevel", "vocab": {"a": 0}, "unk_token": "a"}}'

@@ -5,6 +5,7 @@ from pathlib import Path
 import torch
 
 from alignrec_geo.content.encoders.base import ImageEncoder, TextEncoder
+from alignrec_geo.content.encoders.folder import check_folder
 from alignrec_geo.content.encoders.packages import MINILM
 from alignrec_geo.errors import InputError
 
@@ -53,4 +54,4 @@ def _folder(source: str) -> Path:
         raise InputError(
             f"an encoder is '{PACKAGE}' or a local transformers folder (got '{source}'); there is no such folder"
         )
-    return folder
+    return check_folder(folder)

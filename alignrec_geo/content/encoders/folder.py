@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from safetensors import SafetensorError
 
 from alignrec_geo.errors import InputError
 from alignrec_geo.files import read_json, sha256_of
+from alignrec_geo.reading import check_plain_file, reading
 
 DECISIVE = (".json", ".safetensors", ".txt", ".model", ".spm")
 """Suffixes of the files that decide what a model says: weights, configuration, tokenizer."""
@@ -22,6 +22,48 @@ class LoadedModel(NamedTuple):
 
     model: Any
     has_pooler: bool
+
+
+def check_folder(folder: Path) -> Path:
+    """Return a folder that a user names if what lies in it is safe to read.
+
+    Links may lead to other files of the folder, and to the ``blobs`` that a cache of Hugging Face keeps beside its
+    ``snapshots``; weights are in the folder itself.
+
+    Raises:
+        InputError: a link or a list of weights leads elsewhere, or there is a pipe, a socket or a device.
+    """
+    home = folder.resolve()
+    allowed = [home, *([home.parent.parent / "blobs"] if home.parent.name == "snapshots" else [])]
+    for file in sorted((*folder.iterdir(), *folder.glob("1_Pooling/*"))):
+        if not any(file.resolve().is_relative_to(place) for place in allowed):
+            raise InputError(f"{file}: is a link that leads out of the folder; refused")
+        if not file.is_dir():
+            check_plain_file(file, "file of a model")
+    if (folder / "adapter_config.json").exists():
+        raise InputError(f"{folder}: holds an adapter, not a whole model; merge it into its model first")
+    for index in sorted(folder.glob("*.index.json")):
+        told = read_json(index)
+        weights = told.get("weight_map") if isinstance(told, dict) else None
+        names = list(weights.values()) if isinstance(weights, dict) else [None]
+        if not all(isinstance(name, str) and name and Path(name).name == name for name in names):
+            raise InputError(f"{index}: 'weight_map' must name files of this folder")
+    return folder
+
+
+def read_settings(file: Path) -> dict[str, Any]:
+    """Read a JSON file of settings; a missing one has none.
+
+    Raises:
+        InputError: it is not JSON, or holds something else than an object.
+    """
+    if not file.exists():
+        return {}
+    with reading(file, "JSON file"):
+        told = read_json(check_plain_file(file, "JSON file"))
+    if not isinstance(told, dict):
+        raise InputError(f"{file}: must be an object of settings (got {type(told).__name__})")
+    return told
 
 
 def fingerprint(folder: Path, **settings: object) -> str:
@@ -35,6 +77,7 @@ def fingerprint(folder: Path, **settings: object) -> str:
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     files = [file for file in (*folder.iterdir(), *folder.glob("1_Pooling/*")) if file.suffix in DECISIVE]
     for file in sorted(files):
+        check_plain_file(file, "file of a model")
         digest.update(f"{file.relative_to(folder).as_posix()} {sha256_of(file)}\n".encode())
     return digest.hexdigest()
 
@@ -45,9 +88,7 @@ def load_model(folder: Path, device: torch.device) -> LoadedModel:
     Raises:
         InputError: the folder holds no model that ``transformers`` knows, one of two towers, or lacks weights.
     """
-    from transformers import AutoModel
-
-    config = read_json(folder / "config.json")
+    config = read_settings(folder / "config.json")
     if "text_config" in config or "vision_config" in config:
         raise InputError(
             f"{folder}: a model of several towers ('{config.get('model_type')}'); save the tower that is to be used in "
@@ -55,6 +96,8 @@ def load_model(folder: Path, device: torch.device) -> LoadedModel:
         )
 
     def load() -> Any:
+        from transformers import AutoModel
+
         return AutoModel.from_pretrained(
             folder, local_files_only=True, use_safetensors=True, trust_remote_code=False, output_loading_info=True
         )
@@ -73,23 +116,19 @@ def load_tokenizer(folder: Path) -> Any:
     Raises:
         InputError: there is none that ``transformers`` can read.
     """
-    from transformers import AutoTokenizer
 
-    return _read(
-        folder,
-        "tokenizer",
-        lambda: AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False),
-    )
+    def load() -> Any:
+        from transformers import AutoTokenizer
+
+        return AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+
+    return _read(folder, "tokenizer", load)
 
 
 def _read(folder: Path, what: str, load: Callable[[], Any]) -> Any:
     """Load with the progress bar off and the global generator left alone; any failure is about the folder."""
-    try:
-        with torch.random.fork_rng(devices=[]), _no_progress_bar():
-            return load()
-    except (OSError, ValueError, KeyError, ImportError, RuntimeError, TypeError, SafetensorError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise InputError(f"{folder}: no {what} that transformers can read is in this folder ({reason})") from None
+    with reading(folder, f"transformers {what}"), torch.random.fork_rng(devices=[]), _no_progress_bar():
+        return load()
 
 
 @contextmanager

@@ -8,9 +8,10 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from alignrec_geo.content.encoders.base import TokenStates
-from alignrec_geo.content.encoders.folder import fingerprint, load_model, load_tokenizer
+from alignrec_geo.content.encoders.folder import fingerprint, load_model, load_tokenizer, read_settings
 from alignrec_geo.errors import InputError
 from alignrec_geo.files import read_json
+from alignrec_geo.reading import check_plain_file, reading
 
 LONGEST = 256
 """Most tokens of a text, where neither the folder nor its tokenizer says less."""
@@ -44,11 +45,16 @@ class TransformerTextEncoder:
         self.fingerprint = fingerprint(folder, encoder="text-1")
         self._tokenizer = load_tokenizer(folder)
         self._model = load_model(folder, self._device).model
-        self._longest = self._most_tokens(folder)
         self.name = name or folder.resolve().name
-        self.width = self.token_width = int(self._model.config.hidden_size)
-        self.special_ids = frozenset(int(number) for number in self._tokenizer.all_special_ids)
-        self.mask_id: int | None = self._tokenizer.mask_token_id
+        with reading(folder, "text encoder"):
+            self._longest = self._most_tokens(folder)
+            self.width = self.token_width = int(self._model.config.hidden_size)
+            self.special_ids = frozenset(int(number) for number in self._tokenizer.all_special_ids)
+            self.mask_id: int | None = self._tokenizer.mask_token_id
+            self._words = len(self.word_vectors())
+            found = self.encode(self.tokenize(["a text"]))
+            if found.pooled.shape != (1, self.width):
+                raise InputError(f"{folder}: not a text encoder: vectors have shape {tuple(found.pooled.shape)}")
 
     def word_vectors(self) -> Tensor:
         """The input embeddings, ``[ids, E]``."""
@@ -57,7 +63,11 @@ class TransformerTextEncoder:
 
     def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
         """Token ids of every text, special tokens included, the end cut off where it is too long."""
-        ids: list[list[int]] = self._tokenizer(list(texts), truncation=True, max_length=self._longest)["input_ids"]
+        with reading(f"the tokenizer of '{self.name}'", "tokenizer"):
+            ids: list[list[int]] = self._tokenizer(list(texts), truncation=True, max_length=self._longest)["input_ids"]
+        largest = max((max(text, default=0) for text in ids), default=0)
+        if largest >= self._words:
+            raise InputError(f"the tokenizer of '{self.name}' has word {largest}, its model only {self._words} words")
         return ids
 
     @torch.inference_mode()
@@ -80,19 +90,24 @@ class TransformerTextEncoder:
 
     def _most_tokens(self, folder: Path) -> int:
         file = folder / "sentence_bert_config.json"
-        said = read_json(file).get("max_seq_length") if file.exists() else None
+        said = read_settings(file).get("max_seq_length") or LONGEST
+        if type(said) is not int or said < 1:
+            raise InputError(f"{file}: 'max_seq_length' must be a whole number from 1 (got {said!r})")
         positions = getattr(self._model.config, "max_position_embeddings", LONGEST)
-        return min(said or LONGEST, int(self._tokenizer.model_max_length), positions)
+        return min(said, int(self._tokenizer.model_max_length), positions)
 
 
 def _pooling(folder: Path) -> tuple[bool, bool]:
     """Whether the first token is the text's vector (else the mean), and whether it is scaled to unit length."""
     modules = folder / "modules.json"
-    unit = modules.exists() and any(part["type"].endswith(".Normalize") for part in read_json(modules))
+    listed = read_json(check_plain_file(modules, "JSON file")) if modules.exists() else []
+    if not isinstance(listed, list) or not all(isinstance(part, dict) for part in listed):
+        raise InputError(f"{modules}: must be a list of modules")
+    unit = any(str(part.get("type")).endswith(".Normalize") for part in listed)
     file = folder / "1_Pooling" / "config.json"
     if not file.exists():
         return False, unit
-    said = read_json(file)
+    said = read_settings(file)
     chosen = sorted(key for key, value in said.items() if key.startswith("pooling_mode_") and value)
     if chosen not in (["pooling_mode_cls_token"], ["pooling_mode_mean_tokens"]):
         raise InputError(

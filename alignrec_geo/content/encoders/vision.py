@@ -1,6 +1,7 @@
 """Pictures through any vision model of ``transformers``: a map of cells, one vector per picture."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -9,12 +10,14 @@ from PIL import Image
 from torch import Tensor
 
 from alignrec_geo.content.encoders.base import PatchMap
-from alignrec_geo.content.encoders.folder import fingerprint, load_model
+from alignrec_geo.content.encoders.folder import fingerprint, load_model, read_settings
 from alignrec_geo.errors import InputError
-from alignrec_geo.files import read_json
+from alignrec_geo.limits import limit
 from alignrec_geo.pictures import stretched
+from alignrec_geo.reading import reading
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+_CHANNELS = (("image_mean", IMAGENET_MEAN), ("image_std", IMAGENET_STD))
 
 
 class TransformerImageEncoder:
@@ -42,17 +45,28 @@ class TransformerImageEncoder:
         self.name = folder.resolve().name
         self._model, self._has_pooler = load_model(folder, self._device)
         file = folder / "preprocessor_config.json"
-        said = read_json(file) if file.exists() else {}
-        self._side = _side(said, int(getattr(self._model.config, "image_size", 224)))
-        self._mean = torch.tensor(said.get("image_mean", IMAGENET_MEAN), device=self._device).view(1, 3, 1, 1)
-        self._std = torch.tensor(said.get("image_std", IMAGENET_STD), device=self._device).view(1, 3, 1, 1)
+        with reading(file, "settings of pictures"):
+            said = read_settings(file)
+            self._side = _side(said, int(getattr(self._model.config, "image_size", 224)))
+            if not 1 <= self._side**2 <= limit("image_pixels"):
+                raise InputError(f"{file}: pictures cannot be {self._side} pixels wide")
+            self._mean, self._std = (self._per_channel(file, said, *of) for of in _CHANNELS)
+            if not (self._std > 0).all():
+                raise InputError(f"{file}: 'image_std' must be above 0")
         try:
-            blank = self.encode(np.zeros((1, self._side, self._side, 3), dtype=np.uint8))
-        except (TypeError, ValueError, RuntimeError, AttributeError) as error:
+            with reading(folder, "vision model"):
+                blank = self.encode(np.zeros((1, self._side, self._side, 3), dtype=np.uint8))
+        except InputError as error:
             raise InputError(f"{folder}: not a vision model; it does not take a picture ({error})") from None
         self.width, self.patch_width = blank.pooled.shape[1], blank.patches.shape[2]
         cells = round(blank.patches.shape[1] ** 0.5)
         self.grid = (cells, cells)
+
+    def _per_channel(self, file: Path, said: dict[str, Any], name: str, default: tuple[float, float, float]) -> Tensor:
+        values = torch.tensor(said.get(name) or default, dtype=torch.float32, device=self._device)
+        if not values.isfinite().all():
+            raise InputError(f"{file}: '{name}' must be finite")
+        return values.view(1, 3, 1, 1)
 
     def prepare(self, picture: Image.Image) -> NDArray[np.uint8]:
         """Stretch to the input size, RGB."""

@@ -1,4 +1,5 @@
 import json
+import os
 
 import pytest
 import torch
@@ -75,7 +76,7 @@ def test_folders_that_cannot_be_used(tmp_path):
     folder = text_folder(tmp_path / "cut")
     weights = folder / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:200])
-    with pytest.raises(InputError, match=r"cut: no model that transformers can read"):
+    with pytest.raises(InputError, match=r"cut: not a readable transformers model"):
         open_text_encoder(str(folder))
     folder = text_folder(tmp_path / "deep")
     config = json.loads((folder / "config.json").read_text())
@@ -85,3 +86,64 @@ def test_folders_that_cannot_be_used(tmp_path):
     (folder / "config.json").write_text(json.dumps({**config, "text_config": {}, "model_type": "clip"}))
     with pytest.raises(InputError, match="several towers"):
         open_text_encoder(str(folder))
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("config.json", "[1]"),
+        ("config.json", "{"),
+        ("config.json", '{"model_type": 3}'),
+        ("config.json", '{"model_type": "nothing-known"}'),
+        ("config.json", '{"auto_map": {"AutoModel": "evil.Model"}, "model_type": "nothing-known"}'),
+        ("config.json", '{"model_type": "bert", "hidden_size": "wide"}'),
+        ("config.json", '{"model_type": "bert", "hidden_size": -4}'),
+        ("modules.json", "3"),
+        ("modules.json", "[3]"),
+        ("1_Pooling/config.json", "[]"),
+        ("1_Pooling/config.json", "[" * 10_000),
+        ("sentence_bert_config.json", '{"max_seq_length": "many"}'),
+        ("sentence_bert_config.json", '{"max_seq_length": -1}'),
+        ("tokenizer.json", "{}"),
+        ("tokenizer.json", '{"version": "1.0", "model": {"type": "BPE", "vocab": {}, "merges": [["a", "b"]]}}'),
+        ("tokenizer_config.json", "[]"),
+        ("model.safetensors.index.json", '{"weight_map": {"a": "../other.safetensors"}}'),
+        ("model.safetensors.index.json", '{"weight_map": 3}'),
+        ("adapter_config.json", "{}"),
+    ],
+)
+def test_damaged_and_hostile_files_of_a_folder_are_one_line(tmp_path, file, content):
+    folder = text_folder(tmp_path / "bert")
+    (folder / file).parent.mkdir(exist_ok=True)
+    (folder / "evil.py").write_text("raise SystemExit('executed')")
+    (folder / file).write_text(content)
+    with pytest.raises(InputError, match=r"bert") as refused:
+        open_text_encoder(str(folder))
+    assert "\n" not in str(refused.value)
+
+
+def test_links_of_a_folder_lead_nowhere_else(tmp_path):
+    cache = tmp_path / "models--x"
+    folder = text_folder(cache / "snapshots" / "1")
+    (cache / "blobs").mkdir()
+    (folder / "config.json").rename(cache / "blobs" / "c")
+    (folder / "config.json").symlink_to("../../blobs/c")  # as the cache of Hugging Face keeps them
+    assert open_text_encoder(str(folder)).width == 8
+    (folder / "config.json").unlink()
+    (cache / "blobs" / "c").rename(tmp_path / "c")
+    (folder / "config.json").symlink_to(tmp_path / "c")
+    with pytest.raises(InputError, match=r"config\.json: is a link that leads out of the folder; refused"):
+        open_text_encoder(str(folder))
+    (folder / "config.json").unlink()
+    os.mkfifo(folder / "vocab.txt")
+    with pytest.raises(InputError, match=r"vocab\.txt: is a pipe, socket or device"):
+        open_text_encoder(str(folder))
+
+
+def test_words_that_the_model_does_not_have_are_refused(tmp_path):
+    folder = text_folder(tmp_path / "bert", words=["mauve"])
+    text_folder(tmp_path / "few")
+    for name in ("config.json", "model.safetensors"):
+        (tmp_path / "few" / name).replace(folder / name)
+    with pytest.raises(InputError, match="the tokenizer of 'bert' has word 12, its model only 12 words"):
+        open_text_encoder(str(folder)).tokenize(["a mauve mug"])

@@ -47,3 +47,24 @@ def test_a_convolutional_network_gives_its_map(tmp_path):
 def test_a_text_model_is_no_image_encoder(tmp_path):
     with pytest.raises(InputError, match="not a vision model"):
         open_image_encoder(str(text_folder(tmp_path / "bert")))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "[]",
+        '{"size": 1000000}',
+        '{"size": {"height": -3}}',
+        '{"image_mean": "grey"}',
+        '{"image_mean": [0.5]}',
+        '{"image_mean": [0.5, 0.5, NaN]}',
+        '{"image_std": [1, 1, 0]}',
+        '{"image_std": [[1], [1], ["x"]]}',
+    ],
+)
+def test_settings_of_pictures_that_cannot_be_are_one_line(tmp_path, content):
+    folder = vision_folder(tmp_path / "vit")
+    (folder / "preprocessor_config.json").write_text(content)
+    with pytest.raises(InputError, match="vit") as refused:
+        open_image_encoder(str(folder))
+    assert "\n" not in str(refused.value)
