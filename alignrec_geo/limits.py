@@ -16,6 +16,7 @@ DEFAULTS = {
     "unpacked_ratio": 1_000,
     "archive_members": 5_000_000,
     "download_bytes": 64 << 30,
+    "recipe_bytes": 1 << 20,
 }
 """Every limit: the pixels of one picture, the bytes of its file, the nesting of JSON, the
 aliases and the size of a YAML file, the bytes that one compressed file or archive unpacks to, how many times larger

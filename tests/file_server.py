@@ -18,6 +18,8 @@ class FileServer:
         version: send an ``ETag``, and check ``If-Range`` against it.
         cut: number of answers that break off in the middle.
         status: codes of the first answers, one each, before the file is served.
+        redirect: where the first answer sends to.
+        length: say how long the file is.
         shift: answer a ``Range`` with a part that starts so many bytes too late.
         asked: the ``Range`` header of every request so far.
         url: the address, once it is served.
@@ -28,6 +30,8 @@ class FileServer:
     version: bool = True
     cut: int = 0
     status: list[int] = field(default_factory=list)
+    redirect: str = ""
+    length: bool = True
     shift: int = 0
     asked: list[str | None] = field(default_factory=list)
     url: str = ""
@@ -44,6 +48,13 @@ def serving(server: FileServer) -> Iterator[FileServer]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             server.asked.append(self.headers.get("Range"))
+            if server.redirect:
+                self.send_response(302)
+                self.send_header("Location", server.redirect)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+                server.redirect = ""
+                return
             if server.status:
                 self.send_error(server.status.pop(0))
                 return
@@ -61,7 +72,8 @@ def serving(server: FileServer) -> Iterator[FileServer]:
             if server.version:
                 self.send_header("ETag", server.etag)
             body = server.content[start:]
-            self.send_header("Content-Length", str(len(body)))
+            if server.length:
+                self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             if server.cut:
                 server.cut -= 1

@@ -4,16 +4,15 @@ import hashlib
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from alignrec_geo.dataset.download import download
-from alignrec_geo.dataset.recipes import Recipe, RemoteFile
+from alignrec_geo.dataset.download import ADDRESS, download, is_address
+from alignrec_geo.dataset.recipes import RECORD, Recipe, RemoteFile
 from alignrec_geo.dataset.unpack import unpack
 from alignrec_geo.errors import FetchError, InputError
 from alignrec_geo.files import read_json, sha256_of, write_json
-
-RECORD = "fetched.json"
 
 FileProgress = Callable[[str, int, int | None], None]
 """Called with the path of the file, the bytes there so far and, if known, the bytes there will be."""
@@ -61,6 +60,8 @@ def fetch(
         base_url: a mirror that has the files under this address, instead of the owner's.
         optional: also the files that the recipe calls optional.
 
+    A file of a stated size may not be larger; one without may have as many bytes as the limit ``download_bytes`` says.
+
     Returns:
         The downloaded files, then the unpacked ones; ``fetched.json`` beside them holds their hashes.
 
@@ -68,11 +69,13 @@ def fetch(
         InputError: nothing to download, a folder that cannot be written, or an archive that is not safe.
         FetchError: no network, no such address, or a file that is not what the recipe says.
     """
+    if base_url is not None and not is_address(base_url):
+        raise InputError(f"--mirror must be {ADDRESS} (got {base_url!r})")
     if recipe.way == "generated":
         raise InputError(f"'{recipe.name}' is generated, not downloaded: {recipe.import_line(out)}")
     if recipe.manual is not None:
         raise InputError(
-            f"'{recipe.name}' has no direct address: {recipe.manual.strip()} Then: {recipe.import_line(out)}"
+            f"'{recipe.name}' has no direct address: {' '.join(recipe.manual.split())} Then: {recipe.import_line(out)}"
         )
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -83,10 +86,11 @@ def fetch(
     for file in recipe.files:
         if file.optional and not optional:
             continue
-        path = out / file.path
-        url = file.url if base_url is None else f"{base_url.rstrip('/')}/{file.path}"
+        path = _inside(out, file.path)
+        url = file.url if base_url is None else f"{base_url.rstrip('/')}/{quote(file.path)}"
         if not _is_right(path, file, record.files.get(file.path)):
-            download(url, path, partial(_check, file), None if progress is None else partial(progress, file.path))
+            told = None if progress is None else partial(progress, file.path)
+            download(url, path, partial(_check, file), told, file.bytes)
         record.files[file.path] = FetchedFile(
             url=url,
             bytes=path.stat().st_size,
@@ -98,6 +102,14 @@ def fetch(
         if file.unpack:
             unpacked += unpack(path, path.parent)
     return fetched + unpacked
+
+
+def _inside(out: Path, name: str) -> Path:
+    """The place of a file; no link in the folder may lead it elsewhere."""
+    path = out / name
+    if not path.resolve().is_relative_to(out.resolve()):
+        raise InputError(f"{path}: is a link that leads out of {out}; remove it, or name another folder with --out")
+    return path
 
 
 def read_record(out: Path) -> FetchRecord:

@@ -3,22 +3,25 @@
 import shlex
 import sysconfig
 import tomllib
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePosixPath, PureWindowsPath
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from alignrec_geo.dataset.download import ADDRESS, is_address
 from alignrec_geo.errors import InputError
-from alignrec_geo.validation import checked
+from alignrec_geo.limits import limit, over_limit
+from alignrec_geo.reading import check_plain_file, reading
+from alignrec_geo.validation import Settings, checked
 
 RECIPE = "recipe.toml"
+RECORD = "fetched.json"
+"""What ``data fetch`` writes beside the files."""
 
 
-class RemoteFile(BaseModel):
+class RemoteFile(Settings):
     """One file of a data set and how to know that it came whole."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    url: str = Field(pattern=r"^https?://\S+$")
+    url: str
     """The owner's address."""
     path: str
     """Where the file lies in the downloaded folder."""
@@ -33,19 +36,27 @@ class RemoteFile(BaseModel):
     optional: bool = False
     """Only fetched when asked for: large, and not needed by the import command."""
 
+    @field_validator("url")
+    @classmethod
+    def _address(cls, url: str) -> str:
+        if not is_address(url):
+            raise ValueError(f"must be {ADDRESS}")
+        return url
+
     @field_validator("path")
     @classmethod
     def _inside(cls, path: str) -> str:
         parts = PurePosixPath(path)
-        if parts.is_absolute() or ".." in parts.parts or not parts.parts or "\\" in path:
-            raise ValueError(f"must be a relative path that stays in its folder (got '{path}')")
-        return path
+        drive = PureWindowsPath(path).drive
+        if parts.is_absolute() or ".." in parts.parts or not parts.parts or drive or "\\" in path:
+            raise ValueError("must be a relative path that stays in its folder")
+        if not path.isprintable() or parts.name == RECORD:
+            raise ValueError("cannot be the name of a file of a data set")
+        return str(parts)
 
 
-class Statistics(BaseModel):
+class Statistics(Settings):
     """Published counts, to compare an import with."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     users: int = Field(ge=1)
     """Number of users."""
@@ -55,10 +66,8 @@ class Statistics(BaseModel):
     """Number of user-item pairs."""
 
 
-class Recipe(BaseModel):
+class Recipe(Settings):
     """How to get one data set. Exactly one of ``files``, ``manual`` and ``generated`` says how."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
     """What ``data fetch`` calls it."""
@@ -78,8 +87,28 @@ class Recipe(BaseModel):
     """What to do by hand where there is no direct address."""
     generated: bool = False
     """Made on this machine; nothing to download."""
-    import_command: str = Field(alias="import", pattern=r"^alignrec-geo ")
+    import_command: str = Field(alias="import")
     """The command that makes a data set of it; ``{folder}`` stands for the downloaded folder."""
+
+    @field_validator("title", "homepage", "licence", "citation", "manual", "import_command")
+    @classmethod
+    def _plain(cls, text: str | None) -> str | None:
+        """Text that is printed holds nothing that a terminal obeys, and stands on one line."""
+        joined = " ".join((text or "").split())
+        if not joined.isprintable():
+            raise ValueError("must be text without control characters")
+        return None if text is None else joined
+
+    @field_validator("import_command")
+    @classmethod
+    def _own(cls, command: str) -> str:
+        try:
+            words = shlex.split(command)
+        except ValueError as error:
+            raise ValueError(f"must be a command ({error})") from None
+        if words[:2] != ["alignrec-geo", "data"] or words[2:3] not in (["import"], ["fetch"]):
+            raise ValueError("must be 'alignrec-geo data import …' or '… fetch …'")
+        return command
 
     @model_validator(mode="after")
     def _one_way(self) -> "Recipe":
@@ -87,8 +116,9 @@ class Recipe(BaseModel):
         if sum(ways) != 1:
             raise ValueError("exactly one of 'files', 'manual' and 'generated' must be given")
         paths = [file.path for file in self.files]
-        if len(set(paths)) < len(paths):
-            raise ValueError("two files have the same path")
+        folders = {str(folder) for path in paths for folder in PurePosixPath(path).parents}
+        if len(set(paths)) < len(paths) or folders & set(paths):
+            raise ValueError("two files have the same path, or one lies in the other")
         return self
 
     @property
@@ -97,8 +127,14 @@ class Recipe(BaseModel):
         return "download" if self.files else "generated" if self.generated else "manual"
 
     def import_line(self, folder: Path) -> str:
-        """The import command with the path of the downloaded folder in it."""
-        return self.import_command.replace("{folder}", shlex.quote(folder.as_posix()))
+        """The import command with the path of the downloaded folder in it, each word quoted for a shell.
+
+        A recipe is somebody else's: whatever stands in the command is an argument of this program, never a second
+        command.
+        """
+        place = folder.as_posix()
+        place = f"./{place}" if place.startswith("-") else place
+        return shlex.join(word.replace("{folder}", place) for word in shlex.split(self.import_command))
 
 
 def list_recipes() -> list[Recipe]:
@@ -131,12 +167,11 @@ def read_recipe(path: Path) -> Recipe:
     Raises:
         InputError: the file is missing, is not TOML, or has an unknown or impossible entry.
     """
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such recipe") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not valid TOML ({error})") from None
+    check_plain_file(path, "recipe")
+    if path.stat().st_size > limit("recipe_bytes"):
+        raise over_limit(path, f"has {path.stat().st_size} bytes", "recipe_bytes")
+    with reading(path, "recipe in TOML"):
+        content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     return checked(Recipe, content, prefix=f"{path}: ")
 
 

@@ -167,7 +167,8 @@ def test_a_part_longer_than_the_file_and_a_wrong_part_start_again(tmp_path: Path
     [
         ({"sha256": "0" * 64}, f"wrong hash, sha256 is {sha256(CONTENT)}, the recipe says 0000"),
         ({"md5": "0" * 32}, "wrong hash, md5 is"),
-        ({"bytes": 17}, "400000 bytes came, the recipe says 17"),
+        ({"bytes": 400_001}, "400000 bytes came, the recipe says 400001"),
+        ({"bytes": 17}, "the server offers 400000 bytes or more, the recipe says 17"),
     ],
 )
 def test_a_wrong_file_is_refused_and_removed(tmp_path: Path, file: dict[str, Any], message: str) -> None:
@@ -245,3 +246,58 @@ def test_recipes_without_files_say_what_to_do(tmp_path: Path) -> None:
         fetch(Recipe.model_validate({**given, "manual": "Ask them."}), tmp_path)
     with pytest.raises(InputError, match="generated, not downloaded"):
         fetch(Recipe.model_validate({**given, "generated": True}), tmp_path)
+
+
+@pytest.mark.parametrize(
+    "place", ["ftp://127.0.0.1/x", "file:///etc/passwd", "data:,x", "http://[::1", "gopher://a/b", "//[x"]
+)
+def test_a_redirection_to_something_else_is_refused(tmp_path: Path, place: str) -> None:
+    with (
+        serving(FileServer(CONTENT, redirect=place)) as server,
+        pytest.raises(FetchError, match="the server redirects"),
+    ):
+        fetch(make_recipe(server.url), tmp_path)
+    assert len(server.asked) == 1
+    assert names(tmp_path) == []
+
+
+def test_a_redirection_from_https_to_http_is_refused() -> None:
+    handler = downloading._Redirections()
+    safe = downloading.Request("https://a.b/c")
+    headers = downloading.HTTPMessage()
+    with pytest.raises(downloading._Refused, match="redirects from https to http://a.b/d; refused"):
+        handler.redirect_request(safe, io.BytesIO(), 302, "Found", headers, "http://a.b/d")
+    followed = handler.redirect_request(safe, io.BytesIO(), 302, "Found", headers, "https://c.d/e")
+    assert followed is not None
+    assert followed.full_url == "https://c.d/e"
+
+
+def test_a_redirection_to_another_place_is_followed(tmp_path: Path) -> None:
+    with serving(FileServer(CONTENT, redirect="/moved")) as server:
+        fetch(make_recipe(server.url, sha256=sha256(CONTENT)), tmp_path)
+        assert len(server.asked) == 2
+
+
+@pytest.mark.parametrize("length", [True, False])
+def test_more_bytes_than_the_limit_are_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, length: bool) -> None:
+    monkeypatch.setenv("ALIGNREC_LIMITS", "download_bytes=1000")
+    with serving(FileServer(CONTENT, length=length)) as server:
+        with pytest.raises(FetchError, match=r"bytes or more; the limit is 1000 .*ALIGNREC_LIMITS=download_bytes"):
+            fetch(make_recipe(server.url), tmp_path)
+        assert names(tmp_path) == []
+        fetch(make_recipe(server.url, bytes=400_000), tmp_path)
+
+
+def test_links_in_the_folder_lead_no_file_elsewhere(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "mine").write_text("precious")
+    (tmp_path / "out" / "toy.bin").symlink_to(tmp_path / "mine")
+    with pytest.raises(InputError, match=r"toy\.bin: is a link that leads out of .*out"):
+        fetch(make_recipe("http://localhost"), tmp_path / "out")
+    assert (tmp_path / "mine").read_text() == "precious"
+
+
+@pytest.mark.parametrize("mirror", ["ftp://a/b", "http://[::1", "nothing"])
+def test_an_impossible_mirror(tmp_path: Path, mirror: str) -> None:
+    with pytest.raises(InputError, match="--mirror must be an http or https address"):
+        fetch(make_recipe("http://localhost"), tmp_path, base_url=mirror)

@@ -119,7 +119,16 @@ def test_a_recipe_of_ones_own(tmp_path: Path) -> None:
     (tmp_path / "recipe.toml").write_text(GOOD)
     recipe = find_recipe(str(tmp_path / "recipe.toml"))
     assert recipe.way == "download"
-    assert recipe.import_line(Path("my files")) == "alignrec-geo data import table 'my files'/toy.csv --out toy"
+    assert recipe.import_line(Path("my files")) == "alignrec-geo data import table 'my files/toy.csv' --out toy"
+
+
+def test_whatever_stands_in_an_import_command_is_an_argument(tmp_path: Path) -> None:
+    hostile = GOOD.replace("--out toy", "--out toy; rm -rf ~ $(id) `id` > x | y && z")
+    (tmp_path / "recipe.toml").write_text(hostile)
+    line = read_recipe(tmp_path / "recipe.toml").import_line(Path("-a b"))
+    assert line == (
+        "alignrec-geo data import table './-a b/toy.csv' --out 'toy;' rm -rf '~' '$(id)' '`id`' '>' x '|' y '&&' z"
+    )
 
 
 def test_an_unknown_name_lists_the_known_ones() -> None:
@@ -142,15 +151,33 @@ def test_recipes_of_an_installation(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("[[files]]", "[[files", "not valid TOML"),
+        ("[[files]]", "[[files", "not a readable recipe in TOML"),
         ('title = "Toy"', 'titel = "Toy"', "title: Field required"),
-        ('title = "Toy"', 'title = "Toy"\ncolour = 1', "colour: Extra inputs are not permitted"),
+        ('title = "Toy"', 'title = "Toy"\ncolour = 1', "unknown setting 'colour'"),
         ("users = 1", "users = 0", "statistics.toy.users: Input should be greater"),
-        ("https://example.org/toy.csv", "file:///etc/passwd", "files.0.url: String should match pattern"),
+        ("https://example.org/toy.csv", "file:///etc/passwd", "files.0.url: must be an http or https address"),
         ('path = "toy.csv"', 'path = "../toy.csv"', "must be a relative path that stays in its folder"),
         ('path = "toy.csv"', 'path = "/toy.csv"', "must be a relative path that stays in its folder"),
         ('path = "toy.csv"', 'path = "toy.csv"\nsha256 = "abc"', "files.0.sha256"),
         ("[[files]]", '[[files]]\nurl = "https://a.b/c"\npath = "toy.csv"\n[[files]]', "two files have the same path"),
+        ("https://example.org/toy.csv", "http://[::1", "files.0.url: must be an http or https address"),
+        ("https://example.org/toy.csv", "http://a:99999/x", "files.0.url: must be an http or https address"),
+        ("https://example.org/toy.csv", "http:///x", "files.0.url: must be an http or https address"),
+        ("https://example.org/toy.csv", "http://a/ü", "files.0.url: must be an http or https address"),
+        ("https://example.org/toy.csv", f"http://{'a' * 70}/x", "files.0.url: must be an http or https address"),
+        ('path = "toy.csv"', 'path = "C:toy.csv"', "must be a relative path that stays in its folder"),
+        ('path = "toy.csv"', 'path = "./fetched.json"', "cannot be the name of a file of a data set"),
+        ('path = "toy.csv"', 'path = "a\\u001bb"', "cannot be the name of a file of a data set"),
+        ('path = "toy.csv"', 'path = "toy.csv"\nbytes = true', "files.0.bytes: a number is needed"),
+        ("[[files]]", '[[files]]\nurl = "https://a.b/c"\npath = "toy.csv/x"\n[[files]]', "one lies in the other"),
+        ('title = "Toy"', 'title = "T\\u001b[2Joy"', "title: must be text without control characters"),
+        ('licence = "none"', 'licence = "n\\u202eone"', "licence: must be text without control characters"),
+        ("alignrec-geo data import", "rm -rf", "must be 'alignrec-geo data import"),
+        ("alignrec-geo data import", "alignrec-geo train", "must be 'alignrec-geo data import"),
+        ("--out toy", "--out 'toy", "must be a command .No closing quotation"),
+        ('title = "Toy"', f"title = {'[' * 5000}", "not a readable recipe in TOML"),
+        ('title = "Toy"', f"title = {'9' * 5000}", "not a readable recipe in TOML"),
+        ('title = "Toy"', 'title = "Toy"\n#' + "x" * (1 << 20), "bytes; the limit is 1048576"),
         ('title = "Toy"', 'title = "Toy"\nmanual = "ask"', "exactly one of 'files', 'manual' and 'generated'"),
     ],
 )
@@ -163,7 +190,7 @@ def test_a_bad_recipe_is_refused(tmp_path: Path, old: str, new: str, message: st
 
 
 def test_a_missing_recipe_file(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no such recipe"):
+    with pytest.raises(InputError, match="no such file"):
         find_recipe(str(tmp_path / "recipe.toml"))
 
 
