@@ -18,10 +18,10 @@ DEFAULTS = {
     "download_bytes": 64 << 30,
     "recipe_bytes": 1 << 20,
 }
-"""Every limit: the pixels of one picture, the bytes of its file, the nesting of JSON, the
-aliases and the size of a YAML file, the bytes that one compressed file or archive unpacks to, how many times larger
-than the file they may be (asked above 64 MiB only), the members of an archive, and the bytes of one download whose
-recipe states no size."""
+"""Every limit: the pixels of one picture, the bytes of its file, the nesting of JSON, the aliases and the size of a
+YAML file, the bytes that one compressed file or archive unpacks to, how many times larger than the file they may be
+(asked above 64 MiB only), the members of an archive, the bytes of one download whose recipe states no size, and those
+of a recipe."""
 
 
 def limit(name: str) -> int:

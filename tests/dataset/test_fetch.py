@@ -254,7 +254,7 @@ def test_recipes_without_files_say_what_to_do(tmp_path: Path) -> None:
 def test_a_redirection_to_something_else_is_refused(tmp_path: Path, place: str) -> None:
     with (
         serving(FileServer(CONTENT, redirect=place)) as server,
-        pytest.raises(FetchError, match="the server redirects"),
+        pytest.raises(FetchError, match="edirect"),
     ):
         fetch(make_recipe(server.url), tmp_path)
     assert len(server.asked) == 1
@@ -265,7 +265,7 @@ def test_a_redirection_from_https_to_http_is_refused() -> None:
     handler = downloading._Redirections()
     safe = downloading.Request("https://a.b/c")
     headers = downloading.HTTPMessage()
-    with pytest.raises(downloading._Refused, match="redirects from https to http://a.b/d; refused"):
+    with pytest.raises(downloading._Refused, match=r"redirects from https to http://a\.b/d; refused"):
         handler.redirect_request(safe, io.BytesIO(), 302, "Found", headers, "http://a.b/d")
     followed = handler.redirect_request(safe, io.BytesIO(), 302, "Found", headers, "https://c.d/e")
     assert followed is not None
