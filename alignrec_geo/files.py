@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from alignrec_geo.errors import InputError
+from alignrec_geo.json_text import as_object, parse_json
+from alignrec_geo.reading import check_plain_file, reading
 
 
 @contextmanager
@@ -85,14 +87,21 @@ def read_json(path: Path) -> Any:
     """Read a JSON file.
 
     Raises:
-        InputError: the file is missing or is not JSON.
+        InputError: the file is missing, no plain file, or not JSON (see :func:`~alignrec_geo.json_text.parse_json`).
     """
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not valid JSON ({error})") from None
+    check_plain_file(path, "JSON file")
+    with reading(path, "JSON file"):
+        text = path.read_text(encoding="utf-8-sig")
+    return parse_json(text, path)
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """Read a JSON file that holds an object.
+
+    Raises:
+        InputError: as :func:`read_json`, or it holds something else.
+    """
+    return as_object(read_json(path), path)
 
 
 def _umask() -> int:

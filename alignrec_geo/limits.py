@@ -10,18 +10,19 @@ DEFAULTS = {
     "image_pixels": 200_000_000,
     "image_bytes": 1 << 30,
     "json_depth": 100,
+    "yaml_depth": 100,
     "yaml_aliases": 1_000,
-    "yaml_bytes": 4 << 20,
+    "yaml_bytes": 256 << 10,
     "unpacked_bytes": 64 << 30,
     "unpacked_ratio": 1_000,
     "archive_members": 5_000_000,
     "download_bytes": 64 << 30,
     "recipe_bytes": 1 << 20,
 }
-"""Every limit: the pixels of one picture, the bytes of its file, the nesting of JSON, the aliases and the size of a
-YAML file, the bytes that one compressed file or archive unpacks to, how many times larger than the file they may be
-(asked above 64 MiB only), the members of an archive, the bytes of one download whose recipe states no size, and those
-of a recipe."""
+"""Every limit: the pixels of one picture, the bytes of its file, the nesting of JSON and of YAML, how many values the
+aliases of a YAML file repeat, its size, the bytes that one compressed file or archive unpacks to, how many times larger
+than the file they may be (asked above 64 MiB only), the members of an archive, the bytes of one download whose recipe
+states no size, and those of a recipe."""
 
 
 def limit(name: str) -> int:

@@ -5,10 +5,12 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import BaseModel
 
 from alignrec_geo.errors import InputError
+from alignrec_geo.limits import limit, over_limit
+from alignrec_geo.reading import check_plain_file, reading
+from alignrec_geo.yaml_text import parse_yaml
 
 Sections = Mapping[str, type[BaseModel]]
 """Configuration classes by the name of their section."""
@@ -20,12 +22,12 @@ def read_yaml(path: Path) -> dict[str, Any]:
     Raises:
         InputError: the file is missing, or is not a YAML mapping.
     """
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from None
+    size = check_plain_file(path, "YAML file").stat().st_size
+    if size > limit("yaml_bytes"):
+        raise over_limit(path, f"has {size:,} bytes", "yaml_bytes")
+    with reading(path, "YAML file"):
+        text = path.read_text(encoding="utf-8")
+    content = parse_yaml(text, path)
     if not isinstance(content, dict):
         raise InputError(f"{path}: settings must be key: value pairs (got {type(content).__name__})")
     return content
@@ -39,11 +41,8 @@ def parse_setting(setting: str, sections: Sections) -> tuple[str, str, Any]:
     """
     path, equals, text = setting.partition("=")
     if not equals or not path:
-        raise InputError(f"--set takes key=value (got '{setting}')")
-    try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError:
-        raise InputError(f"--set {path}: '{text}' is not a value") from None
+        raise InputError(f"--set takes key=value (got '{setting:.80}')")
+    value = parse_yaml(text, f"--set {path}")
     home = home_of(path, sections)
     if home is None:
         raise _unknown_key(path, [f"{name}.{key}" for name, kind in sections.items() for key in kind.model_fields])

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
+from reprlib import Repr
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
@@ -48,6 +49,10 @@ class Settings(BaseModel, metaclass=_Plain):
         return value
 
 
+SHORT = Repr()
+SHORT.maxstring = SHORT.maxother = 80
+SHORT.maxlevel = 2
+"""How a value is shown: a few of its parts, however many it has."""
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -76,14 +81,14 @@ def checked(model: type[Model], values: Mapping[str, Any], section: str = "", pr
 
 def _in_one_line(model: type[BaseModel], error: ValidationError, section: str, prefix: str) -> InputError:
     first = error.errors()[0]
-    key = ".".join(str(part) for part in (section, *first["loc"]) if part != "")
+    key = f"{'.'.join(str(part) for part in (section, *first['loc']) if part != ''):.120}"
     if first["type"] == "extra_forbidden" and len(first["loc"]) == 1 and issubclass(model, Settings):
         close = get_close_matches(str(first["loc"][0]), model.model_fields, n=1)
         hint = f" (did you mean '{close[0]}'?)" if close else ""
         known = ", ".join(model.model_fields) or "none"
         return InputError(f"{prefix}unknown setting '{key}'{hint}; there are: {known}")
-    given = "" if isinstance(first["input"], dict) else f" (got {first['input']!r:.80})"
-    message = first["msg"].removeprefix("Value error, ")
+    given = "" if isinstance(first["input"], dict) else f" (got {SHORT.repr(first['input'])})"
+    message = f"{first['msg'].removeprefix('Value error, '):.600}"
     return InputError(prefix + (f"{key}: {message}{given}" if key else message))
 
 

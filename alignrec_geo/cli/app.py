@@ -1,23 +1,23 @@
 """The command line: one file per verb, put together here."""
 
 import sys
-from typing import NoReturn
+from io import TextIOWrapper
 
 import typer
 
 from alignrec_geo.cli import data, features
+from alignrec_geo.cli.boundary import guarded
 from alignrec_geo.cli.compare import compare
 from alignrec_geo.cli.doctor import doctor
 from alignrec_geo.cli.embed import embed
 from alignrec_geo.cli.evaluate import evaluate
+from alignrec_geo.cli.help import plain_help
 from alignrec_geo.cli.mask_modality import mask_modality
-from alignrec_geo.cli.output import stderr
 from alignrec_geo.cli.pretrain import pretrain
 from alignrec_geo.cli.probe import probe
 from alignrec_geo.cli.quickstart import quickstart
 from alignrec_geo.cli.recommend import recommend, similar
 from alignrec_geo.cli.train import train
-from alignrec_geo.errors import FetchError, InputError, TrainingDiverged
 
 app = typer.Typer(
     name="alignrec-geo",
@@ -35,18 +35,19 @@ for verb in (pretrain, train, compare, evaluate, embed, recommend, similar, prob
 
 
 def main() -> None:
-    """Run the command line: exit code 0, 2 for bad input, 1 for a failure, 130 for Ctrl-C."""
-    try:
-        app()
-    except InputError as error:
-        _stop(str(error), code=2)
-    except (TrainingDiverged, FetchError) as error:
-        _stop(str(error), code=1)
+    """Run the command line and exit; see :func:`~alignrec_geo.cli.boundary.guarded` for the codes."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # where the locale has no such letter
+    code = guarded(_run)
+    if code:
+        sys.exit(code)
 
 
-def _stop(message: str, code: int) -> NoReturn:
-    stderr.print(f"error: {message}", markup=False, soft_wrap=True)
-    sys.exit(code)
+def _run() -> None:
+    command = plain_help(typer.main.get_command(app))
+    with command.make_context("alignrec-geo", sys.argv[1:]) as context:
+        command.invoke(context)
 
 
 if __name__ == "__main__":

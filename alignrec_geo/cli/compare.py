@@ -29,7 +29,8 @@ def compare(
         typer.Option("--set", help="MODEL.key=value, or key=value for every model that has it; repeatable."),
     ] = None,
     reference: Annotated[
-        str | None, typer.Option(help="The model the others are compared with (default alignrec).")
+        str | None,
+        typer.Option(help="The model the others are compared with (default alignrec, or the first that learns)."),
     ] = None,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Train runs again that failed before.")] = False,
     user_item_conv: Annotated[
@@ -70,16 +71,16 @@ def compare(
             console=stderr,
         )
     except KeyboardInterrupt:
-        stderr.print(f"stopped; every finished epoch is saved in {out}, go on with the same command", markup=False)
+        stderr.print(f"stopped; every finished epoch is saved in {out}, go on with the same command", soft_wrap=True)
         raise
     if as_json:
         print_json({**results, "out": str(out)})
     else:
         _print_results(results, costs=user_item_conv is not None)
-        stderr.print(f"tables, figures and report.html are in {out}", markup=False)
+        stderr.print(f"tables, figures and report.html are in {out}", soft_wrap=True)
     failed = failures(results)
     for line in failed:
-        stderr.print(f"failed: {line}", markup=False, soft_wrap=True)
+        stderr.print(f"failed: {line}", soft_wrap=True)
     if failed:
         stderr.print("to train failed runs again, repeat the command with --retry-failed")
         raise typer.Exit(1)
@@ -91,6 +92,9 @@ def split_names(text: str) -> list[str]:
 
 
 def _print_results(results: dict[str, Any], costs: bool) -> None:
+    from alignrec_geo.reporting.rows import summarise
+    from alignrec_geo.reporting.verdict import verdict
+
     rows = []
     for model in results["models"]:
         tested = [run["metrics"] for run in model["runs"] if run["error"] is None]
@@ -98,10 +102,12 @@ def _print_results(results: dict[str, Any], costs: bool) -> None:
         if costs:
             runs = [run for run in model["runs"] if run["error"] is None]
             cells += [f"{median(run[name] for run in runs):{form}}" if runs else "" for name, form in COSTS.values()]
-        rows.append([model["name"], *cells, f"{len(tested)} of {results['seeds']}"])
-    rows.sort(key=lambda row: row[1], reverse=True)
+        order = -mean(metrics[SHOWN[0]] for metrics in tested) if tested else 1.0  # what failed stands last
+        rows.append((order, [model["name"], *cells, f"{len(tested)} of {results['seeds']}"]))
+    rows.sort(key=lambda row: row[0])
     title = f"{results['dataset']['name']}, test, protocol {results['protocol']}"
-    print_table(title, ["model", *SHOWN, *(COSTS if costs else ()), "seeds"], rows)
+    print_table(title, ["model", *SHOWN, *(COSTS if costs else ()), "seeds"], [row for _, row in rows])
+    stderr.print(verdict(results, summarise(results)), soft_wrap=True)
 
 
 def _mean_and_deviation(values: list[float]) -> str:

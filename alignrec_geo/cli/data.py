@@ -55,7 +55,7 @@ def split(
     if json_:
         print_json({**summary(saved), "rule": rule, "seed": seed})
     else:
-        stdout.print(counts_line(saved), markup=False, soft_wrap=True)
+        stdout.print(counts_line(saved), soft_wrap=True)
 
 
 @app.command("describe")
@@ -71,7 +71,7 @@ def describe(dataset: Folder, json_: JsonFlag = False) -> None:
         return
     print_table(f"Data set {found.name}", ("", "value"), _rows(found))
     for warning in found.warnings:
-        stderr.print(f"warning: {warning}", markup=False, soft_wrap=True)
+        stderr.print(f"warning: {warning}", soft_wrap=True)
 
 
 def _rows(found: Description) -> Iterator[tuple[str, str]]:

@@ -204,4 +204,4 @@ def _write(read: Callable[[], Dataset], out: Path, overwrite: bool, json_: bool)
         print_json({**summary(saved), "notes": saved.notes, "seconds": round(seconds, 2)})
         return
     print_notes(saved.notes)
-    stdout.print(counts_line(saved), markup=False, soft_wrap=True)
+    stdout.print(counts_line(saved), soft_wrap=True)

@@ -63,7 +63,7 @@ def embed(
 
     started = time.perf_counter()
     tables = read_embeddings(run)
-    config = RunConfig.load(run / CONFIG)
+    config = RunConfig.load(run / CONFIG, trust=True)  # no model is built
     data = _dataset(run, config, dataset)
     features = list(config.features or [])
     rule = NeighbourMean(tables, data, features, k)
@@ -101,10 +101,9 @@ def embed(
     stdout.print(
         f"{target}: {len(found) - own:,} new items and {own:,} of the data set without training interactions, "
         f"width {found.vectors.shape[1]}, by {', '.join(features)}",
-        markup=False,
         soft_wrap=True,
     )
-    stderr.print(f"{seconds} s", markup=False)
+    stderr.print(f"{seconds} s", soft_wrap=True)
 
 
 def _dataset(run: Path, config: "RunConfig", given: Path | None) -> "Dataset":

@@ -89,10 +89,9 @@ def extract(
         stdout.print(
             f"{dataset}: features '{features.name}', {int(features.present.sum()):,} of "
             f"{len(features.present):,} items, width {features.width}, by {features.meta['encoder']}",
-            markup=False,
             soft_wrap=True,
         )
-    stderr.print(f"{seconds} s", markup=False)
+    stderr.print(f"{seconds} s", soft_wrap=True)
 
 
 @app.command("describe")
@@ -121,9 +120,9 @@ def describe(
     print_table(f"Features of {path}", ("", *(r.name for r in reports)), [(key, *cells) for key, cells in rows.items()])
     for found in reports:
         for key, value in found.meta.items():
-            stdout.print(f"{found.name}: {key}: {value}", markup=False, soft_wrap=True)
+            stdout.print(f"{found.name}: {key}: {value}", soft_wrap=True)
     for warning in (warning for found in reports for warning in found.warnings):
-        stderr.print(f"warning: {warning}", markup=False, soft_wrap=True)
+        stderr.print(f"warning: {warning}", soft_wrap=True)
 
 
 @app.command("export")
@@ -170,7 +169,7 @@ def export(
         print_json({"path": str(out), "files": [f"{file}_feat.npy" for file in chosen], "left_out": notes})
         return
     print_notes(f"left out: {note}" for note in notes)
-    stdout.print(f"{out}: {', '.join(f'{file}_feat.npy' for file in chosen)}", markup=False, soft_wrap=True)
+    stdout.print(f"{out}: {', '.join(f'{file}_feat.npy' for file in chosen)}", soft_wrap=True)
 
 
 def _split(value: str, flag: str) -> list[str]:

@@ -59,12 +59,12 @@ def fetch(
             }
         )
         return
-    stderr.print(f"note: licence: {recipe.licence}", markup=False, soft_wrap=True)
+    stderr.print(f"note: licence: {recipe.licence}", soft_wrap=True)
     if recipe.generated:
         line = f"{folder} is a data set; look at it with: alignrec-geo data describe {folder}"
     else:
         line = f"{folder} is complete; import it with:\n  {recipe.import_line(folder)}"
-    stdout.print(line, markup=False, soft_wrap=True)
+    stdout.print(line, soft_wrap=True)
 
 
 def _generate(recipe: Recipe, folder: Path) -> list[dict[str, str | int | bool]]:
@@ -96,7 +96,6 @@ def _download(recipe: Recipe, folder: Path, mirror: str | None, all_files: bool)
         if not file.hash_published:
             stderr.print(
                 f"note: {path}: its owner publishes no hash; sha256 of what came: {file.sha256}",
-                markup=False,
                 soft_wrap=True,
             )
     return [{"path": path, **file.model_dump()} for path, file in record.files.items()]

@@ -77,7 +77,7 @@ def mask_modality(
 
     def done(row: "MaskRow") -> None:
         rows.append(row)
-        stderr.print(f"{_label(row)}: {METRIC} {row.mean(METRIC):.4f}", markup=False)
+        stderr.print(f"{_label(row)}: {METRIC} {row.mean(METRIC):.4f}", soft_wrap=True)
         if out is not None:
             write_json(out, content())
 

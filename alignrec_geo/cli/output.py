@@ -1,33 +1,64 @@
 """What verbs print: people read standard error and tables, programs read one JSON object on standard output."""
 
 import json
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
+
+from alignrec_geo.plain import CONTROLS, printable
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output and nothing else.")]
 
-stderr = Console(stderr=True, highlight=False)
+
+class PlainConsole(Console):
+    """A console to which every text is text: no markup, no emoji codes, no control characters, one line each.
+
+    Titles, ids, names and paths come from files, so this is the one place that decides what reaches a terminal.
+
+    Args:
+        to_stderr: write to standard error rather than to standard output.
+    """
+
+    def __init__(self, to_stderr: bool = False) -> None:
+        super().__init__(stderr=to_stderr, highlight=False, markup=False, emoji=False)
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Turn a text, also one in a table, into what is printed."""
+        return super().render_str(printable(text), **{**options, "markup": False, "emoji": False})
+
+
+stderr = PlainConsole(to_stderr=True)
 """Progress, notes and warnings."""
-stdout = Console(highlight=False)
+stdout = PlainConsole()
 """Results for people."""
 
 
 def print_json(value: dict[str, Any]) -> None:
-    """Print one JSON object on standard output."""
-    typer.echo(json.dumps(value, ensure_ascii=False, allow_nan=False))
+    """Print one JSON object on standard output.
+
+    Control characters are escaped, as JSON can, and so is every other letter where the output cannot take it.
+    """
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    text = CONTROLS.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
+    try:
+        text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
+    except UnicodeEncodeError:
+        text = json.dumps(value, ensure_ascii=True, allow_nan=False)
+    typer.echo(text)
 
 
 def print_notes(notes: Iterable[str], most: int = 10) -> None:
     """Print notes on standard error, the first ``most`` of them."""
     said = list(notes)
     for note in said[:most]:
-        stderr.print(f"note: {note}", markup=False)
+        stderr.print(f"note: {note}", soft_wrap=True)
     if len(said) > most:
-        stderr.print(f"note: … and {len(said) - most} more (all are in dataset.json)", markup=False)
+        stderr.print(f"note: … and {len(said) - most} more (all are in dataset.json)", soft_wrap=True)
 
 
 def print_table(title: str, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

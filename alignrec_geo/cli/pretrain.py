@@ -91,7 +91,6 @@ def pretrain(
     stdout.print(
         f"{dataset}: features '{made.name}', {int(made.present.sum()):,} of {len(made.present):,} items, "
         f"width {made.width}; {len(history)} epochs, {done.result.seconds:.0f} s",
-        markup=False,
         soft_wrap=True,
     )
 
@@ -131,7 +130,7 @@ def run_pretrain(
         try:
             return align(dataset, task, kind, wanted, loop, shrink, seed, resume, overwrite, [progress])
         except KeyboardInterrupt:
-            stderr.print("stopped; every finished epoch is saved, go on with --resume", markup=False)
+            stderr.print("stopped; every finished epoch is saved, go on with --resume", soft_wrap=True)
             raise
 
 

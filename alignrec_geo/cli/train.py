@@ -37,6 +37,9 @@ def train(
         bool, typer.Option("--resume", help="Continue the run in --out from its last finished epoch.")
     ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run in --out.")] = False,
+    trust: Annotated[
+        bool, typer.Option("--trust", help="Run code (class paths) that only --config or the run to continue names.")
+    ] = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Train a model, choose the epoch by validation, test that epoch once.
@@ -57,7 +60,7 @@ def train(
     layers = {"user_item_conv": user_item_conv, "item_item_conv": item_item_conv}
     overrides = [f"parameters.{name}={layer}" for name, layer in layers.items() if layer is not None]
     overrides += [*(settings or []), *(["training.compile=true"] if compiled else [])]
-    resolved = _resolve(out, chosen, config, overrides, resume)
+    resolved = _resolve(out, chosen, config, overrides, resume, trust)
     if resume and overwrite:
         raise InputError("--resume continues a run and --overwrite replaces it; pass one of them")
     result = run_training(resolved, out, resume=resume, overwrite=overwrite)
@@ -72,8 +75,8 @@ def train(
     if result.metrics:
         print_metrics(f"{resolved.model} on {dataset.name}, test, protocol {resolved.protocol}", result.metrics)
     else:
-        stderr.print("note: the test split has no user with a training interaction; nothing was tested", markup=False)
-    stderr.print(f"{how_chosen(content)}; {result.seconds:.0f} s; run folder {out}", markup=False)
+        stderr.print("note: the test split has no user with a training interaction; nothing was tested", soft_wrap=True)
+    stderr.print(f"{how_chosen(content)}; {result.seconds:.0f} s; run folder {out}", soft_wrap=True)
 
 
 def run_training(config: "RunConfig", out: Path, resume: bool = False, overwrite: bool = False) -> "FitResult":
@@ -102,19 +105,22 @@ def run_training(config: "RunConfig", out: Path, resume: bool = False, overwrite
                 observers=[progress],
             )
         except KeyboardInterrupt:
-            stderr.print(f"stopped; every finished epoch is saved in {out}, go on with --resume", markup=False)
+            stderr.print(f"stopped; every finished epoch is saved in {out}, go on with --resume", soft_wrap=True)
             raise
 
 
-def _resolve(out: Path, chosen: dict[str, Any], config: Path | None, settings: list[str], resume: bool) -> "RunConfig":
+def _resolve(
+    out: Path, chosen: dict[str, Any], config: Path | None, settings: list[str], resume: bool, trust: bool
+) -> "RunConfig":
     """The settings of a new run, or those of the run to continue, which nothing given may contradict."""
     from alignrec_geo.dataset.store import Dataset
     from alignrec_geo.settings import read_yaml
     from alignrec_geo.training.run_config import CONFIG, RunConfig
 
-    stored = RunConfig.load(out / CONFIG) if resume and (out / CONFIG).exists() else None
+    # trusted to be read and compared; what is built are the resolved settings below
+    stored = RunConfig.load(out / CONFIG, trust=True) if resume and (out / CONFIG).exists() else None
     base = read_yaml(config) if config is not None else {} if stored is None else stored.model_dump(mode="json")
-    resolved = RunConfig.resolve({**base, **chosen}, settings)
+    resolved = RunConfig.resolve({**base, **chosen}, settings, untrusted=None if trust else config or out / CONFIG)
     if resolved.features is None:
         resolved = resolved.model_copy(update={"features": Dataset.open(str(resolved.dataset)).feature_names})
     if stored is not None:

@@ -76,6 +76,9 @@ def compare(
     foreign = layout.foreign()
     if foreign:
         raise InputError(f"{root} is a folder with other content ({foreign[0]}); name a new folder for the comparison")
+    stored = Plan.load(layout.plan) if layout.plan.exists() else None
+    if reference is None and stored is not None:
+        reference = stored.reference  # which model that is by default depends on the order of the names
     wanted = make_plan(
         Dataset.open(dataset),
         models,
@@ -88,8 +91,8 @@ def compare(
         default_threads(jobs, given="OMP_NUM_THREADS" in os.environ),
         _command(dataset, out, models, features, protocol, seeds, trials, settings, reference),
     )
-    if layout.plan.exists():
-        continue_plan(Plan.load(layout.plan), wanted, root)  # refused before anything is written
+    if stored is not None:
+        continue_plan(stored, wanted, root)  # refused before anything is written
     with locked(layout.lock("plan")):
         plan = continue_plan(Plan.load(layout.plan), wanted, root) if layout.plan.exists() else wanted
         plan.save(layout.plan)

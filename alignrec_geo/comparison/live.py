@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from alignrec_geo.comparison.run import Run, error_of, outcome
+from alignrec_geo.comparison.run import Run, error_of, outcome, validated
 from alignrec_geo.comparison.status import ModelStatus, StatusReader, seconds_left
 from alignrec_geo.comparison.watcher import Watcher
 
@@ -53,8 +53,8 @@ class LiveTable(Watcher):
         if error is not None:
             self._say(f"{run.model}, {run.label}: failed: {error}")
         elif self._live is None:
-            left, metric = outcome(run.folder), run.config.training.metric
-            what = f"validation {metric} {left['validation'][metric]:.4f}, {left['seconds']:.0f} s"
+            metric, seconds = run.config.training.metric, outcome(run.folder)["seconds"]
+            what = f"validation {metric} {validated(run.folder, metric):.4f}, {seconds:.0f} s"
             self._say(f"{run.model}, {run.label}: {what}{self._time_left()}")
 
     def died(self, run: Run) -> None:
@@ -74,7 +74,7 @@ class LiveTable(Watcher):
             self._live.update(status_table(self._reader.read(), self._jobs), refresh=True)
 
     def _say(self, text: str) -> None:
-        self._console.print(text, markup=False, soft_wrap=True)
+        self._console.print(text, soft_wrap=True)
 
     def _time_left(self) -> str:
         left = seconds_left(self._reader.read(), self._jobs)

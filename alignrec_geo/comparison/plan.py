@@ -57,8 +57,15 @@ class Plan(Settings):
     """The models, by name."""
 
     def config(self, model: str, seed: int, settings: Mapping[str, Any]) -> RunConfig:
-        """The configuration of a run: the model's settings, then those of a trial."""
+        """The configuration of a run: the model's settings, then those of a trial.
+
+        Raises:
+            InputError: a trial has settings that are not in the model's search space: its record is damaged.
+        """
         own = self.models[model]
+        for name, value in settings.items():
+            if value not in own.search_space.get(name, []):
+                raise InputError(f"a trial of '{model}' is damaged: {name} cannot be {value!r:.80}")
         given = {
             "dataset": self.dataset,
             "model": model_and_layer(model)[0],

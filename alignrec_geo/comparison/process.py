@@ -4,11 +4,16 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
+import alignrec_geo
 from alignrec_geo.comparison.lock import Lock
 from alignrec_geo.comparison.run import LOG, Run, is_over
 
-COMMAND = (sys.executable, "-m", "alignrec_geo.comparison.worker")
+COMMAND = (sys.executable, "-P", "-m", "alignrec_geo.comparison.worker", "--trust")
+"""Without ``-P`` a file ``random.py`` of the current folder would be run; the settings come from the command line."""
+PACKAGES = str(Path(alignrec_geo.__file__).parents[1])
+"""Where this package was found, for a checkout that is not installed."""
 
 
 class RunProcess:
@@ -33,7 +38,7 @@ class RunProcess:
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, "OMP_NUM_THREADS": str(threads)},
+                env={**os.environ, "OMP_NUM_THREADS": str(threads), "PYTHONPATH": _python_path()},
                 pass_fds=(lock.descriptor,),
                 start_new_session=True,  # Ctrl-C reaches this process only, which then stops its children
             )
@@ -61,6 +66,10 @@ class RunProcess:
     def _close(self) -> None:
         assert self._process.stdin is not None
         self._process.stdin.close()
+
+
+def _python_path() -> str:
+    return os.pathsep.join(filter(None, (os.environ.get("PYTHONPATH"), PACKAGES)))
 
 
 def _reason(code: int) -> str:

@@ -17,6 +17,7 @@ from alignrec_geo.files import sha256_of
 from alignrec_geo.models import MODELS, find_model
 from alignrec_geo.nn.conv import resolve_conv
 from alignrec_geo.nn.seeded import seeded
+from alignrec_geo.reporting.rows import FLOORS
 from alignrec_geo.training.run_config import SECTIONS, RunConfig, has_setting
 
 REFERENCE = "alignrec"
@@ -48,7 +49,7 @@ def make_plan(
         trials: trials per model with a search space; 0 takes the defaults.
         seeds: final runs per model.
         settings: ``key=value`` or ``MODEL.key=value``.
-        reference: the model the others are compared with; ``None`` is AlignRec, or the first model without it.
+        reference: the model the others are compared with; ``None`` takes :func:`default_reference`.
         threads: threads of every run.
         command: the command that asks for it.
 
@@ -78,7 +79,7 @@ def make_plan(
         fingerprint=dataset.fingerprint(),
         features={name: _hash(dataset, name) for name in chosen},
         protocol=ranked,
-        reference=reference or (REFERENCE if REFERENCE in names else names[0]),
+        reference=reference or default_reference(names),
         trials=trials,
         seeds=seeds,
         threads=threads,
@@ -107,6 +108,17 @@ def with_layers(models: Sequence[str], layers: Sequence[str]) -> list[str]:
     if not able:
         raise InputError(f"none of the models has a user-item layer that could be another (got '{','.join(names)}')")
     return [row for name in names for row in ([f"{name}+{layer}" for layer in layers] if name in able else [name])]
+
+
+def default_reference(names: Sequence[str]) -> str:
+    """AlignRec if it takes part, else the first model that learns something, else the first.
+
+    Example:
+        >>> default_reference(["popularity", "bpr"])
+        'bpr'
+    """
+    trained = [name for name in names if name not in FLOORS]
+    return REFERENCE if REFERENCE in names else (trained or list(names))[0]
 
 
 def default_threads(jobs: int, given: bool) -> int:

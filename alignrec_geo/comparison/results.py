@@ -12,6 +12,7 @@ from alignrec_geo.comparison.machine import machine
 from alignrec_geo.comparison.plan import Plan, model_and_layer
 from alignrec_geo.comparison.run import epochs_done, error_of, is_over, outcome
 from alignrec_geo.dataset.store import Dataset
+from alignrec_geo.errors import InputError
 from alignrec_geo.evaluation.significance import paired_comparison
 from alignrec_geo.models import find_model
 from alignrec_geo.parquet import read_parquet
@@ -103,7 +104,7 @@ def _model(plan: Plan, layout: Layout, name: str, choice: Choice | None) -> dict
 
 
 def _trial(plan: Plan, model: str, number: int, folder: Path) -> dict[str, Any]:
-    config = RunConfig.load(folder / CONFIG).model_dump(mode="json")
+    config = RunConfig.load(folder / CONFIG, trust=True).model_dump(mode="json")
     settings = {}
     for path in plan.models[model].search_space:
         section, _, key = path.rpartition(".")
@@ -121,7 +122,7 @@ def _read(folder: Path, fields: tuple[str, ...]) -> dict[str, Any]:
 
 def _per_user(plan: Plan, layout: Layout, choices: dict[str, Choice | None]) -> pl.DataFrame:
     frames = [
-        read_parquet(folder / PER_USER).select(
+        _tested_users(folder / PER_USER).select(
             pl.lit(model).alias("model"), pl.lit(seed, dtype=pl.Int64).alias("seed"), pl.all()
         )
         for model, choice in choices.items()
@@ -129,7 +130,19 @@ def _per_user(plan: Plan, layout: Layout, choices: dict[str, Choice | None]) -> 
         if is_over(folder) and error_of(folder) is None
     ]
     empty = pl.DataFrame(schema={"model": pl.String, "seed": pl.Int64, "user": pl.String})
-    return pl.concat(frames) if frames else empty
+    return pl.concat(frames, how="diagonal_relaxed") if frames else empty
+
+
+def _tested_users(path: Path) -> pl.DataFrame:
+    """``per_user.parquet`` of a run: a user and numbers."""
+    frame = read_parquet(path)
+    columns = {"user": pl.String, **{name: pl.Float64 for name in frame.columns if name != "user"}}
+    lacking = [name for name in ("user", *TESTED_METRICS) if name not in frame.columns]
+    wrong = [name for name, kind in frame.schema.items() if kind not in (columns[name], pl.Float32)]
+    if lacking or wrong or frame.null_count().sum_horizontal().sum():
+        what = f"has no column '{lacking[0]}'" if lacking else f"column '{wrong[0]}'" if wrong else "has empty fields"
+        raise InputError(f"{path}: not the metrics of users: {what}")
+    return frame
 
 
 def _significance(per_user: pl.DataFrame, reference: str) -> list[dict[str, Any]]:

@@ -5,9 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import FiniteFloat
+
 from alignrec_geo.comparison.layout import Layout
 from alignrec_geo.comparison.plan import Plan
-from alignrec_geo.files import read_json, write_json
+from alignrec_geo.errors import InputError
+from alignrec_geo.files import write_json
+from alignrec_geo.records import Record, RunResult, read_record
 from alignrec_geo.training.run_config import CONFIG, RunConfig
 from alignrec_geo.training.run_folder import METRICS, RESULT
 
@@ -20,6 +24,29 @@ LOG = "worker.log"
 """What the run's process said."""
 TRIAL_SEED = 0
 """Seed of every trial; the final runs have the seeds 1, 2, …, so that none of them repeats the trial that won."""
+
+
+class Failure(Record):
+    """``error.json``."""
+
+    error: str
+
+
+class Cost(Record):
+    """``cost.json``."""
+
+    peak_memory_mb: FiniteFloat
+    seconds: FiniteFloat
+    seconds_per_epoch: FiniteFloat
+    seconds_to_best: FiniteFloat
+    parameters: int
+
+
+class Groups(Record):
+    """``groups.json``: counts and metrics by group of users and of items."""
+
+    users: dict[str, dict[str, FiniteFloat | None]]
+    items: dict[str, dict[str, FiniteFloat | None]]
 
 
 @dataclass(frozen=True)
@@ -41,10 +68,22 @@ class Run:
     test: bool
 
     def prepare(self) -> None:
-        """Make the folder with its ``config.yaml``, which tells the worker what to do."""
-        if not (self.folder / CONFIG).exists():
-            self.folder.mkdir(parents=True, exist_ok=True)
-            self.config.save(self.folder / CONFIG)
+        """Make the folder with its ``config.yaml``, which tells the worker what to do.
+
+        Raises:
+            InputError: there is one with other settings than those that were asked for.
+        """
+        path = self.folder / CONFIG
+        if path.exists():
+            stored = RunConfig.load(path, trust=True)  # to be compared; what differs is not run
+            before, now = stored.model_dump(mode="json"), self.config.model_dump(mode="json")
+            changed = [key for key in now if key != "dataset" and now[key] != before[key]]
+            if changed:
+                raise InputError(f"{path}: {changed[0]} is not what the comparison asks for; delete the run's folder")
+            if before == now:
+                return
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.config.save(path)
 
     def fail(self, message: str) -> None:
         """Mark the run as failed."""
@@ -70,14 +109,26 @@ def is_over(folder: Path) -> bool:
 
 def error_of(folder: Path) -> str | None:
     """Why a run failed; ``None`` if it did not."""
-    return str(read_json(folder / ERROR)["error"]) if (folder / ERROR).exists() else None
+    return str(read_record(folder / ERROR, Failure)["error"]) if (folder / ERROR).exists() else None
 
 
 def outcome(folder: Path) -> dict[str, Any]:
     """What a finished run left: its result, its cost and, for final runs, its groups."""
-    result, cost = read_json(folder / RESULT), read_json(folder / COST)
-    groups = read_json(folder / GROUPS) if (folder / GROUPS).exists() else None
+    result, cost = read_record(folder / RESULT, RunResult), read_record(folder / COST, Cost)
+    groups = read_record(folder / GROUPS, Groups) if (folder / GROUPS).exists() else None
     return {**result, **cost, "groups": groups}
+
+
+def validated(folder: Path, metric: str) -> float:
+    """The validation of a finished run.
+
+    Raises:
+        InputError: its result is damaged, or has no such metric.
+    """
+    found = outcome(folder)["validation"]
+    if metric not in found:
+        raise InputError(f"{folder / RESULT}: has no validation {metric}")
+    return float(found[metric])
 
 
 def epochs_done(folder: Path) -> int:

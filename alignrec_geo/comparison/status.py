@@ -9,7 +9,7 @@ from alignrec_geo.comparison.choice import choice_of
 from alignrec_geo.comparison.layout import Layout
 from alignrec_geo.comparison.plan import Plan
 from alignrec_geo.comparison.results import seed_folders
-from alignrec_geo.comparison.run import epochs_done, error_of, is_over, outcome
+from alignrec_geo.comparison.run import epochs_done, error_of, is_over, outcome, validated
 
 
 @dataclass
@@ -84,7 +84,7 @@ class StatusReader:
             status.failed += 1
         else:
             metric = self.plan.models[status.model].training["metric"]
-            status.best = max(left["validation"][metric], -1.0 if status.best is None else status.best)
+            status.best = max(validated(folder, metric), -1.0 if status.best is None else status.best)
             status.durations.append(left["seconds"])
         return True
 

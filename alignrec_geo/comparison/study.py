@@ -1,6 +1,8 @@
 """The trials of a model in ``study.sqlite``: an Optuna study that any number of processes and dashboards may open."""
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import optuna
@@ -10,6 +12,9 @@ from optuna.trial import TrialState, create_trial
 from alignrec_geo.comparison.layout import Layout
 from alignrec_geo.comparison.lock import locked
 from alignrec_geo.comparison.search import Space, Tried, distributions
+from alignrec_geo.errors import InputError
+from alignrec_geo.failures import machine_failure
+from alignrec_geo.reading import first_line
 
 PATIENCE = 120
 """Seconds to wait while another process writes."""
@@ -30,7 +35,8 @@ class TrialLog:
     def __init__(self, layout: Layout, model: str, space: Space) -> None:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self._distributions = distributions(space)
-        with locked(layout.lock("study")):  # two processes must not make the tables at once
+        self._path = layout.study
+        with locked(layout.lock("study")), self._readable():  # two processes must not make the tables at once
             with sqlite3.connect(layout.study, timeout=PATIENCE) as database:
                 database.execute("PRAGMA journal_mode=WAL")
             database.close()
@@ -43,7 +49,8 @@ class TrialLog:
 
     def settings(self, number: int) -> dict[str, Any] | None:
         """The settings of a trial; ``None`` if there is no such trial yet."""
-        trials = self._study.get_trials(deepcopy=False)
+        with self._readable():
+            trials = self._study.get_trials(deepcopy=False)
         return dict(trials[number].params) if number < len(trials) else None
 
     def begin(self, settings: dict[str, Any]) -> None:
@@ -54,9 +61,20 @@ class TrialLog:
 
     def end(self, number: int, tried: Tried) -> None:
         """Enter how a trial ended, unless that is known."""
-        if self._study.get_trials(deepcopy=False)[number].state is TrialState.RUNNING:
-            state = TrialState.FAIL if tried.value is None else None
-            self._study.tell(number, tried.value, state=state)
+        with self._readable():
+            if self._study.get_trials(deepcopy=False)[number].state is TrialState.RUNNING:
+                state = TrialState.FAIL if tried.value is None else None
+                self._study.tell(number, tried.value, state=state)
+
+    @contextmanager
+    def _readable(self) -> Iterator[None]:
+        """A damaged data base is bad input; a full disk is not."""
+        try:
+            yield
+        except Exception as error:
+            if isinstance(error, InputError) or machine_failure(error) is not None:
+                raise
+            raise InputError(f"{self._path}: not a readable Optuna study, or damaged ({first_line(error)})") from error
 
     def close(self) -> None:
         """Close the data base."""

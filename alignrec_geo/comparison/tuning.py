@@ -3,7 +3,7 @@
 from alignrec_geo.comparison.choice import Choice
 from alignrec_geo.comparison.layout import Layout
 from alignrec_geo.comparison.plan import Plan
-from alignrec_geo.comparison.run import Run, error_of, is_over, outcome, trial_run
+from alignrec_geo.comparison.run import Run, error_of, is_over, trial_run, validated
 from alignrec_geo.comparison.search import Space, Tried, suggest
 from alignrec_geo.comparison.study import TrialLog
 from alignrec_geo.files import write_json
@@ -46,7 +46,7 @@ class Tuning:
     def _value(self, run: Run) -> float | None:
         if error_of(run.folder) is not None:
             return None
-        return float(outcome(run.folder)["validation"][run.config.training.metric])
+        return validated(run.folder, run.config.training.metric)
 
     def _choose(self, tried: list[Tried]) -> None:
         """Store the best trial; of equal ones the first, and the defaults if all failed."""

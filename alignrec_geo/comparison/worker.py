@@ -1,11 +1,10 @@
-"""The process of one run: ``python -m alignrec_geo.comparison.worker RUN_FOLDER [--no-test]``.
+"""The process of one run: ``python -m alignrec_geo.comparison.worker RUN_FOLDER [--no-test] [--trust]``.
 
-The run folder holds the ``config.yaml`` to train. Standard input is a lifeline: when it ends, whoever started this
-process is gone, and it ends too.
+The run folder holds the ``config.yaml`` to train; with ``--trust`` it may name code. Standard input is a lifeline: when
+it ends, whoever started this process is gone, and it ends too.
 """
 
 import argparse
-import json
 import os
 import shutil
 import sys
@@ -21,9 +20,11 @@ from alignrec_geo.dataset.interactions import Split
 from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.errors import InputError, TrainingDiverged
 from alignrec_geo.evaluation.groups import group_metrics
+from alignrec_geo.failures import machine_failure
 from alignrec_geo.files import write_json
 from alignrec_geo.models import find_model
 from alignrec_geo.models.base import Recommender
+from alignrec_geo.records import read_epochs
 from alignrec_geo.serving.store import DATASET, EMBEDDINGS
 from alignrec_geo.training.loop import FitResult, fit
 from alignrec_geo.training.run_config import CONFIG, RunConfig
@@ -38,28 +39,29 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--no-test", action="store_true")
+    parser.add_argument("--trust", action="store_true")
     given = parser.parse_args()
     threading.Thread(target=_end_with_parent, daemon=True).start()
     print(f"started as process {os.getpid()}", flush=True)
     try:
-        train_run(given.folder, test=not given.no_test)
+        train_run(given.folder, test=not given.no_test, trust=given.trust)
     except Exception as error:
         traceback.print_exc()
-        known = isinstance(error, (InputError, TrainingDiverged))
-        message = str(error) if known else f"{type(error).__name__}: {error}"
+        known = str(error) if isinstance(error, (InputError, TrainingDiverged)) else machine_failure(error)
+        message = known or f"{type(error).__name__}: {error}"
         write_json(given.folder / ERROR, {"error": " ".join(message.split())})
         sys.exit(1)
     print("finished", flush=True)
 
 
-def train_run(folder: Path, test: bool) -> None:
+def train_run(folder: Path, test: bool, trust: bool = False) -> None:
     """Train what ``config.yaml`` says, from the last finished epoch, and leave result, groups and cost.
 
     ``cost.json`` is written last: a run that has it is finished.
     """
     for leftover in list(folder.rglob(".*.part")):  # half-written files of a process that was killed
         _remove(leftover)
-    config = RunConfig.load(folder / CONFIG)
+    config = RunConfig.load(folder / CONFIG, trust)
     data = Dataset.open(str(config.dataset))
     model = find_model(config.model).from_dataset(data, config.features, config.parameters, config.seed)
     result = fit(
@@ -81,9 +83,7 @@ def train_run(folder: Path, test: bool) -> None:
 
 def cost(folder: RunFolder, model: Recommender, result: FitResult) -> dict[str, Any]:
     """What a run cost: memory at its highest, seconds, and how many numbers were trained."""
-    log = folder.path / METRICS
-    lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
-    seconds = [float(json.loads(line)["seconds"]) for line in lines]
+    seconds = [record["seconds"] for record in read_epochs(folder.path / METRICS)]
     return {
         "peak_memory_mb": round(peak_memory_mb(), 1),
         "seconds": round(result.seconds, 2),

@@ -2,19 +2,26 @@
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
+from torch import nn
+
 from alignrec_geo.errors import InputError
+from alignrec_geo.reading import first_line
+
+HARMLESS = ("alignrec_geo.nn", "torch.nn", "torch_geometric.nn")
+"""Packages whose modules (classes of ``torch.nn.Module``) a file may name: they are installed here, and making one does
+no more than make it."""
 
 
 def load_named(path: str, setting: str) -> Any:
     """Import what a dotted path names.
 
-    Only for names that the user wrote on the command line or in the settings. A module that is not installed is looked
-    for in the current folder, as ``python -m`` does.
+    Only for names that the user wrote, or whose file the user trusts (:func:`refuse_code`). A module that is not
+    installed is looked for in the current folder, as ``python -m`` does.
 
     Args:
         path: ``package.module.NAME``; a colon in place of the last dot is fine.
@@ -67,6 +74,55 @@ def path_of(kind: Any, setting: str) -> str:
     return f"{kind.__module__}.{kind.__qualname__}"
 
 
+def refuse_code(settings: Mapping[str, Any], where: object, said: Collection[str] = ()) -> None:
+    """Refuse class paths that only a file names: a file that comes from somebody else must not choose what is run.
+
+    Args:
+        settings: the settings of a model, by name.
+        where: the file they came from.
+        said: class paths that the user wrote as well.
+
+    Raises:
+        InputError: names the setting, the path, and what to do where the file is to be trusted.
+
+    Example:
+        >>> refuse_code({"user_item_conv": "torch_geometric.nn.SAGEConv"}, "config.yaml")
+        >>> refuse_code({"user_item_conv": "mypkg.MyConv"}, "config.yaml", said=["mypkg.MyConv"])
+        >>> refuse_code({"user_item_conv": "mypkg.MyConv"}, "config.yaml")
+        Traceback (most recent call last):
+        alignrec_geo.errors.InputError: config.yaml: user_item_conv names code that is not part of this program \
+(got 'mypkg.MyConv'); if you trust the file pass --trust (in Python trust=True)
+    """
+    for name, value in settings.items():
+        for path in named_paths(value):
+            if path not in said and not _harmless(path):
+                raise InputError(
+                    f"{where}: {name} names code that is not part of this program (got '{path}'); if you trust the "
+                    "file pass --trust (in Python trust=True)"
+                )
+
+
+def named_paths(value: Any) -> Iterator[str]:
+    """Every text in a setting that can be a class path, also in lists and mappings."""
+    if isinstance(value, str):
+        if is_path(value):
+            yield value
+    elif isinstance(value, Mapping):
+        for part in value.values():
+            yield from named_paths(part)
+    elif isinstance(value, list | tuple):
+        for part in value:
+            yield from named_paths(part)
+
+
+def _harmless(path: str) -> bool:
+    if not path.replace(":", ".").startswith(tuple(f"{package}." for package in HARMLESS)):
+        return False
+    kind = load_named(path, "a layer")
+    within = isinstance(kind, type) and f"{kind.__module__}.".startswith(tuple(f"{name}." for name in HARMLESS))
+    return within and issubclass(kind, nn.Module)
+
+
 @contextmanager
 def _current_folder() -> Iterator[None]:
     here = os.getcwd()
@@ -81,4 +137,4 @@ def _current_folder() -> Iterator[None]:
 
 
 def _line(error: BaseException) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"
+    return f"{type(error).__name__}: {first_line(error)}"

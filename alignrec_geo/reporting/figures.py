@@ -8,6 +8,7 @@ import matplotlib as mpl
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from alignrec_geo.plain import printable
 from alignrec_geo.reporting.rows import Row
 from alignrec_geo.reporting.tables import group_table
 
@@ -21,8 +22,8 @@ def quality(rows: Sequence[Row], reference: str) -> Figure:
     for place, (metric, title) in enumerate((("recall@20", "Recall@20"), ("ndcg@20", "NDCG@20")), start=1):
         axes = figure.add_subplot(1, 2, place)
         axes.barh(
-            [row.model for row in shown],
-            [row.means[metric] for row in shown],
+            [label(row.model) for row in shown],
+            [row.means.get(metric, 0.0) for row in shown],
             xerr=[row.spreads.get(metric, 0.0) for row in shown],
             color=[OURS if row.model == reference else FLOOR if row.floor else OTHER for row in shown],
         )
@@ -43,7 +44,7 @@ def cost(rows: Sequence[Row], reference: str) -> Figure:
             continue
         at = (seconds, row.means["recall@20"])
         axes.scatter(*at, color=OURS if row.model == reference else OTHER)
-        axes.annotate(row.model, at, xytext=(5, 4), textcoords="offset points", fontsize=8)
+        axes.annotate(label(row.model), at, xytext=(5, 4), textcoords="offset points", fontsize=8)
     axes.set_xscale("log")
     axes.set_xlabel("seconds of training until the chosen epoch")
     axes.set_ylabel("Recall@20")
@@ -60,10 +61,12 @@ def item_groups(results: Mapping[str, Any]) -> Figure | None:
     axes = figure.add_subplot()
     labels = header[1:]
     width = 0.8 / len(labels)
-    for number, label in enumerate(labels):
+    for number, name in enumerate(labels):
         values = [0.0 if row[number + 1] == "–" else float(row[number + 1]) for row in rows]
-        axes.bar([place + number * width for place in range(len(rows))], values, width, label=label)
-    axes.set_xticks([place + 0.4 - width / 2 for place in range(len(rows))], [row[0] for row in rows], rotation=45)
+        axes.bar([place + number * width for place in range(len(rows))], values, width, label=label(name))
+    axes.set_xticks(
+        [place + 0.4 - width / 2 for place in range(len(rows))], [label(row[0]) for row in rows], rotation=45
+    )
     axes.set_ylabel("Recall@20")
     axes.legend(frameon=False)
     axes.spines[["top", "right"]].set_visible(False)
@@ -80,15 +83,22 @@ def probe_bars(rows: Sequence[Mapping[str, Any]]) -> Figure:
     figure = Figure(figsize=(9, 1.0 + 0.4 * len(contents)), layout="constrained")
     for place, (measure, title) in enumerate((("zero_shot", "zero-shot"), ("item_cf", "item-CF")), start=1):
         axes = figure.add_subplot(1, 2, place)
-        for centred, shift, color, label in ((False, 0.2, OTHER, "as it is"), (True, -0.2, OURS, "centred")):
+        for centred, shift, color, name in ((False, 0.2, OTHER, "as it is"), (True, -0.2, OURS, "centred")):
             shown = {row["content"]: row[measure] for row in rows if row["centred"] == centred}
             values = [(shown.get(content) or {}).get("recall@20", 0.0) for content in contents]
-            axes.barh([n + shift for n in range(len(contents))], values, 0.38, color=color, label=label)
-        axes.set_yticks(range(len(contents)), contents if place == 1 else [""] * len(contents))
+            axes.barh([n + shift for n in range(len(contents))], values, 0.38, color=color, label=name)
+        axes.set_yticks(
+            range(len(contents)), [label(content) for content in contents] if place == 1 else [""] * len(contents)
+        )
         axes.set_title(f"{title} Recall@20")
         axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, fontsize=8)
     return figure
+
+
+def label(text: str) -> str:
+    """A text that matplotlib draws as it is: a dollar sign would begin a formula."""
+    return printable(text).replace("$", r"\$")
 
 
 def as_svg(figure: Figure) -> str:

@@ -6,8 +6,10 @@ from typing import Any
 from jinja2 import Environment
 from markupsafe import Markup
 
-from alignrec_geo.reporting.rows import ALPHA, METRICS, Row, best_two
+from alignrec_geo.plain import printable
+from alignrec_geo.reporting.rows import METRICS, Row, best_two, has_several_seeds
 from alignrec_geo.reporting.tables import HEADER, cells, group_table, legend
+from alignrec_geo.reporting.verdict import verdict
 
 PROTOCOLS = {
     "clean": "all items are ranked; training items are left out, at test the validation items too",
@@ -32,7 +34,8 @@ PAGE = (
 """
     + STYLE
     + """</head><body>
-<h1>{{ results.models | length }} models on {{ results.dataset.name }}</h1>
+<h1>{{ results.models | length }} model{{ "" if results.models | length == 1 else "s" }} on
+{{ results.dataset.name }}</h1>
 <p>{{ "{:,}".format(results.dataset["users"]) }} users, {{ "{:,}".format(results.dataset["items"]) }} items;
 {{ "{:,}".format(results.dataset["train"]) }} training,
 {{ "{:,}".format(results.dataset["validation"]) }} validation and
@@ -51,14 +54,16 @@ Features: {{ results.features | join(", ") or "none" }}. {{ budget }}</p>
 {% for line in body %}<tr>{% for cell in line %}<td>{{ cell }}</td>{% endfor %}</tr>{% endfor %}</tbody></table>
 {% endfor %}
 <h2>Significance</h2>
-<p class="note">{{ results.reference }} minus the other model: mean per user over seeds, 95 % paired bootstrap interval,
+{% if not tests %}<p class="note">Nothing is tested: a test takes two finished seeds of {{ results.reference }} and of
+another model.</p>
+{% else %}<p class="note">{{ results.reference }} minus the other model: mean per user over seeds, 95 % paired bootstrap interval,
 Wilcoxon signed-rank test, Holm-corrected.</p>
 <table><thead><tr><th>model</th><th>metric</th><th>difference</th><th>from</th><th>to</th><th>p</th>
 <th>p, corrected</th><th>users</th></tr></thead><tbody>
-{% for test in results.significance %}<tr><td>{{ test.baseline }}</td><td>{{ test.metric }}</td>
+{% for test in tests %}<tr><td>{{ test.baseline }}</td><td>{{ test.metric }}</td>
 <td>{{ "%+.4f" | format(test.difference) }}</td><td>{{ "%+.4f" | format(test.low) }}</td>
 <td>{{ "%+.4f" | format(test.high) }}</td><td>{{ "%.3g" | format(test.p) }}</td>
-<td>{{ "%.3g" | format(test.p_holm) }}</td><td>{{ test.users }}</td></tr>{% endfor %}</tbody></table>
+<td>{{ "%.3g" | format(test.p_holm) }}</td><td>{{ test.users }}</td></tr>{% endfor %}</tbody></table>{% endif %}
 <h2>Settings</h2>
 {% for model in results.models %}<details><summary>{{ model.name }}{% if model.chosen %}: {% for name, value in
 model.chosen.items() %}{{ name }}={{ value }} {% endfor %}{% endif %}</summary>
@@ -78,6 +83,15 @@ model.chosen.items() %}{{ name }}={{ value }} {% endfor %}{% endif %}</summary>
 )
 
 
+def shown(value: Any) -> Any:
+    """What a page shows of a text: no control characters; it is escaped after that."""
+    return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+PAGES = Environment(autoescape=True, finalize=shown)
+"""How the text of all pages is treated."""
+
+
 def page(results: Mapping[str, Any], rows: Sequence[Row], pictures: Sequence[tuple[str, str]]) -> str:
     """Return the page.
 
@@ -86,7 +100,7 @@ def page(results: Mapping[str, Any], rows: Sequence[Row], pictures: Sequence[tup
         rows: the main table.
         pictures: title and ``<svg>`` element of every figure.
     """
-    template = Environment(autoescape=True).from_string(PAGE)
+    template = PAGES.from_string(PAGE)
     kinds = (("users", "Recall@20 by the length of users' history"), ("items", "Recall@20 by items' popularity"))
     groups = [(title, *group_table(results, kind)) for kind, title in kinds]
     ordered = sorted(rows, key=lambda row: row.floor)
@@ -99,41 +113,26 @@ def page(results: Mapping[str, Any], rows: Sequence[Row], pictures: Sequence[tup
         rows=[{"floor": row.floor, "cells": list(zip(cells(row), _marks(row, rows), strict=True))} for row in ordered],
         legend=legend(),
         pictures=[(title, Markup(svg)) for title, svg in pictures],
+        tests=[test for test in results["significance"] if test["baseline"] in has_several_seeds(results)],
         groups=[group for group in groups if group[2]],
     )
 
 
-def verdict(results: Mapping[str, Any], rows: Sequence[Row]) -> str:
-    """The result in two sentences, also where the reference does not win."""
-    reference = results["reference"]
-    own = next((row for row in rows if row.model == reference and row.means), None)
-    trained = [row for row in rows if row.means and not row.floor]
-    if own is None or not trained:
-        return f"No finished run of {reference} yet."
-    place = 1 + sum(row.means["recall@20"] > own.means["recall@20"] for row in trained)
-    first = f"{reference} reaches a Recall@20 of {own.means['recall@20']:.4f}, place {place} of {len(trained)} models."
-    tested = [row for row in trained if row.difference is not None and row.p is not None]
-    ahead = [row.model for row in tested if (row.difference or 0) > 0 and (row.p or 0) < ALPHA]
-    behind = [row.model for row in tested if (row.difference or 0) < 0 and (row.p or 0) < ALPHA]
-    even = [row.model for row in tested if row.model not in (*ahead, *behind)]
-    parts = [
-        f"{word} {', '.join(names)}"
-        for word, names in (("better than", ahead), ("worse than", behind), ("not distinguishable from", even))
-        if names
-    ]
-    return f"{first} By the paired test it is {'; '.join(parts)}." if parts else first
-
-
 def _budget(results: Mapping[str, Any]) -> str:
     trials = results["trials"]
-    tuned = f"{trials} trials each, chosen on validation" if trials else "default settings, nothing tuned"
-    return f"Budget: {tuned}; then {results['seeds']} seeds."
+    tuned = (
+        f"{trials} {'trial' if trials == 1 else 'trials'} each, chosen on validation"
+        if trials
+        else "default settings, nothing tuned"
+    )
+    seeds = results["seeds"]
+    return f"Budget: {tuned}; then {seeds} {'seed' if seeds == 1 else 'seeds'}."
 
 
 def _marks(row: Row, rows: Sequence[Row]) -> list[str]:
     marks = [""] * len(HEADER)
     for place, name in enumerate(METRICS, start=1):
-        best = best_two(rows, name)
-        if row.model in best:
-            marks[place] = ("first", "second")[best.index(row.model)]
+        for mark, best in zip(("first", "second"), best_two(rows, name), strict=True):
+            if row.model in best:
+                marks[place] = mark
     return marks

@@ -1,6 +1,6 @@
 """The rows of the main table: every model's mean and spread over its seeds."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import mean, median, stdev
 from typing import Any
@@ -26,7 +26,8 @@ class Row:
         spreads: standard deviation of every metric; empty for fewer than two seeds.
         costs: median of every cost over the seeds.
         difference: the reference's Recall@20 minus this model's; ``None`` for the reference.
-        p: Holm-corrected p of that difference.
+        p: Holm-corrected p of that difference; ``None`` where one of both has fewer than two seeds, whose differences
+            could be an accident of the one seed.
     """
 
     model: str
@@ -45,6 +46,16 @@ class Row:
         return self.model in FLOORS
 
     @property
+    def tested(self) -> bool:
+        """Whether there is a test of its difference from the reference."""
+        return self.difference is not None and self.p is not None
+
+    @property
+    def significant(self) -> bool:
+        """Whether the test calls the difference more than chance."""
+        return self.p is not None and self.p < ALPHA
+
+    @property
     def seeds(self) -> str:
         """How many seeds the numbers rest on."""
         failed = f", {self.failed} failed" if self.failed else ""
@@ -54,28 +65,42 @@ class Row:
 def summarise(results: Mapping[str, Any]) -> list[Row]:
     """Return one row per model, the best mean Recall@20 first, models without a finished run last."""
     tested = {row["baseline"]: row for row in results["significance"] if row["metric"] == "recall@20"}
-    rows = [_row(model, results["seeds"], tested.get(model["name"])) for model in results["models"]]
+    several = has_several_seeds(results)
+    rows = [_row(model, results["seeds"], tested.get(model["name"]), several) for model in results["models"]]
     return sorted(rows, key=lambda row: (-row.means.get("recall@20", -1.0), row.model))
 
 
-def best_two(rows: Sequence[Row], metric: str) -> list[str]:
-    """The models with the highest and the second-highest mean of a metric, floors left out."""
-    trained = [row for row in rows if not row.floor and metric in row.means]
-    return [row.model for row in sorted(trained, key=lambda row: -row.means[metric])[:2]]
+def has_several_seeds(results: Mapping[str, Any]) -> Collection[str]:
+    """The models whose differences from the reference may be tested: they and the reference have two finished seeds."""
+    done = {model["name"]: sum(run["error"] is None for run in model["runs"]) for model in results["models"]}
+    return {name for name, count in done.items() if min(count, done.get(results["reference"], 0)) > 1}
 
 
-def _row(model: Mapping[str, Any], wanted: int, tested: Mapping[str, Any] | None) -> Row:
+def best_two(rows: Sequence[Row], metric: str) -> tuple[set[str], set[str]]:
+    """The models with the highest and with the second-highest mean of a metric, as the tables show them.
+
+    Floors take part: a model that is worse than popularity is not the best. With one model there is no best.
+    """
+    shown = {row.model: f"{row.means[metric]:.4f}" for row in rows if metric in row.means}
+    if len(shown) < 2:
+        return set(), set()
+    highest = sorted(set(shown.values()), key=float, reverse=True)[:2]
+    first, second = ({name for name, value in shown.items() if value in highest[n : n + 1]} for n in (0, 1))
+    return first, second if len(first) == 1 else set()
+
+
+def _row(model: Mapping[str, Any], wanted: int, tested: Mapping[str, Any] | None, several: Collection[str]) -> Row:
     runs = [run for run in model["runs"] if run["error"] is None]
-    values = {name: [run["metrics"][name] for run in runs] for name in METRICS} if runs else {}
+    values = {name: [run["metrics"][name] for run in runs if name in run["metrics"]] for name in METRICS}
     costs = {name: [run[name] for run in runs if run[name] is not None] for name in COSTS}
     return Row(
         model=model["name"],
         done=len(runs),
         wanted=wanted,
         failed=len(model["runs"]) - len(runs),
-        means={name: mean(column) for name, column in values.items()},
+        means={name: mean(column) for name, column in values.items() if column},
         spreads={name: stdev(column) for name, column in values.items() if len(column) > 1},
         costs={name: median(column) for name, column in costs.items() if column},
         difference=None if tested is None else tested["difference"],
-        p=None if tested is None else tested["p_holm"],
+        p=tested["p_holm"] if tested is not None and model["name"] in several else None,
     )

@@ -1,15 +1,15 @@
 """``report.html`` of one training run: results, curves and settings on a page without scripts or requests."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment
 from markupsafe import Markup
 
-from alignrec_geo.files import atomic_path, read_json
-from alignrec_geo.reporting.html import PROTOCOLS, STYLE
+from alignrec_geo.files import atomic_path
+from alignrec_geo.reading import reading
+from alignrec_geo.records import RunResult, read_epochs, read_record
+from alignrec_geo.reporting.html import PAGES, PROTOCOLS, STYLE
 from alignrec_geo.settings import read_yaml
 
 WIDTH, HEIGHT, EDGE = 640, 200, 8
@@ -29,7 +29,8 @@ Seed {{ config.seed }}. Protocol {{ config.protocol }}:
 <h2>Results</h2>
 <table><thead><tr><th></th>{% for k in cutoffs %}<th>@{{ k }}</th>{% endfor %}</tr></thead><tbody>
 {% for split, name, values in rows %}<tr><td>{{ split }} {{ name }}</td>
-{% for value in values %}<td>{{ "%.4f" | format(value) }}</td>{% endfor %}</tr>{% endfor %}</tbody></table>
+{% for value in values %}<td>{{ "–" if value is none else "%.4f" | format(value) }}</td>{% endfor %}</tr>
+{% endfor %}</tbody></table>
 {% for title, curve in curves %}<figure><figcaption>{{ title }}</figcaption>{{ curve }}</figure>{% endfor %}
 <h2>Settings</h2>
 <table><tbody>{% for name, value in settings %}<tr><td>{{ name }}</td><td>{{ value }}</td></tr>
@@ -48,10 +49,9 @@ def write_run_report(folder: Path) -> None:
     Raises:
         InputError: one of them is missing or damaged.
     """
-    history_file = folder / "metrics.jsonl"
-    lines = history_file.read_text(encoding="utf-8").splitlines() if history_file.exists() else []
-    history = [json.loads(line) for line in lines]
-    text = run_page(read_yaml(folder / "config.yaml"), history, read_json(folder / "result.json"))
+    history = read_epochs(folder / "metrics.jsonl")
+    with reading(folder / "config.yaml", "configuration of a run"):
+        text = run_page(read_yaml(folder / "config.yaml"), history, read_record(folder / "result.json", RunResult))
     with atomic_path(folder / "report.html") as staging:
         staging.write_text(text, encoding="utf-8")
 
@@ -65,26 +65,22 @@ def run_page(config: Mapping[str, Any], history: Sequence[Mapping[str, Any]], re
         result: the content of ``result.json``.
     """
     metrics = {"test": result["metrics"], "validation": result["validation"]}
-    cutoffs = list(dict.fromkeys(key.split("@")[1] for part in metrics.values() for key in part))
+    cutoffs = list(dict.fromkeys(key.partition("@")[2] for part in metrics.values() for key in part))
     settings = [
         (f"{section}.{name}", value)
         for section in ("parameters", "training", "kernels")
         for name, value in (config.get(section) or {}).items()
     ]
-    return (
-        Environment(autoescape=True)
-        .from_string(PAGE)
-        .render(
-            config=config,
-            result=result,
-            chosen=how_chosen(result)[0].upper() + how_chosen(result)[1:],
-            dataset=Path(config.get("dataset") or "a data set in memory").name,
-            protocol=PROTOCOLS[config["protocol"]],
-            cutoffs=cutoffs,
-            rows=[row for split, values in metrics.items() for row in _rows(split, values, cutoffs)],
-            curves=_curves(history, config["training"]["metric"], result["best_epoch"]),
-            settings=settings,
-        )
+    return PAGES.from_string(PAGE).render(
+        config=config,
+        result=result,
+        chosen=how_chosen(result)[0].upper() + how_chosen(result)[1:],
+        dataset=Path(config.get("dataset") or "a data set in memory").name,
+        protocol=PROTOCOLS[config["protocol"]],
+        cutoffs=cutoffs,
+        rows=[row for split, values in metrics.items() for row in _rows(split, values, cutoffs)],
+        curves=_curves(history, config["training"]["metric"], result["best_epoch"]),
+        settings=settings,
     )
 
 
@@ -106,13 +102,19 @@ def how_chosen(result: Mapping[str, Any]) -> str:
     return f"the last of {result['epochs']} epochs; there was nobody to validate on"
 
 
-def _rows(split: str, metrics: Mapping[str, float], cutoffs: Sequence[str]) -> list[tuple[str, str, list[float]]]:
-    names = dict.fromkeys(key.split("@")[0] for key in metrics)
-    return [(split, name, [metrics[f"{name}@{k}"] for k in cutoffs]) for name in names]
+def _rows(
+    split: str, metrics: Mapping[str, float], cutoffs: Sequence[str]
+) -> list[tuple[str, str, list[float | None]]]:
+    names = dict.fromkeys(key.partition("@")[0] for key in metrics)
+    return [(split, name, [metrics.get(f"{name}@{k}") for k in cutoffs]) for name in names]
 
 
 def _curves(history: Sequence[Mapping[str, Any]], metric: str, best: int) -> list[tuple[str, Markup]]:
-    validated = [(record["epoch"], record["validation"][metric]) for record in history if "validation" in record]
+    validated = [
+        (record["epoch"], record["validation"][metric])
+        for record in history
+        if metric in (record.get("validation") or {})
+    ]
     curves = [(f"validation {metric} by epoch", validated)]
     for name in dict.fromkeys(name for record in history for name in record["loss"]):
         points = [(record["epoch"], record["loss"][name]) for record in history if name in record["loss"]]

@@ -2,9 +2,10 @@
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from alignrec_geo.plain import printable
 from alignrec_geo.reporting.rows import ALPHA, COSTS, METRICS, Row, best_two
 
 HEADER = (
@@ -12,20 +13,21 @@ HEADER = (
 )  # fmt: skip
 
 _LATEX = {sign: f"\\{sign}" for sign in "&%$#_{}"} | {
-    "\\": r"\textbackslash{}", "±": r"$\pm$", "−": "$-$", "–": "--", "~": r"\textasciitilde{}",
+    "\\": r"\textbackslash{}", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}",
+    "±": r"$\pm$", "−": "$-$", "–": "--",
 }  # fmt: skip
 
 
 def cells(row: Row) -> list[str]:
     """One row as text, without marks for the best."""
     values = [_metric(row, name) for name in METRICS]
-    difference = "" if row.difference is None or row.p is None else f"{row.difference:+.4f}{_star(row)}"
-    return [row.model, *values, difference, *(_cost(row, name) for name in COSTS), row.seeds]
+    difference = "" if row.difference is None else f"{row.difference:+.4f}{'*' if row.significant else ''}"
+    return [printable(row.model), *values, difference, *(_cost(row, name) for name in COSTS), row.seeds]
 
 
 def markdown(rows: Sequence[Row]) -> str:
     """The table in Markdown: the best value bold, the second in italics, floors below."""
-    marked = [_marked(row, rows, ("**{}**", "_{}_")) for row in _floors_last(rows)]
+    marked = [_marked(row, rows, ("**{}**", "_{}_"), _plain_markdown) for row in _floors_last(rows)]
     lines = [_line(HEADER), _line(["---", *["--:"] * (len(HEADER) - 1)]), *(_line(row) for row in marked)]
     return "\n".join(lines) + "\n\n" + legend() + "\n"
 
@@ -89,8 +91,9 @@ def legend() -> str:
     """What the columns mean."""
     return (
         "Mean ± standard deviation over seeds. “reference − model” is the mean difference in Recall@20 per user; "
-        f"* marks a Holm-corrected p below {ALPHA} (paired Wilcoxon over users). Seconds and memory are medians over "
-        "seeds; memory is the peak of the whole process."
+        f"* marks a Holm-corrected p below {ALPHA} (paired Wilcoxon over users, where both have two "
+        "seeds). The marks of the best and the second count every model, also those that learn nothing. "
+        "Seconds and memory are medians over seeds; memory is the peak of the whole process."
     )
 
 
@@ -108,16 +111,12 @@ def _cost(row: Row, name: str) -> str:
     return f"{value:.2f}" if name == "seconds_per_epoch" else f"{value:,.0f}"
 
 
-def _star(row: Row) -> str:
-    return "*" if row.p is not None and row.p < ALPHA else ""
-
-
-def _marked(row: Row, rows: Sequence[Row], marks: tuple[str, str], escape: Any = str) -> list[str]:
+def _marked(row: Row, rows: Sequence[Row], marks: tuple[str, str], escape: Callable[[str], str]) -> list[str]:
     text = [escape(cell) for cell in cells(row)]
     for place, name in enumerate(METRICS, start=1):
-        best = best_two(rows, name)
-        if row.model in best:
-            text[place] = marks[best.index(row.model)].format(text[place])
+        for mark, best in zip(marks, best_two(rows, name), strict=True):
+            if row.model in best:
+                text[place] = mark.format(text[place])
     return text
 
 
@@ -126,7 +125,12 @@ def _floors_last(rows: Sequence[Row]) -> list[Row]:
 
 
 def _line(values: Sequence[str]) -> str:
-    return "| " + " | ".join(value.replace("|", r"\|") for value in values) + " |"
+    return "| " + " | ".join(values) + " |"
+
+
+def _plain_markdown(text: str) -> str:
+    """A text that Markdown shows as it is."""
+    return "".join(f"\\{sign}" if sign in "\\`*_[]<>|~#&" else sign for sign in text)
 
 
 def _escaped(text: str) -> str:

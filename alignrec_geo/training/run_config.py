@@ -14,6 +14,7 @@ from alignrec_geo.files import atomic_path
 from alignrec_geo.kernels.config import KernelConfig
 from alignrec_geo.models import find_model, model_name
 from alignrec_geo.models.base import ModelConfig, Recommender
+from alignrec_geo.nn.class_path import named_paths, refuse_code
 from alignrec_geo.settings import check_keys, home_of, parse_setting, read_yaml
 from alignrec_geo.training.config import TrainingConfig
 from alignrec_geo.validation import Settings, checked
@@ -43,17 +44,20 @@ class RunConfig(Settings):
     """Which backend runs each operation."""
 
     @classmethod
-    def resolve(cls, given: Mapping[str, Any], settings: Iterable[str] = ()) -> "RunConfig":
+    def resolve(
+        cls, given: Mapping[str, Any], settings: Iterable[str] = (), untrusted: Path | None = None
+    ) -> "RunConfig":
         """Check settings and fill in defaults.
 
         Args:
             given: the layout of ``config.yaml``; sections may be missing.
             settings: ``key=value`` pairs that override it. A key is ``SECTION.NAME``, or just
                 ``NAME``; the value is YAML.
+            untrusted: the file that ``given`` was read from, if class paths that only it names are to be refused.
 
         Raises:
-            InputError: unknown model or key, or an impossible value; the message names the key, what was given and what
-                is allowed.
+            InputError: unknown model or key, an impossible value, or code of an untrusted file; the message names the
+                key, what was given and what is allowed.
         """
         values: dict[str, Any] = {key: value for key, value in given.items() if value is not None or key == "features"}
         model = find_model(str(values.get("model", "alignrec")))
@@ -64,9 +68,13 @@ class RunConfig(Settings):
                 raise InputError(f"'{name}' must hold key: value pairs (got {section!r})")
             values[name] = dict(section)
         values["training"] = {**model.config_class.training_defaults, **values["training"]}
+        said: set[str] = set()
         for setting in settings:
             section, key, value = parse_setting(setting, sections)
             values[section][key] = value
+            said.update(named_paths(value))
+        if untrusted is not None:
+            refuse_code(values["parameters"], untrusted, said)
         for name, kind in sections.items():
             check_keys(name, values[name], kind)
             values[name] = checked(kind, values[name], section=name)
@@ -107,13 +115,18 @@ class RunConfig(Settings):
         )
 
     @classmethod
-    def load(cls, path: Path) -> "RunConfig":
+    def load(cls, path: Path, trust: bool = False) -> "RunConfig":
         """Read a complete ``config.yaml``.
 
+        Args:
+            path: the file.
+            trust: accept class paths, whose code runs when the model is built. Only for files of one's own, and where
+                no model is built.
+
         Raises:
-            InputError: the file is missing, is not YAML, or holds a wrong setting.
+            InputError: the file is missing, is not YAML, holds a wrong setting, or names code and is not trusted.
         """
-        return cls.resolve(read_yaml(path))
+        return cls.resolve(read_yaml(path), untrusted=None if trust else path)
 
     def save(self, path: Path) -> None:
         """Write ``config.yaml``, atomically."""

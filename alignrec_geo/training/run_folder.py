@@ -13,7 +13,8 @@ from torch import Tensor
 from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.embeddings import Embeddings
 from alignrec_geo.errors import InputError
-from alignrec_geo.files import atomic_path, read_json, write_json
+from alignrec_geo.files import atomic_path, write_json
+from alignrec_geo.records import RunResult, read_record
 from alignrec_geo.serving.store import DATASET, write_embeddings
 from alignrec_geo.tensors import read_tensors
 from alignrec_geo.training.run_config import CONFIG, RunConfig
@@ -127,5 +128,4 @@ class RunFolder:
 
     def read_result(self) -> dict[str, Any]:
         """Read ``result.json``."""
-        result: dict[str, Any] = read_json(self.result)
-        return result
+        return read_record(self.result, RunResult)

@@ -6,9 +6,9 @@ from html.parser import HTMLParser
 import pytest
 
 from alignrec_geo.reporting import write_report
-from alignrec_geo.reporting.html import verdict
 from alignrec_geo.reporting.rows import summarise
 from alignrec_geo.reporting.tables import cells, latex, markdown
+from alignrec_geo.reporting.verdict import verdict
 
 NASTY = "<script>alert(1)</script>"
 
@@ -70,24 +70,84 @@ def test_rows_are_sorted_and_say_what_they_rest_on(results):
     assert cells(rows["vbpr"])[5] == "+0.0200"
 
 
-def test_markdown_and_latex_mark_the_best_trained_model(results):
+def test_markdown_and_latex_mark_the_best_of_all_models(results):
     text = markdown(summarise(results))
-    assert "**0.1300 ± 0.0000**" in text
-    assert "_0.1100 ± 0.0141_" in text
+    assert "**0.2000**" in text  # popularity: nothing that is worse may stand out
+    assert "_0.1300 ± 0.0000_" in text
     lines = [line.split(" | ")[0].lstrip("| ") for line in text.splitlines() if line.startswith("| ")]
     assert lines[-1] == "popularity"  # floors stand below
     tex = latex(summarise(results))
-    assert r"\textbf{0.1300 $\pm$ 0.0000}" in tex
-    assert r"\underline{0.1100 $\pm$ 0.0141}" in tex
+    assert r"\textbf{0.2000}" in tex
+    assert r"\underline{0.1300 $\pm$ 0.0000}" in tex
     assert tex.count(r"\midrule") == 2
+
+
+def test_equal_values_share_the_mark_and_one_model_gets_none(results):
+    tied = {
+        **results,
+        "models": [model("bpr", run(1, 0.10)), model("vbpr", run(1, 0.10001)), model("mgcn", run(1, 0.09))],
+    }
+    text = markdown(summarise(tied))
+    assert text.count("**0.1000**") == 2
+    assert "_" not in text.partition("mgcn")[2].splitlines()[0]
+    alone = {**results, "models": [model("bpr", run(1, 0.10))]}
+    assert "**" not in markdown(summarise(alone))
+
+
+def test_names_are_no_markup_in_any_format(results, tmp_path):
+    name = "alignrec+my_pkg.Conv^2 $x$ <b> \x1b[2J"
+    own = {**results, "models": [model(name, run(1, 0.1)), model("bpr", run(1, 0.2))]}
+    rows = summarise(own)
+    assert r"alignrec+my\_pkg.Conv^2 $x$ \<b\> \\x1b\[2J" in markdown(rows)
+    assert r"my\_pkg.Conv\textasciicircum{}2 \$x\$" in latex(rows)
+    write_report(own, tmp_path)
+    text = (tmp_path / "report.html").read_text()
+    assert "\x1b" not in text
+    assert "&lt;b&gt;" in text
+    assert "<b>" not in text
 
 
 def test_the_verdict_names_who_wins(results):
     text = verdict(results, summarise(results))
-    assert "0.1100, place 2 of 4 models" in text
-    assert "better than bpr; worse than mgcn; not distinguishable from vbpr" in text
+    assert "0.1100, place 3 of 5 models" in text
+    assert "popularity (0.2000), which learns nothing, is better than mgcn, alignrec, vbpr, bpr." in text
+    assert "alignrec is better than bpr; worse than mgcn." in text
+    assert "No difference is called significant for popularity, vbpr" in text  # they have one finished seed each
+    assert (
+        "Without a finished run: grcn. Fewer seeds than planned: popularity (1 of 2), vbpr (1 of 2, 1 failed)." in text
+    )
     nothing = {**results, "models": [model("alignrec"), model("bpr")], "significance": []}
     assert verdict(nothing, summarise(nothing)) == "No finished run of alignrec yet."
+
+
+def test_the_verdict_of_one_seed_claims_nothing(results, tmp_path):
+    models = [model("popularity", run(1, 0.2)), model("bpr", run(1, 0.1))]
+    own = {
+        **results,
+        "models": models,
+        "seeds": 1,
+        "reference": "bpr",
+        "significance": [compared("popularity", -0.1, 0.0)],
+    }
+    text = verdict(own, summarise(own))
+    assert text == (
+        "bpr reaches a Recall@20 of 0.1000, place 2 of 2 models. popularity (0.2000), which learns nothing, is better "
+        "than bpr. No difference is called significant: that takes two finished seeds of both models."
+    )
+    assert "-0.1000*" not in markdown(summarise(own))
+    write_report(own, tmp_path)
+    assert "Nothing is tested" in (tmp_path / "report.html").read_text()
+    first = {**own, "reference": "popularity"}
+    assert verdict(first, summarise(first)).startswith(
+        "popularity, which learns nothing, reaches a Recall@20 of 0.2000, place 1 of 2 models."
+    )
+
+
+def test_the_verdict_of_ties_and_of_one_model(results):
+    tied = {**results, "models": [model("alignrec", run(1, 0.1)), model("bpr", run(1, 0.1))], "significance": []}
+    assert "place 1 of 2 models, shared with bpr." in verdict(tied, summarise(tied))
+    alone = {**results, "models": [model("alignrec", run(1, 0.1))], "significance": []}
+    assert "no other model has a finished run" in verdict(alone, summarise(alone))
 
 
 class Page(HTMLParser):
