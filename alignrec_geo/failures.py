@@ -3,7 +3,6 @@
 import errno
 import os
 import re
-import sqlite3
 
 from alignrec_geo.reading import first_line
 
@@ -45,7 +44,6 @@ _SAID = {
     "out of memory": errno.ENOMEM,
 }
 """What libraries say in words of their own."""
-FOREIGN = (RuntimeError, ValueError, sqlite3.Error)
 
 
 def machine_failure(error: BaseException) -> str | None:
@@ -71,20 +69,24 @@ def machine_failure(error: BaseException) -> str | None:
         names = [STAGING.sub(r"\1\2", os.fsdecode(name)) for name in _names(error)]
         said = error.strerror or first_line(error)
         return _line(" and ".join(dict.fromkeys(names)), said, error.errno)
-    number = _number_in(error)
+    number = system_error(error)
     if number == errno.ENOMEM:
         return _memory(error)
     return None if number is None else _line("", os.strerror(number), number)
 
 
-def _number_in(error: BaseException) -> int | None:
-    """The number of the system's error that another error reports."""
+def system_error(error: BaseException) -> int | None:
+    """The number of the system's error that an error of a library reports; ``None`` if it reports none."""
+    home = type(error).__module__.partition(".")[0]
+    if home == "alignrec_geo":  # said on purpose, also where it quotes another error
+        return None
     text = str(error)
     if found := _NUMBER.search(text):
         return int(found.group(1) or found.group(2))
+    if home == "builtins" and not isinstance(error, RuntimeError | ValueError):
+        return None
     words = text.lower()
-    foreign = isinstance(error, FOREIGN) or type(error).__module__.partition(".")[0] not in ("builtins", "alignrec_geo")
-    return next((number for said, number in _SAID.items() if said in words), None) if foreign else None
+    return next((number for said, number in _SAID.items() if said in words), None)
 
 
 def _names(error: OSError) -> list[str | bytes]:
@@ -97,7 +99,7 @@ def _line(name: str, said: str, number: int | None) -> str:
 
 
 def _memory(error: BaseException) -> str:
-    wanted = re.search(r"(?:allocate|allocate:) ([\d.]+ ?(?:bytes|[KMGT]i?B))", str(error))
+    wanted = re.search(r"(?:allocate|allocate:) ([\d.]+ ?(?:bytes|[KMGTPE]i?B))", str(error))
     much = f" (needed {_size(wanted.group(1))} at once)" if wanted else ""
     return f"not enough memory{much}; {ADVICE[errno.ENOMEM]}"
 

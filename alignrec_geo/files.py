@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from alignrec_geo.errors import InputError
+from alignrec_geo.failures import system_error
 from alignrec_geo.json_text import as_object, parse_json
 from alignrec_geo.reading import check_plain_file, reading
 
@@ -33,9 +34,10 @@ def atomic_path(path: Path) -> Iterator[Path]:
     os.close(handle)
     staging = Path(name)
     try:
-        yield staging
-        os.chmod(staging, 0o666 & ~_umask())
-        os.replace(staging, path)
+        with _named(path):
+            yield staging
+            os.chmod(staging, 0o666 & ~_umask())
+            os.replace(staging, path)
     finally:
         staging.unlink(missing_ok=True)
 
@@ -102,6 +104,21 @@ def read_object(path: Path) -> dict[str, Any]:
         InputError: as :func:`read_json`, or it holds something else.
     """
     return as_object(read_json(path), path)
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Say which file a failure belongs to: that of a full disk comes without a name, or as an error of a library."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = error.filename or str(path)
+        raise
+    except Exception as error:
+        number = system_error(error)
+        if number is None:
+            raise
+        raise OSError(number, os.strerror(number), str(path)) from error
 
 
 def _umask() -> int:

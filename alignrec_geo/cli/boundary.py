@@ -59,8 +59,6 @@ def _ended(error: BaseException) -> int:
         return _say(str(error), 2)
     if isinstance(error, TrainingDiverged | FetchError):
         return _say(str(error), 1)
-    if isinstance(error, OSError) and error.filename is None and not _settle(sys.stdout):
-        error.filename = "standard output"
     failure = machine_failure(error)
     return _fault(error) if failure is None else _say(failure, 1)
 
@@ -119,7 +117,7 @@ def _other_threads() -> Iterator[None]:
         threading.excepthook, sys.unraisablehook = thread_hook, deletion_hook
 
 
-def _settle(stream: TextIO) -> bool:
+def _settle(stream: TextIO) -> None:
     """Write what is left of a stream; where that fails drop it, so that the end of Python does not complain."""
     try:
         stream.flush()
@@ -128,5 +126,3 @@ def _settle(stream: TextIO) -> bool:
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, stream.fileno())
             os.close(nowhere)
-        return False
-    return True

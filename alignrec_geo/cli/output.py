@@ -14,6 +14,8 @@ from alignrec_geo.plain import CONTROLS, printable
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output and nothing else.")]
 
+STREAMS = {False: "standard output", True: "standard error"}
+
 
 class PlainConsole(Console):
     """A console to which every text is text: no markup, no emoji codes, no control characters, one line each.
@@ -26,6 +28,14 @@ class PlainConsole(Console):
 
     def __init__(self, to_stderr: bool = False) -> None:
         super().__init__(stderr=to_stderr, highlight=False, markup=False, emoji=False)
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print; a failure names the stream, for the error of the system does not."""
+        try:
+            super().print(*objects, **options)
+        except OSError as error:
+            error.filename = error.filename or STREAMS[self.stderr]
+            raise
 
     def render_str(self, text: str, **options: Any) -> Text:
         """Turn a text, also one in a table, into what is printed."""
@@ -49,7 +59,11 @@ def print_json(value: dict[str, Any]) -> None:
         text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
     except UnicodeEncodeError:
         text = json.dumps(value, ensure_ascii=True, allow_nan=False)
-    typer.echo(text)
+    try:
+        typer.echo(text)
+    except OSError as error:
+        error.filename = error.filename or STREAMS[False]
+        raise
 
 
 def print_notes(notes: Iterable[str], most: int = 10) -> None:

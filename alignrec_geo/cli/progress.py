@@ -7,8 +7,8 @@ from typing import Any, NamedTuple, Self
 
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.live import Live
-from rich.progress_bar import ProgressBar
 from rich.table import Table
+from rich.text import Text
 
 from alignrec_geo.cli.output import stderr
 from alignrec_geo.training.observer import Observer
@@ -117,7 +117,7 @@ class TrainingProgress(Observer):
         grid = Table.grid(padding=(0, 1))
         for _ in range(3):
             grid.add_column(no_wrap=True)
-        grid.add_row(line.head, ProgressBar(self._steps, self._done, width=bar), text)
+        grid.add_row(line.head, _bar(self._done / self._steps, bar, options.ascii_only), text)
         yield grid
 
     def line(self) -> Line:
@@ -167,6 +167,13 @@ class TrainingProgress(Observer):
         clock = f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
         sign = "≤" if (self._console.encoding or "").lower().startswith("utf") else "<="
         return f"{sign} {clock} left"
+
+
+def _bar(share: float, width: int, plain: bool) -> Text:
+    """A bar whose end is seen without colours too."""
+    full = min(width, int(share * width))
+    done, rest = "#-" if plain else "━┄"
+    return Text.assemble((done * full, "bar.complete"), (rest * (width - full), "bar.back"))
 
 
 class PretrainProgress(TrainingProgress):

@@ -38,7 +38,7 @@ class RunProcess:
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, "OMP_NUM_THREADS": str(threads), "PYTHONPATH": _python_path()},
+                env={**os.environ, "OMP_NUM_THREADS": str(threads), "PYTHONPATH": python_path()},
                 pass_fds=(lock.descriptor,),
                 start_new_session=True,  # Ctrl-C reaches this process only, which then stops its children
             )
@@ -68,7 +68,8 @@ class RunProcess:
         self._process.stdin.close()
 
 
-def _python_path() -> str:
+def python_path() -> str:
+    """The paths on which a process of a run finds this package, and what the user added."""
     return os.pathsep.join(filter(None, (os.environ.get("PYTHONPATH"), PACKAGES)))
 
 

@@ -56,7 +56,8 @@ Features: {{ results.features | join(", ") or "none" }}. {{ budget }}</p>
 <h2>Significance</h2>
 {% if not tests %}<p class="note">Nothing is tested: a test takes two finished seeds of {{ results.reference }} and of
 another model.</p>
-{% else %}<p class="note">{{ results.reference }} minus the other model: mean per user over seeds, 95 % paired bootstrap interval,
+{% else %}<p class="note">{{ results.reference }} minus the other model: mean per user over seeds, 95 % paired bootstrap
+interval,
 Wilcoxon signed-rank test, Holm-corrected.</p>
 <table><thead><tr><th>model</th><th>metric</th><th>difference</th><th>from</th><th>to</th><th>p</th>
 <th>p, corrected</th><th>users</th></tr></thead><tbody>

@@ -1,0 +1,157 @@
+"""How commands end: one line and an exit code for whatever is not a fault of the program."""
+
+import errno
+import os
+import resource
+import signal
+import subprocess
+import sys
+import threading
+
+import pytest
+import torch
+import typer
+
+from alignrec_geo.cli.boundary import TRACEBACK, guarded
+from alignrec_geo.cli.stop import Stopped, stopping
+from alignrec_geo.errors import FetchError, InputError, TrainingDiverged
+
+
+def raising(error):
+    def run():
+        raise error
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "words"),
+    [
+        (InputError("no such\nthing \x1b[31m[/b] (got 'x')"), 2, "no such thing \\x1b[31m[/b] (got 'x')"),
+        (TrainingDiverged("loss is nan"), 1, "loss is nan"),
+        (FetchError("no network"), 1, "no network"),
+        (OSError(errno.ENOSPC, "No space left on device", "/data/x"), 1, "/data/x: No space left on device; free"),
+        (PermissionError(errno.EACCES, "Permission denied", b"/data/\xff"), 1, "/data/\\udcff: Permission denied"),
+        (IsADirectoryError(errno.EISDIR, "Is a directory", "/data"), 1, "/data: Is a directory"),
+        (OSError("odd"), 1, "odd"),
+        (MemoryError(), 1, "not enough memory"),
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."), 1, "needed 2.00 GiB"),
+        (RecursionError("maximum recursion depth exceeded"), 1, "nested too deeply"),
+        (typer.BadParameter("wrong"), 2, "wrong"),
+    ],
+)
+def test_failures_are_one_line(error, code, words, capsys):
+    assert guarded(raising(error)) == code
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith("error: ")
+    assert words in said.err
+    assert said.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (KeyboardInterrupt(), 130),
+        (BrokenPipeError(errno.EPIPE, "Broken pipe"), 1),
+        (typer.Exit(3), 3),
+        (SystemExit(4), 4),
+        (SystemExit(None), 0),
+    ],
+)
+def test_what_needs_no_words(error, code, capsys):
+    assert guarded(raising(error)) == code
+    assert capsys.readouterr().err == ""
+
+
+def test_a_fault_of_the_program_leaves_its_traceback_in_a_log(capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    assert guarded(raising(ZeroDivisionError("division by zero"))) == 1
+    said = capsys.readouterr().err
+    (log,) = tmp_path.iterdir()
+    assert "unexpected ZeroDivisionError: division by zero" in said
+    assert str(log) in said
+    assert "Traceback" not in said
+    assert "Traceback" in log.read_text()
+    monkeypatch.setenv(TRACEBACK, "1")
+    with pytest.raises(ZeroDivisionError):
+        guarded(raising(ZeroDivisionError()))
+
+
+def test_failures_in_other_threads_are_one_line(capsys):
+    def run():
+        thread = threading.Thread(target=raising(OSError(errno.EIO, "Input/output error", "/data/x")))
+        thread.start()
+        thread.join()
+
+    assert guarded(run) == 0
+    assert capsys.readouterr().err.startswith("warning: /data/x: Input/output error; the disk")
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_signals_end_as_ctrl_c_does(number, code, capsys):
+    seen = []
+
+    def run():
+        try:
+            os.kill(os.getpid(), number)
+        except KeyboardInterrupt as stop:
+            seen.append(stop)
+            os.kill(os.getpid(), number)  # a second one at once does not disturb what is being put in order
+            seen.append("in order")
+            raise OSError(errno.EIO, "the terminal is gone") from stop
+
+    assert guarded(run) == code
+    assert isinstance(seen[0], Stopped)
+    assert seen[1] == "in order"
+    assert capsys.readouterr().err == ""
+    assert signal.getsignal(number) is signal.SIG_DFL
+
+
+def test_a_signal_that_is_ignored_stays_ignored():
+    former = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with stopping() as received:
+            os.kill(os.getpid(), signal.SIGHUP)
+        assert received == []
+    finally:
+        signal.signal(signal.SIGHUP, former)
+
+
+def program(*args, stdout=subprocess.PIPE, limit=None):
+    """The program in a process, in which files may grow to ``limit`` bytes."""
+    return subprocess.run(
+        [sys.executable, "-m", "alignrec_geo.cli.app", *map(str, args)],
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+        preexec_fn=None if limit is None else lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
+    )
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no device that is always full")
+def test_standard_output_that_takes_nothing():
+    with open("/dev/full", "w") as full:
+        done = program("data", "fetch", "--list", stdout=full)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: standard output: No space left on device")
+    assert done.stderr.count("\n") == 1
+    read, write = os.pipe()
+    os.close(read)
+    done = program("data", "fetch", "--list", "--json", stdout=write)
+    os.close(write)
+    assert (done.returncode, done.stderr) == (1, "")
+
+
+def test_a_full_disk_while_training(tmp_path):
+    from alignrec_geo.dataset import make_catalogue
+
+    data = make_catalogue(n_users=40, n_items=30, image_size=16).save(tmp_path / "data")
+    done = program("train", data.path, "--out", tmp_path / "run", "--set", "dim=8", "--set", "epochs=1", limit=4096)
+    assert done.returncode == 1, done.stderr
+    errors = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 1
+    assert str(tmp_path / "run") in errors[0]
+    assert "ulimit -f" in errors[0]
+    assert "Traceback" not in done.stderr
