@@ -35,7 +35,7 @@ def test_round_trip_through_yaml(tmp_path):
         ({}, ["training.dim=1"], "unknown setting 'training.dim'"),
         ({}, ["other.dim=1"], "unknown setting 'other.dim'"),
         ({}, ["dim"], r"--set takes key=value \(got 'dim'\)"),
-        ({}, ["dim=[1"], "is not a value"),
+        ({}, ["dim=[1"], "--set dim: not valid YAML"),
         ({}, ["temperature=0"], r"parameters\.temperature: .*greater than 0 \(got 0\)"),
         ({}, ["metric=auc"], r"training\.metric: .*recall@5.*got 'auc'"),
         ({"training": {"epoch": 1}}, [], r"unknown setting 'training\.epoch' \(did you mean 'training\.epochs'\?\)"),
