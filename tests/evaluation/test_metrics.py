@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch_geometric.metrics import LinkPredMAP, LinkPredNDCG, LinkPredPrecision, LinkPredRecall
 
-from alignrec_geo.evaluation.metrics import CUTOFFS, ranking_metrics
+from alignrec_geo.errors import InputError
+from alignrec_geo.evaluation.metrics import CUTOFFS, cutoff_tuple, ranking_metrics
 
 PYG = {"recall": LinkPredRecall, "ndcg": LinkPredNDCG, "precision": LinkPredPrecision, "map": LinkPredMAP}
 
@@ -38,6 +39,13 @@ def test_every_metric_at_the_four_cutoffs_of_the_field():
     assert got["precision@20"] == pytest.approx(1 / 20)
     assert got["ndcg@20"] == pytest.approx(1 / math.log2(12))
     assert got["map@20"] == pytest.approx(1 / 11)
+
+
+def test_cutoffs_go_up_to_a_million():
+    assert cutoff_tuple([1, 1_000_000]) == (1, 1_000_000)
+    for cutoffs in (0, 1_000_001, [], [5, 5], True, 2.5, "5"):
+        with pytest.raises(InputError, match="different whole numbers"):
+            cutoff_tuple(cutoffs)
 
 
 def test_by_hand():

@@ -1,6 +1,7 @@
 import numpy as np
 import polars as pl
 import pytest
+import torch
 from scipy.stats import wilcoxon
 
 from alignrec_geo.errors import InputError
@@ -73,6 +74,29 @@ def test_interval_has_the_width_of_the_standard_error_for_any_block(monkeypatch,
     half = 1.96 * difference.std() / np.sqrt(300)
     assert got["high"] - got["low"] == pytest.approx(2 * half, rel=0.1)
     assert (got["high"] + got["low"]) / 2 == pytest.approx(difference.mean(), abs=0.15 * half)
+
+
+def test_the_interval_is_that_of_2000_resamples_from_the_seed():
+    difference = np.random.default_rng(1).normal(0.05, 1.0, (1, 60))
+    got = rows(ours=difference, theirs=np.zeros((1, 60)))["theirs"]
+    assert (got["low"], got["high"]) == pytest.approx((-0.21457273025179066, 0.22235325227271815), abs=1e-9)
+
+
+@pytest.mark.parametrize("block", [1, 7, 999])
+def test_every_resample_counts_once_whatever_the_block(monkeypatch, block):
+    """One user: each resample is that user, and so is every quantile."""
+    drawn = []
+    plain = torch.randint
+
+    def counting(high, size, **options):
+        drawn.append(size[0])
+        return plain(high, size, **options)
+
+    monkeypatch.setattr(significance, "BLOCK_DRAWS", block * 2)
+    monkeypatch.setattr(torch, "randint", counting)
+    rows(ours=np.array([[0.25, 0.5]]), theirs=np.array([[0.5, 0.0]]))
+    assert sum(drawn) == 2000
+    assert max(drawn) == block
 
 
 def test_repeatable_whatever_the_order_of_the_rows():

@@ -61,6 +61,11 @@ class Map:
             self.files[path] = {"hash": hashed, "tests": tests}
             self.store.write_text(json.dumps(self.files))
 
+    def drop(self, test: str) -> None:
+        """Forget a test."""
+        del self.files[test.partition("::")[0]]["tests"][test]
+        self.store.write_text(json.dumps(self.files))
+
     def plan(self, mutant: Mutant, files: list[str]) -> Plan:
         """Return the tests to run on a mutant, the likeliest first.
 

@@ -262,6 +262,13 @@ def test_reference_kernels_train_to_the_same_metrics(data):
         torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
 
 
+def test_a_path_in_place_of_a_data_set(data):
+    with pytest.raises(InputError, match=r"fit takes a Dataset; open it with Dataset\.open\(…\) \(got 'runs/data'\)"):
+        fit(model_for(data), "runs/data")
+    with pytest.raises(InputError, match=r"fit takes a Dataset \(got 3\)"):
+        fit(model_for(data), 3)
+
+
 def test_a_model_without_a_data_set():
     with pytest.raises(ValueError, match="fit needs a data set"):
         fit(AlignRec(toy_graph()))

@@ -59,6 +59,18 @@ def test_impossible_numbers_of_neighbours(monkeypatch, num_neighbors):
         sampler(num_neighbors)
 
 
+def test_drawn_edges_stand_for_those_that_were_not():
+    part = to_hetero(ring(), k=None, cache=False)
+    for edge_type in (INTERACTS, REVERSE):
+        part[edge_type].edge_index = torch.tensor([[0, 1, 2], [4, 4, 5]])
+        part[edge_type].edge_weight = torch.tensor([1.0, 2.0, 3.0])
+        part[edge_type].degree = torch.tensor([6, 6, 1])  # two of the six edges into 4, the one into 5
+    part[REVERSE].edge_index, part[REVERSE].edge_weight = torch.empty(2, 0, dtype=torch.long), torch.empty(0)
+    part = subgraphs._rescale(part)
+    assert part[INTERACTS].edge_weight.tolist() == [3.0, 6.0, 3.0]
+    assert part[REVERSE].edge_weight.tolist() == []
+
+
 def test_both_directions_are_needed(monkeypatch):
     monkeypatch.setattr(subgraphs, "sampling_package", lambda: "pyg-lib")
     data = ring()
