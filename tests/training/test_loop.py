@@ -16,6 +16,7 @@ from alignrec_geo.models.alignrec_config import AlignRecConfig
 from alignrec_geo.serving.store import read_embeddings
 from alignrec_geo.training import TrainingConfig, fit
 from alignrec_geo.training.observer import Observer
+from alignrec_geo.training.run_folder import RunFolder
 from tests.golden_numbers import toy_graph
 
 
@@ -92,6 +93,41 @@ def test_the_best_epoch_is_chosen_kept_and_tested_once(data):
     again = Evaluator(data.interactions, Split.TEST, Protocol.CLEAN)(model.embeddings())
     assert again.metrics == result.metrics
     assert torch.equal(result.test.users, again.users)
+
+
+def test_the_best_epoch_so_far_is_on_disk_before_the_next_begins(data, tmp_path):
+    class Stop(Observer):
+        def epoch_started(self, epoch, steps):
+            if epoch == 1:
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(
+            model_for(data), data, TrainingConfig(epochs=9, tensorboard=False), out=tmp_path / "run", observers=[Stop()]
+        )
+    model = model_for(data)
+    result = fit(model, data, TrainingConfig(epochs=1))
+    for name, tensor in RunFolder(tmp_path / "run").read_best().items():
+        assert torch.equal(tensor, model.state_dict()[name]), name
+    for kept, table in zip(read_embeddings(tmp_path / "run"), result.embeddings, strict=True):
+        assert torch.equal(kept, table)
+
+
+def test_the_time_of_all_sessions_adds_up(data, tmp_path):
+    for epochs in (2, 5):
+        config = TrainingConfig(epochs=epochs, tensorboard=False)
+        result = fit(model_for(data), data, config, out=tmp_path / "run", resume=epochs == 5)
+    taken = [record["seconds"] for record in lines(tmp_path / "run")]
+    assert len(taken) == 5
+    assert min(taken) > 0
+    assert result.seconds >= sum(taken) - 1e-3
+
+
+def test_what_is_no_number_never_gets_into_the_log(tmp_path):
+    folder = RunFolder(tmp_path)
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        folder.log({"loss": float("nan")})
+    assert not (tmp_path / "metrics.jsonl").exists() or not (tmp_path / "metrics.jsonl").read_text()
 
 
 def test_without_test_nothing_of_the_test_split_is_looked_at(data, tmp_path):
