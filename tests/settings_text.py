@@ -4,6 +4,10 @@ A default is a promise: runs, papers and stored results go by it. After a change
 ``python -m tests.settings_text`` writes the files anew.
 """
 
+import inspect
+import pkgutil
+from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +41,9 @@ PARTS: dict[str, dict[str, type[BaseModel]]] = {
 """Settings by package and by what they are of."""
 
 
+ALL = ("dataset", "evaluation", "graph", "kernels", "models", "nn", "serving", "training")
+
+
 def describe(owner: str, config: type[BaseModel]) -> list[str]:
     """The lines of one kind of settings.
 
@@ -62,12 +69,48 @@ def describe(owner: str, config: type[BaseModel]) -> list[str]:
     return lines
 
 
+def public_calls(part: str) -> Iterator[tuple[str, Callable[..., Any]]]:
+    """The functions, classes and methods of a package's modules that are for everybody, by their names."""
+    package = import_module(f"alignrec_geo.{part}")
+    for found in sorted(pkgutil.walk_packages(package.__path__, f"{package.__name__}."), key=lambda found: found.name):
+        if ".triton" in found.name or "torch_s" in found.name:  # need packages that are not everywhere
+            continue
+        module = import_module(found.name)
+        for name, value in sorted(vars(module).items()):
+            if name.startswith("_") or getattr(value, "__module__", None) != found.name or not callable(value):
+                continue
+            if inspect.isclass(value):
+                if not issubclass(value, BaseModel | Exception):
+                    yield name, value
+                for method, function in sorted(vars(value).items()):
+                    inner = getattr(function, "__func__", function)  # of a classmethod
+                    if not method.startswith("_") and inspect.isfunction(inner):
+                        yield f"{name}.{method}", inner
+            else:
+                yield name, value
+
+
+def call_defaults(part: str) -> list[str]:
+    """Plain defaults of calls: ``draw(seed=0)``."""
+    lines = []
+    for name, call in public_calls(part):
+        try:
+            parameters = inspect.signature(call).parameters.values()
+        except (TypeError, ValueError):
+            continue
+        plain = [p for p in parameters if type(p.default) in (int, float, bool, str, tuple) and p.default != ()]
+        if plain:
+            lines.append(f"{name}({', '.join(f'{p.name}={p.default!r}' for p in plain)})")
+    return lines
+
+
 def text_of(part: str) -> str:
-    """The text of a package's settings."""
-    return "".join(f"{line}\n" for owner, config in PARTS[part].items() for line in describe(owner, config))
+    """The text of a package's settings and defaults."""
+    settings = [line for owner, config in PARTS.get(part, {}).items() for line in describe(owner, config)]
+    return "".join(f"{line}\n" for line in [*settings, *call_defaults(part)])
 
 
 if __name__ == "__main__":
     FOLDER.mkdir(exist_ok=True)
-    for part in PARTS:
+    for part in ALL:
         (FOLDER / f"{part}.txt").write_text(text_of(part), encoding="utf-8")
