@@ -1,10 +1,9 @@
-"""Atomic writing, hashes and JSON: a reader never sees a half-written file or folder."""
+"""Atomic writing, hashes and JSON: a reader never sees a half-written file."""
 
 import hashlib
 import json
 import os
-import shutil
-import tempfile
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,11 +13,14 @@ from alignrec_geo.errors import InputError
 from alignrec_geo.failures import system_error
 from alignrec_geo.json_text import as_object, parse_json
 from alignrec_geo.reading import check_plain_file, reading
+from alignrec_geo.staging import staged_file, sweep, umask
 
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; it replaces ``path`` when the block ends without an error.
+
+    What earlier writes of ``path`` left there because they were killed is deleted first.
 
     Example:
         >>> from pathlib import Path
@@ -30,47 +32,11 @@ def atomic_path(path: Path) -> Iterator[Path]:
         '1 2 3'
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-    os.close(handle)
-    staging = Path(name)
-    try:
-        with _named(path):
-            yield staging
-            os.chmod(staging, 0o666 & ~_umask())
-            os.replace(staging, path)
-    finally:
-        staging.unlink(missing_ok=True)
-
-
-@contextmanager
-def atomic_directory(path: Path, overwrite: bool = False) -> Iterator[Path]:
-    """Yield an empty staging folder beside ``path``; it becomes ``path`` when the block ends without an error.
-
-    Args:
-        path: the folder to make.
-        overwrite: replace an existing folder; otherwise a non-empty one is an error.
-
-    Raises:
-        InputError: ``path`` is a file, or a non-empty folder and ``overwrite`` is false.
-    """
-    if path.exists() and not path.is_dir():
-        raise InputError(f"{path} is a file; a folder is to be written there")
-    if path.is_dir() and not overwrite and any(path.iterdir()):
-        raise InputError(f"{path} already exists and is not empty; name another folder or pass --overwrite")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    staging = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part"))
-    try:
-        os.chmod(staging, 0o777 & ~_umask())
+    sweep(path)
+    with staged_file(path) as staging, _named(path):
         yield staging
-        if path.is_dir():
-            retired = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".old"))
-            os.replace(path, retired)
-            os.replace(staging, path)
-            shutil.rmtree(retired)
-        else:
-            os.replace(staging, path)
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
+        os.chmod(staging, 0o666 & ~umask())
+        os.replace(staging, path)
 
 
 def sha256_of(path: Path) -> str:
@@ -121,7 +87,35 @@ def _named(path: Path) -> Iterator[None]:
         raise OSError(number, os.strerror(number), str(path)) from error
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def is_within(path: str | os.PathLike[str], folder: str | os.PathLike[str]) -> bool:
+    """Whether ``path`` is ``folder`` or lies in it, with all links followed."""
+    inner, outer = os.path.realpath(path), os.path.realpath(folder)
+    return inner == outer or inner.startswith(outer.rstrip(os.sep) + os.sep)
+
+
+def inside(folder: Path, *names: str) -> Path:
+    """Return the path of a file or folder of a folder that may come from a stranger.
+
+    Args:
+        folder: the folder.
+        names: path in it, with ``/`` between the parts; of several all are checked and the first is returned.
+
+    Raises:
+        InputError: a name or a link leads out of the folder, or to a pipe, socket or device.
+
+    Example:
+        >>> inside(Path("data"), "../secret.png")
+        Traceback (most recent call last):
+        alignrec_geo.errors.InputError: data/../secret.png: leads out of the folder data; refused
+    """
+    for name in names:
+        path = folder / name
+        if not is_within(path, folder):
+            raise InputError(f"{path}: leads out of the folder {folder}; refused")
+        try:
+            mode = os.stat(path).st_mode
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+            raise InputError(f"{path}: is a pipe, socket or device; refused")
+    return folder / names[0]

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from alignrec_geo.errors import InputError
-from alignrec_geo.files import atomic_directory, atomic_path, read_json, sha256_of, write_json
+from alignrec_geo.files import atomic_path, read_json, sha256_of, write_json
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
@@ -19,35 +19,6 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
         fail()
     assert target.read_text() == "old"
     assert list(tmp_path.iterdir()) == [target]
-
-
-def test_a_failed_folder_leaves_the_old_folder_and_nothing_else(tmp_path):
-    target = tmp_path / "folder"
-    target.mkdir()
-    (target / "old").write_text("old")
-
-    def fail():
-        with atomic_directory(target, overwrite=True) as staging:
-            (staging / "new").write_text("half")
-            raise RuntimeError("stop")
-
-    with pytest.raises(RuntimeError):
-        fail()
-    assert [file.name for file in target.iterdir()] == ["old"]
-    assert list(tmp_path.iterdir()) == [target]
-
-
-def test_a_folder_is_replaced_only_when_asked(tmp_path):
-    target = tmp_path / "folder"
-    for name in ("one", "two"):
-        with atomic_directory(target, overwrite=True) as staging:
-            (staging / name).write_text("x")
-    assert [file.name for file in target.iterdir()] == ["two"]
-    assert list(tmp_path.iterdir()) == [target]
-    with pytest.raises(InputError, match="not empty"), atomic_directory(target):
-        pass
-    with pytest.raises(InputError, match="is a file"), atomic_directory(target / "two"):
-        pass
 
 
 def test_json_and_hash(tmp_path):

@@ -14,9 +14,12 @@ from alignrec_geo.cli.output import JsonFlag, print_json, print_table, stderr, s
 from alignrec_geo.dataset.describe import Coverage, Description
 from alignrec_geo.dataset.describe import describe as describe_dataset
 from alignrec_geo.dataset.interactions import Split
+from alignrec_geo.dataset.manifest import DATA_SET
 from alignrec_geo.dataset.splits import SplitConfig
 from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.errors import InputError
+from alignrec_geo.files import is_within
+from alignrec_geo.folders import folder_target
 from alignrec_geo.validation import checked
 
 app = typer.Typer(no_args_is_help=True, help="Fetch, import, split and describe data sets.")
@@ -46,11 +49,12 @@ def split(
 
     Example: alignrec-geo data split data/ml-100k --rule leave-last --out data/ml-100k-last
     """
+    in_place = out is None or (is_within(out, dataset) and is_within(dataset, out))
+    folder_target(dataset if out is None else out, DATA_SET, overwrite or in_place, [None if in_place else dataset])
     config = checked(SplitConfig, {"rule": rule, "seed": seed, "validation": validation, "test": test})
     made = Dataset.open(dataset).with_split(config)
     if not (made.interactions.split == Split.TRAIN).any():
         raise InputError(f"rule '{rule}' leaves data set '{made.name}' with an empty training split")
-    in_place = out is None or out.resolve() == dataset.resolve()
     saved = made.save(dataset if out is None else out, overwrite=overwrite or in_place)
     if json_:
         print_json({**summary(saved), "rule": rule, "seed": seed})

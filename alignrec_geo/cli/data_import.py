@@ -1,7 +1,7 @@
 """``data import``: from the files people have to a data set folder."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -10,13 +10,14 @@ import typer
 from alignrec_geo.cli.data_summary import counts_line, summary
 from alignrec_geo.cli.output import JsonFlag, print_json, print_notes, stdout
 from alignrec_geo.dataset.filters import FilterConfig
+from alignrec_geo.dataset.manifest import DATA_SET
 from alignrec_geo.dataset.readers.features import parse_named_files
 from alignrec_geo.dataset.readers.mmrec import read_mmrec
 from alignrec_geo.dataset.readers.movielens import read_movielens
 from alignrec_geo.dataset.readers.table import TableConfig, read_table
 from alignrec_geo.dataset.splits import SplitConfig
 from alignrec_geo.dataset.store import Dataset
-from alignrec_geo.errors import InputError
+from alignrec_geo.folders import folder_target
 from alignrec_geo.validation import checked
 
 app = typer.Typer(no_args_is_help=True, help="Make a data set folder from files.")
@@ -61,7 +62,7 @@ def mmrec(
     """
     split = checked(SplitConfig, {"rule": rule, "seed": seed}) if rule else None
     default = checked(SplitConfig, {"seed": seed})
-    _write(lambda: read_mmrec(folder, name, split, default), out, overwrite, json_)
+    _write(lambda: read_mmrec(folder, name, split, default), out, overwrite, json_, [folder])
 
 
 @app.command("table")
@@ -148,7 +149,8 @@ def table(
             "feature_ids": parse_named_files(feature_ids or [], "--feature-ids"),
         },
     )
-    _write(lambda: read_table(config), out, overwrite, json_)
+    inputs = [interactions, items, images, *config.features.values(), *config.feature_ids.values()]
+    _write(lambda: read_table(config), out, overwrite, json_, inputs)
 
 
 @app.command("movielens")
@@ -191,13 +193,13 @@ def movielens(
         out,
         overwrite,
         json_,
+        [folder, items, images],
     )
 
 
-def _write(read: Callable[[], Dataset], out: Path, overwrite: bool, json_: bool) -> None:
+def _write(read: Callable[[], Dataset], out: Path, overwrite: bool, json_: bool, inputs: Iterable[Path | None]) -> None:
     start = time.perf_counter()
-    if out.exists() and not overwrite and (out.is_file() or any(out.iterdir())):
-        raise InputError(f"{out} already exists and is not empty; name another folder or pass --overwrite")
+    folder_target(out, DATA_SET, overwrite, inputs)
     saved = read().save(out, overwrite)
     seconds = time.perf_counter() - start
     if json_:

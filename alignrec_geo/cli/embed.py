@@ -56,15 +56,22 @@ def embed(
     The data set's own items without a training interaction are always included; what was written before is replaced.
     """
     from alignrec_geo.content.encode_items import encode_items
+    from alignrec_geo.dataset.manifest import DATA_SET
+    from alignrec_geo.files import inside
+    from alignrec_geo.outputs import output_file
     from alignrec_geo.serving.cold import NeighbourMean
     from alignrec_geo.serving.cold_store import COLD, save_cold_items
     from alignrec_geo.serving.store import EMBEDDINGS, read_embeddings
     from alignrec_geo.training.run_config import CONFIG, RunConfig
+    from alignrec_geo.training.run_folder import RUN
 
     started = time.perf_counter()
+    target = output_file(run / COLD if out is None else out, [items, *RUN.files(run, besides=[COLD])])
     tables = read_embeddings(run)
-    config = RunConfig.load(run / CONFIG, trust=True)  # no model is built
+    config = RunConfig.load(inside(run, CONFIG), trust=True)  # no model is built
     data = _dataset(run, config, dataset)
+    if out is not None:
+        output_file(out, DATA_SET.files(data.path))
     features = list(config.features or [])
     rule = NeighbourMean(tables, data, features, k)
     new = _new_items(items, images, data, rule.space.widths)
@@ -77,7 +84,6 @@ def embed(
             parts, broken = encode_items(data, features, new, sources, batch_size, chosen_device(device), report)
         found += rule.new([item.id for item in new], [item.title for item in new], parts)
     left_out = sorted({item.id for item in new} - set(found.ids))
-    target = run / COLD if out is None else out
     save_cold_items(target, found, run / EMBEDDINGS)
     seconds = round(time.perf_counter() - started, 1)
     if as_json:

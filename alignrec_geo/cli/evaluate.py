@@ -23,13 +23,16 @@ def evaluate(
     from alignrec_geo.dataset.interactions import Split
     from alignrec_geo.evaluation.evaluator import Evaluator
     from alignrec_geo.evaluation.protocols import Protocol
-    from alignrec_geo.files import atomic_path
+    from alignrec_geo.files import atomic_path, inside
+    from alignrec_geo.outputs import output_file
     from alignrec_geo.serving.store import load_top_items
     from alignrec_geo.settings import read_yaml
     from alignrec_geo.training.run_config import CONFIG
+    from alignrec_geo.training.run_folder import RUN
 
+    per_user = None if per_user is None else output_file(per_user, RUN.files(run))
     served = load_top_items(run)
-    stored = read_yaml(run / CONFIG) if (run / CONFIG).exists() else {}
+    stored = read_yaml(run / CONFIG) if inside(run, CONFIG).exists() else {}
     chosen = Protocol.parse(protocol or stored.get("protocol", Protocol.CLEAN))
     part = Split.parse(split)
     started = time.perf_counter()

@@ -53,6 +53,7 @@ def extract(
     """
     from alignrec_geo.content.encoders import open_image_encoder, open_text_encoder
     from alignrec_geo.content.extract import extract_image, extract_text
+    from alignrec_geo.dataset.features import checked_name
     from alignrec_geo.dataset.store import Dataset
 
     wanted = _split(raw, "--raw")
@@ -60,7 +61,7 @@ def extract(
     if unknown:
         raise InputError(f"--raw takes {', '.join(MODALITIES)} (got '{unknown[0]}')")
     opened = Dataset.open(dataset)
-    names = {modality: f"{name}-{modality}" if name else modality for modality in wanted}
+    names = {modality: checked_name(f"{name}-{modality}" if name else modality) for modality in wanted}
     _refuse_existing(opened, names.values(), overwrite)
     where = chosen_device(device)
     image = open_image_encoder(encoder_image, where) if "image" in wanted else None
@@ -149,18 +150,21 @@ def export(
     NAME.inter holds the pairs with x_label, X_feat.npy one float32 row per item number; 'data import mmrec' reads the
     folder back.
     """
-    from alignrec_geo.content.export import export_mmrec
+    from alignrec_geo.content.export import EXPORT, export_mmrec
+    from alignrec_geo.dataset.features import checked_name
     from alignrec_geo.dataset.store import Dataset
     from alignrec_geo.files import read_json
+    from alignrec_geo.folders import folder_target
 
     opened = Dataset.open(dataset)
+    folder_target(out, EXPORT, overwrite, [dataset, probed])
     wanted = opened.feature_names if features is None else _split(features, "--features")
     if not wanted:
         raise InputError(f"{dataset} has no feature matrices; make some with 'features extract'")
     chosen: dict[str, str] = {}
     for part in wanted:
         file, _, source = part.partition("=")
-        if not file or "/" in file or file in chosen:
+        if file in chosen or not checked_name(file):
             raise InputError(f"--features takes NAME or FILE=NAME, each file once (got '{part}')")
         chosen[file] = source or file
     content = None if probed is None else _probe_result(read_json(probed), probed)

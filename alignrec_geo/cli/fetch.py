@@ -11,8 +11,9 @@ from alignrec_geo.cli.output import JsonFlag, print_json, print_table, stderr, s
 from alignrec_geo.dataset.catalogue import make_catalogue
 from alignrec_geo.dataset.fetch import fetch as fetch_files
 from alignrec_geo.dataset.fetch import read_record
+from alignrec_geo.dataset.manifest import MANIFEST
 from alignrec_geo.dataset.recipes import Recipe, find_recipe, list_recipes
-from alignrec_geo.dataset.store import MANIFEST, Dataset
+from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.errors import InputError
 
 

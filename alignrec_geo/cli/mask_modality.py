@@ -41,15 +41,18 @@ def mask_modality(
     What an encoder of this program made is encoded again without the modality (and, as a second row, zeroed); a plain
     matrix is zeroed. The items that lose a modality are the same in every row.
     """
+    from alignrec_geo.dataset.manifest import DATA_SET
     from alignrec_geo.dataset.store import Dataset
     from alignrec_geo.files import write_json
     from alignrec_geo.models import find_model
+    from alignrec_geo.outputs import output_file
     from alignrec_geo.probing.mask_modality import half_of_items
     from alignrec_geo.probing.mask_modality import mask_modality as measure
     from alignrec_geo.training.loop import fit
     from alignrec_geo.training.run_config import RunConfig
 
     data = Dataset.open(dataset)
+    out = None if out is None else output_file(out, DATA_SET.files(dataset))
     contents = _contents(data, features)
     items = half_of_items(data.interactions.n_items, seed, share)
     config = RunConfig.resolve({"model": model, "protocol": protocol}, settings or [])

@@ -113,13 +113,15 @@ def run_pretrain(
     from alignrec_geo.cli.pretrain_task import loop_and_shape, make_task
     from alignrec_geo.cli.progress import PretrainProgress
     from alignrec_geo.content.align import align, refuse_taken
+    from alignrec_geo.dataset.features import checked_name
     from alignrec_geo.dataset.store import Dataset
 
     if resume and overwrite:
         raise InputError("--resume goes on and --overwrite starts anew; pass one of them")
     loop, shape = loop_and_shape(kind, settings)
     shrink = _shrink(whiten)
-    dataset, where, wanted = Dataset.open(folder), chosen_device(device), name or f"aligned-{kind}"
+    wanted = checked_name(f"aligned-{kind}" if name is None else name)
+    dataset, where = Dataset.open(folder), chosen_device(device)
     refuse_taken(dataset, wanted, resume or overwrite)
     with progress_bars() as report:
         task = make_task(dataset, kind, shape, sources, seed, report, where)

@@ -38,14 +38,17 @@ def probe(
     intermediate metric, what is lost without a modality, trains models: 'mask-modality'.
     """
     from alignrec_geo.dataset.interactions import Split
+    from alignrec_geo.dataset.manifest import DATA_SET
     from alignrec_geo.dataset.store import Dataset
     from alignrec_geo.evaluation.protocols import Protocol
     from alignrec_geo.files import write_json
+    from alignrec_geo.outputs import output_file
     from alignrec_geo.probing.probe import Probe
 
     if figure is not None and figure.suffix not in (".svg", ".png"):
         raise InputError(f"--figure takes a file that ends in .svg or .png (got '{figure}')")
     data = Dataset.open(dataset)
+    out, figure = (None if path is None else output_file(path, DATA_SET.files(dataset)) for path in (out, figure))
     contents = (
         data.feature_names if features is None else [part.strip() for part in features.split(",") if part.strip()]
     )

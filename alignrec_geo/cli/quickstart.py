@@ -8,6 +8,13 @@ import typer
 
 from alignrec_geo.cli.output import JsonFlag, print_held_out, print_json, print_table, stderr
 
+VARIANTS: dict[str, tuple[str, list[str]]] = {
+    "popularity": ("popularity", []),
+    "id_only": ("alignrec", []),
+    "alignrec": ("alignrec", ["image", "text"]),
+    "alignrec_aligned": ("alignrec", ["image", "text", "aligned"]),
+}
+"""Model and features of each run."""
 SHOWN = ("recall@20", "ndcg@20")
 EPOCHS = 80
 """Enough for the catalogue: validation peaks well before."""
@@ -34,23 +41,23 @@ def quickstart(
     from alignrec_geo.cli.pretrain_task import Sources
     from alignrec_geo.cli.train import run_training
     from alignrec_geo.dataset.catalogue import make_catalogue
+    from alignrec_geo.dataset.manifest import DATA_SET
+    from alignrec_geo.folders import folder_target
     from alignrec_geo.serving.store import load_top_items
     from alignrec_geo.training.run_config import RunConfig
+    from alignrec_geo.training.run_folder import RUN
 
+    folder_target(out / "catalogue", DATA_SET, overwrite=True)
+    for name in VARIANTS:
+        folder_target(out / name, RUN, overwrite=True)
     torch.set_num_threads(1)  # so small a model gains nothing from threads, and loses much on a busy machine
     stderr.print("generating a catalogue: items with a picture and a caption, users with a taste for both")
     data = make_catalogue(seed=seed).save(out / "catalogue", overwrite=True)
     stderr.print("stage 1: hiding words and patches, and predicting them from the rest")
     settings = [*STAGE_ONE, "precision=float32"]
     learned = run_pretrain(out / "catalogue", "beit3-tiny", Sources(), settings, name="aligned", seed=seed)
-    variants = {
-        "popularity": ("popularity", []),
-        "id_only": ("alignrec", []),
-        "alignrec": ("alignrec", ["image", "text"]),
-        "alignrec_aligned": ("alignrec", ["image", "text", "aligned"]),
-    }
     rows = {}
-    for name, (model, features) in variants.items():
+    for name, (model, features) in VARIANTS.items():
         stderr.print(f"stage 2: training {name}")
         config = RunConfig.resolve(
             {"dataset": str(data.path), "model": model, "features": features, "seed": seed},

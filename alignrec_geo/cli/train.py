@@ -88,7 +88,7 @@ def run_training(config: "RunConfig", out: Path, resume: bool = False, overwrite
     from alignrec_geo.training.run_folder import RunFolder
 
     data = Dataset.open(str(config.dataset))
-    RunFolder(out).refuse_existing(resume or overwrite)
+    RunFolder(out).refuse_existing(resume, overwrite, data.path)
     model = find_model(config.model).from_dataset(data, config.features, config.parameters, config.seed)
     with TrainingProgress(config.training.metric, config.training.epochs) as progress:
         try:

@@ -11,7 +11,6 @@ from rich.console import Console
 
 from alignrec_geo.comparison.layout import Layout
 from alignrec_geo.comparison.live import LiveTable
-from alignrec_geo.comparison.lock import locked
 from alignrec_geo.comparison.plan import Plan, continue_plan
 from alignrec_geo.comparison.report import Reporter
 from alignrec_geo.comparison.request import default_threads, make_plan
@@ -20,6 +19,10 @@ from alignrec_geo.comparison.schedule import Scheduler
 from alignrec_geo.comparison.status import StatusReader
 from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.errors import InputError
+from alignrec_geo.folders import check_links
+from alignrec_geo.locks import locked
+from alignrec_geo.outputs import check_parents, followed
+from alignrec_geo.staging import sweep_inside
 
 
 def compare(
@@ -72,10 +75,13 @@ def compare(
     root = Path(out)
     if root.exists() and not root.is_dir():
         raise InputError(f"{root} is a file; the folder of a comparison is to be written there")
+    check_parents(followed(root))
     layout = Layout(root)
     foreign = layout.foreign()
     if foreign:
         raise InputError(f"{root} is a folder with other content ({foreign[0]}); name a new folder for the comparison")
+    if root.is_dir():
+        check_links(root)
     stored = Plan.load(layout.plan) if layout.plan.exists() else None
     if reference is None and stored is not None:
         reference = stored.reference  # which model that is by default depends on the order of the names
@@ -96,6 +102,7 @@ def compare(
     with locked(layout.lock("plan")):
         plan = continue_plan(Plan.load(layout.plan), wanted, root) if layout.plan.exists() else wanted
         plan.save(layout.plan)
+    sweep_inside(root)
     if retry_failed:
         forget_failed(plan, layout)
     reporter = Reporter(layout)

@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 import alignrec_geo
-from alignrec_geo.comparison.lock import Lock
 from alignrec_geo.comparison.run import LOG, Run, is_over
+from alignrec_geo.locks import Lock
 
 COMMAND = (sys.executable, "-P", "-m", "alignrec_geo.comparison.worker", "--trust")
 """Without ``-P`` a file ``random.py`` of the current folder would be run; the settings come from the command line."""

@@ -3,10 +3,10 @@
 import time
 
 from alignrec_geo.comparison.layout import Layout
-from alignrec_geo.comparison.lock import locked
 from alignrec_geo.comparison.plan import Plan
 from alignrec_geo.comparison.results import collect
 from alignrec_geo.files import atomic_path, write_json
+from alignrec_geo.locks import locked
 
 PAUSE = 60.0
 """Seconds between partial reports, so that short runs do not wait for tables."""

@@ -1,11 +1,9 @@
 """Runs that failed get another chance."""
 
-import shutil
-from pathlib import Path
-
 from alignrec_geo.comparison.layout import Layout
 from alignrec_geo.comparison.plan import Plan
 from alignrec_geo.comparison.run import error_of
+from alignrec_geo.staging import remove_folder
 
 
 def forget_failed(plan: Plan, layout: Layout) -> None:
@@ -22,15 +20,7 @@ def forget_failed(plan: Plan, layout: Layout) -> None:
         for _, folder in layout.trials(model):
             if error_of(folder) is not None:
                 layout.chosen(model).unlink(missing_ok=True)  # first: without it the trials are looked at again
-                _delete(folder)
+                remove_folder(folder)
         for folder in sorted(layout.model(model).glob("seed-*")):
             if error_of(folder) is not None:
-                _delete(folder)
-
-
-def _delete(folder: Path) -> None:
-    """Delete a folder; at no moment is there half of it under its name."""
-    doomed = folder.with_name(f".{folder.name}.part")
-    shutil.rmtree(doomed, ignore_errors=True)
-    folder.rename(doomed)
-    shutil.rmtree(doomed)
+                remove_folder(folder)

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from alignrec_geo.comparison.choice import choice_of
 from alignrec_geo.comparison.layout import Layout
-from alignrec_geo.comparison.lock import Lock
 from alignrec_geo.comparison.plan import Plan
 from alignrec_geo.comparison.process import RunProcess
 from alignrec_geo.comparison.run import Run, is_over, seed_run
 from alignrec_geo.comparison.watcher import Watcher
+from alignrec_geo.locks import Lock
 
 if TYPE_CHECKING:
     from alignrec_geo.comparison.tuning import Tuning

@@ -10,10 +10,10 @@ from optuna.storages import RDBStorage
 from optuna.trial import TrialState, create_trial
 
 from alignrec_geo.comparison.layout import Layout
-from alignrec_geo.comparison.lock import locked
 from alignrec_geo.comparison.search import Space, Tried, distributions
 from alignrec_geo.errors import InputError
 from alignrec_geo.failures import machine_failure
+from alignrec_geo.locks import locked
 from alignrec_geo.reading import first_line
 
 PATIENCE = 120

@@ -59,8 +59,6 @@ def train_run(folder: Path, test: bool, trust: bool = False) -> None:
 
     ``cost.json`` is written last: a run that has it is finished.
     """
-    for leftover in list(folder.rglob(".*.part")):  # half-written files of a process that was killed
-        _remove(leftover)
     config = RunConfig.load(folder / CONFIG, trust)
     data = Dataset.open(str(config.dataset))
     model = find_model(config.model).from_dataset(data, config.features, config.parameters, config.seed)

@@ -1,6 +1,8 @@
 """Stage 1 from end to end: pre-train, encode every item, store the vectors and the encoder."""
 
-from collections.abc import Iterable
+import re
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -8,13 +10,16 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 
-from alignrec_geo.content.pretrain import LAST, PretrainConfig, PretrainResult, Watcher, pretrain
+from alignrec_geo.content.pretrain import HISTORY, LAST, PretrainConfig, PretrainResult, Watcher, pretrain
 from alignrec_geo.content.task import PretrainTask
 from alignrec_geo.content.whitening import Whitening
 from alignrec_geo.dataset.features import Features
 from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.errors import InputError
 from alignrec_geo.files import atomic_path, read_json, write_json
+from alignrec_geo.folders import FolderKind, check_links, folder_target, is_vacant, new_folder
+from alignrec_geo.locks import LOCK, in_use, sole
+from alignrec_geo.staging import sweep_inside
 
 CONFIG, MODEL = "config.json", "model.safetensors"
 MADE_BY = "pretrain"
@@ -60,8 +65,12 @@ def align(
         overwrite: replace features and encoder of that name.
         watchers: told of every step and epoch.
 
+    An encoder that is replaced stays as it is until the new one has finished an epoch, its features until the new
+    ones are complete.
+
     Raises:
-        InputError: the name is taken, the run to resume had other settings, or there is too little to learn from.
+        InputError: the name is taken or not allowed, another process is at it, the run to resume had other settings, or
+            there is too little to learn from.
         TrainingDiverged: the loss is not finite.
     """
     settings = config or PretrainConfig()
@@ -74,20 +83,22 @@ def align(
         "dataset": dataset.fingerprint(),
         "task": task.config(),
     }
-    _prepare(dataset, folder, name, said, resume, overwrite)
-    task.save(folder)
-    result = pretrain(task, settings, seed, folder, resume, watchers)
-    rows = np.flatnonzero(task.present()).astype(np.int64)
-    vectors = task.vectors(rows)
-    whitening = None if shrink is None else Whitening.fit(vectors, shrink)
-    _save_model(folder / MODEL, task, whitening)
-    features = _features(dataset, rows, vectors if whitening is None else whitening(vectors), name, said, result)
-    (folder / LAST).unlink(missing_ok=True)
-    return Aligned(dataset.store_features(features, overwrite=overwrite or resume), features, result)
+    with _encoder_to_itself(dataset, folder, name, said, resume, overwrite) as (place, settle):
+        task.save(place)
+        result = pretrain(task, settings, seed, place, resume, watchers, settle)
+        folder = settle()
+        rows = np.flatnonzero(task.present()).astype(np.int64)
+        vectors = task.vectors(rows)
+        whitening = None if shrink is None else Whitening.fit(vectors, shrink)
+        _save_model(folder / MODEL, task, whitening)
+        features = _features(dataset, rows, vectors if whitening is None else whitening(vectors), name, said, result)
+        stored = dataset.store_features(features, overwrite=overwrite or resume)
+        (folder / LAST).unlink(missing_ok=True)  # last: until here a process that is killed goes on from it
+    return Aligned(stored, features, result)
 
 
 def refuse_taken(dataset: Dataset, name: str, allowed: bool) -> None:
-    """Refuse a name that is taken.
+    """Refuse a name that features cannot have or that is taken, before the work.
 
     Args:
         dataset: as stored.
@@ -95,30 +106,83 @@ def refuse_taken(dataset: Dataset, name: str, allowed: bool) -> None:
         allowed: what is there may be continued or replaced.
 
     Raises:
-        InputError: there are features or an encoder of that name, and ``allowed`` is false.
+        InputError: features cannot have that name; there are features or an encoder of it and ``allowed`` is false; or
+            another process is at it.
     """
-    if allowed or not ((dataset.encoder_folder(name) / CONFIG).exists() or name in dataset.feature_names):
-        return
-    raise InputError(
-        f"data set '{dataset.name}' has an encoder or features '{name}' already; pass --resume to go on, "
-        "--overwrite to replace them, or another --name"
-    )
+    folder = dataset.encoder_folder(name)
+    if in_use(folder / LOCK):
+        raise InputError(_busy(folder))
+    if not allowed and ((folder / CONFIG).exists() or name in dataset.feature_names):
+        raise InputError(
+            f"data set '{dataset.name}' has an encoder or features '{name}' already; pass --resume to go on, "
+            "--overwrite to replace them, or another --name"
+        )
+    if folder.is_dir() and not is_vacant(folder):
+        check_links(folder)
+        problem = ENCODER.problem(folder)
+        if problem is not None:
+            raise InputError(f"{folder}: cannot be used: the folder {problem}")
+    else:
+        folder_target(folder, ENCODER)
 
 
-def _prepare(dataset: Dataset, folder: Path, name: str, said: dict[str, Any], resume: bool, overwrite: bool) -> None:
-    """Refuse to replace what is there, or to go on with something else; write ``config.json``."""
-    there = (folder / CONFIG).exists()
-    if resume and there:
-        before, now = read_json(folder / CONFIG), _plain(said)
-        changed = [key for key in now if before.get(key) != now[key]]
-        if changed:
-            key = changed[0]
-            raise InputError(f"{folder} was started with other settings: {key} was {before.get(key)}, now {now[key]}")
+@contextmanager
+def _encoder_to_itself(
+    dataset: Dataset, folder: Path, name: str, said: dict[str, Any], resume: bool, overwrite: bool
+) -> Iterator[tuple[Path, Callable[[], Path]]]:
+    """Keep other processes away from an encoder, and refuse to go on with something else.
+
+    Yields:
+        Where it is made, and what moves it to its place, which is told; a new one comes there once it has something.
+    """
+    refuse_taken(dataset, name, resume or overwrite)
+    if resume and (folder / CONFIG).exists():
+        with sole(folder / LOCK, _busy(folder)):
+            before, now = read_json(folder / CONFIG), _plain(said)
+            changed = [key for key in now if before.get(key) != now[key]]
+            if changed:
+                key = changed[0]
+                raise InputError(
+                    f"{folder} was started with other settings: {key} was {before.get(key)}, now {now[key]}"
+                )
+            sweep_inside(folder)
+            yield folder, lambda: folder
         return
-    refuse_taken(dataset, name, overwrite)
-    for file in (LAST, MODEL):
-        (folder / file).unlink(missing_ok=True)
-    write_json(folder / CONFIG, said)
+    with new_folder(folder, ENCODER, overwrite=True) as made, sole(made.path / LOCK, _busy(folder)) as lock:
+        write_json(made.path / CONFIG, said)
+
+        def settle() -> Path:
+            lock.path = made.settle() / LOCK
+            return folder
+
+        yield made.path, settle
+
+
+def _busy(folder: Path) -> str:
+    return f"{folder}: another process is pre-training this encoder; wait until it has ended"
+
+
+def _problem(folder: Path) -> str | None:
+    """What keeps a folder from being an encoder and nothing else."""
+    if not (folder / CONFIG).is_file():
+        return f"has no {CONFIG}"
+    config = read_json(folder / CONFIG)
+    ours = isinstance(config, dict) and {"kind", "seed", "loop", "task"} <= set(config)
+    return ENCODER.foreign(folder) if ours else f"holds a {CONFIG} that is not of an encoder"
+
+
+@contextmanager
+def _guard(folder: Path) -> Iterator[None]:
+    with sole(folder / LOCK, _busy(folder)):
+        yield
+
+
+ENCODER = FolderKind(
+    name="pre-trained encoder",
+    problem=_problem,
+    owns=(*map(re.escape, (CONFIG, MODEL, LAST, HISTORY, "tokenizer.json")),),
+    guard=_guard,
+)
 
 
 def _plain(value: dict[str, Any]) -> Any:

@@ -14,7 +14,12 @@ from alignrec_geo.content.feature_report import feature_report
 from alignrec_geo.dataset.interactions import EVALUATED, Split
 from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.errors import InputError
-from alignrec_geo.files import atomic_directory
+from alignrec_geo.files import read_json, sha256_of, write_json
+from alignrec_geo.folders import FolderKind, atomic_directory, folder_target
+
+MADE_BY = "alignrec-geo features export"
+MARKER = "export.json"
+"""Says that a folder is an export of this program, with the hash of every file."""
 
 
 def export_mmrec(
@@ -34,15 +39,16 @@ def export_mmrec(
         features: feature matrices by what their file is called: ``{"image": "aligned-lite0"}`` makes
             ``image_feat.npy``.
         out: the folder.
-        overwrite: replace it.
+        overwrite: replace an earlier export; files that were changed or added since keep it from being replaced.
         probed: what ``probe --out`` wrote; goes on the card.
 
     Returns:
         What was left out.
 
     Raises:
-        InputError: no such features, a vector that is all zeros, or the folder exists.
+        InputError: no such features, a vector that is all zeros, or the folder exists or cannot be replaced.
     """
+    folder_target(out, EXPORT, overwrite, [dataset.path])  # before the work
     matrices = {f"{name}_feat.npy": dataset.features(source) for name, source in features.items()}
     for file, matrix in matrices.items():
         silent = matrix.present & ~matrix.matrix.any(axis=1)
@@ -54,7 +60,7 @@ def export_mmrec(
     pairs = dataset.interactions.of(*EVALUATED)
     n_items, n_users = int(pairs.item.max()) + 1, int(pairs.user.max()) + 1
     notes = _left_out(dataset, n_users, n_items)
-    with atomic_directory(out, overwrite) as folder:
+    with atomic_directory(out, EXPORT, overwrite, [dataset.path]) as folder:
         columns: dict[str, Any] = {"userID": pairs.user, "itemID": pairs.item, "x_label": pairs.split}
         columns |= {name: getattr(pairs, name) for name in ("rating", "timestamp") if getattr(pairs, name) is not None}
         pl.DataFrame(columns).write_csv(folder / f"{quote(dataset.name, safe=' ')}.inter", separator="\t")
@@ -66,6 +72,8 @@ def export_mmrec(
             kept = replace(matrix, matrix=matrix.matrix[:n_items], present=matrix.present[:n_items])
             reports[file] = feature_report(kept, folder / file)
         (folder / "README.md").write_text(feature_card(dataset, reports, notes, probed), encoding="utf-8")
+        hashes = {file.name: sha256_of(file) for file in sorted(folder.iterdir())}
+        write_json(folder / MARKER, {"made_by": MADE_BY, "files": hashes})
     return notes
 
 
@@ -82,3 +90,19 @@ def _left_out(dataset: Dataset, n_users: int, n_items: int) -> list[str]:
 
 def _write_ids(path: Path, ids: pl.Series, external: str, number: str) -> None:
     pl.DataFrame({external: ids, number: range(len(ids))}).write_csv(path, separator="\t")
+
+
+def _problem(folder: Path) -> str | None:
+    """What keeps a folder from being an export and nothing else, as it was written."""
+    if not (folder / MARKER).is_file():
+        return f"has no {MARKER}"
+    content = read_json(folder / MARKER)
+    files = content.get("files") if isinstance(content, dict) and content.get("made_by") == MADE_BY else None
+    if not isinstance(files, dict):
+        return f"holds a {MARKER} that is not of this program"
+    foreign = EXPORT.foreign(folder, [MARKER, *files])
+    changed = [name for name in files if (folder / name).is_file() and sha256_of(folder / name) != files[name]]
+    return foreign or (f"holds '{changed[0]}', which was changed since" if changed else None)
+
+
+EXPORT = FolderKind(name="features export", problem=_problem)

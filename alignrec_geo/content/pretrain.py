@@ -3,7 +3,7 @@
 import json
 import math
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol
 
@@ -93,6 +93,7 @@ def pretrain(
     folder: Path,
     resume: bool = False,
     watchers: Iterable[Watcher] = (),
+    settle: Callable[[], Path] | None = None,
 ) -> PretrainResult:
     """Train ``task.model``; every finished epoch is saved in ``folder``.
 
@@ -106,6 +107,7 @@ def pretrain(
         folder: gets ``last.safetensors`` and ``metrics.jsonl``.
         resume: go on where ``folder`` stands, if there is something.
         watchers: told of every step and epoch.
+        settle: called when the first epoch is saved; returns where ``folder`` is from then on.
 
     Raises:
         InputError: too few items, or the checkpoint does not fit.
@@ -134,6 +136,8 @@ def pretrain(
         history.append(record)
         _write_history(folder / HISTORY, history)
         save_checkpoint(folder / LAST, state, task.model, optimizer, {})
+        if settle is not None:
+            folder, settle = settle(), None
         for watcher in watchers:
             watcher.epoch_done(record)
     return PretrainResult(history, held_out, state.seconds)

@@ -12,7 +12,9 @@ from alignrec_geo.content.item_encoder import ItemEncoder
 from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.errors import InputError
 from alignrec_geo.files import read_json
+from alignrec_geo.folders import check_links
 from alignrec_geo.reading import reading
+from alignrec_geo.staging import recover
 from alignrec_geo.tensors import read_tensors
 
 Opener = Callable[[Path, dict[str, Any], dict[str, Tensor], torch.device], ItemEncoder]
@@ -31,6 +33,9 @@ def open_pretrained(dataset: Dataset, feature: str, device: torch.device | None 
         InputError: the folder is missing, incomplete, or not an encoder of this program.
     """
     folder = dataset.encoder_folder(feature)
+    recover(folder)
+    if folder.is_dir():
+        check_links(folder)
     if not (folder / MODEL).exists():
         raise InputError(f"{folder}: no encoder there; features '{feature}' came without it, or 'pretrain' was cut off")
     config = read_json(folder / CONFIG)

@@ -15,6 +15,25 @@ from alignrec_geo.reading import reading
 from alignrec_geo.tensors import as_array, read_tensors
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+_LONGEST = 200
+
+
+def checked_name(name: str) -> str:
+    """Return a name that features can have, which is a file's name too.
+
+    Raises:
+        InputError: they cannot have it.
+
+    Example:
+        >>> checked_name("../../x")
+        Traceback (most recent call last):
+        alignrec_geo.errors.InputError: a feature name takes letters, digits, '_', '-' and '.' (got '../../x')
+    """
+    if not _NAME.fullmatch(name) or name == "none":
+        raise InputError(f"a feature name takes letters, digits, '_', '-' and '.' (got '{name:.100}')")
+    if len(name) > _LONGEST:
+        raise InputError(f"a feature name takes {_LONGEST} characters at most (got {len(name)})")
+    return name
 
 
 @dataclass(frozen=True)
@@ -37,8 +56,7 @@ class Features:
     meta: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if not _NAME.fullmatch(self.name) or self.name == "none":
-            raise InputError(f"a feature name takes letters, digits, '_', '-' and '.' (got '{self.name}')")
+        checked_name(self.name)
         if self.matrix.ndim != 2 or self.matrix.shape[1] == 0:
             raise InputError(f"features '{self.name}' must be a matrix [items, width] (got shape {self.matrix.shape})")
         if self.present.shape != (len(self.matrix),):

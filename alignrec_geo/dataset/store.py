@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,45 +9,30 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from pydantic import BaseModel, ConfigDict
 
-from alignrec_geo.dataset.features import Features
+from alignrec_geo.dataset.features import Features, checked_name
 from alignrec_geo.dataset.ids import text_ids
 from alignrec_geo.dataset.images import Picture, store_images
 from alignrec_geo.dataset.interactions import Int64, Interactions
+from alignrec_geo.dataset.manifest import (
+    DATA_SET,
+    ENCODERS,
+    MANIFEST,
+    SCHEMA_VERSION,
+    TABLES,
+    Manifest,
+    data_set_to_itself,
+    pending_file,
+    read_manifest,
+    stored_file,
+)
+from alignrec_geo.dataset.schema import check_counts, check_ids, picture_path, read_interactions
 from alignrec_geo.dataset.splits import SplitConfig, make_split
 from alignrec_geo.errors import InputError
-from alignrec_geo.files import atomic_directory, read_json, sha256_of, write_json
+from alignrec_geo.files import inside, is_within, sha256_of, write_json
+from alignrec_geo.folders import atomic_directory, copy_file, copy_tree
 from alignrec_geo.parquet import read_parquet
-from alignrec_geo.validation import checked
-
-SCHEMA_VERSION = 1
-MANIFEST = "dataset.json"
-ENCODERS = "encoders"
-"""Folder of the encoders that were pre-trained on a data set, one folder each."""
-
-
-class Manifest(BaseModel):
-    """What ``dataset.json`` holds."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    schema_version: int
-    """Version of this layout."""
-    name: str
-    """Name of the data set."""
-    counts: dict[str, int]
-    """Users, items, interactions and the size of each split."""
-    split: SplitConfig
-    """How the split was made."""
-    source: dict[str, str]
-    """Where the data came from, free text by key."""
-    notes: list[str]
-    """What the import changed or could not use."""
-    files: dict[str, str]
-    """SHA-256 of every table and feature file."""
-    images: int
-    """Number of stored pictures."""
+from alignrec_geo.staging import recover
 
 
 @dataclass(frozen=True)
@@ -65,6 +49,7 @@ class Dataset:
         notes: what the import changed or could not use.
         images: pictures not stored yet; :meth:`save` copies them.
         path: the folder, once there is one.
+        loaded: feature matrices in memory, which replace stored ones of their name when this is saved.
 
     Example:
         >>> from alignrec_geo.dataset import make_catalogue
@@ -85,12 +70,14 @@ class Dataset:
     images: Iterable[Picture] | None = field(default=None, repr=False)
     path: Path | None = None
     loaded: dict[str, Features] = field(default_factory=dict, repr=False)
+    _read: dict[str, Features] = field(default_factory=dict, repr=False)
 
     @property
     def feature_names(self) -> list[str]:
         """Names of all feature matrices, stored or in memory, sorted."""
-        stored = (self.path / "features").glob("*.safetensors") if self.path else []
-        return sorted(set(self.loaded) | {file.stem for file in stored})
+        stored = set() if self.path is None else set(read_manifest(self.path).feature_names())
+        by_hand = [] if self.path is None else (self.path / "features").glob("*.safetensors")
+        return sorted(set(self.loaded) | stored | {file.stem for file in by_hand})
 
     def features(self, name: str) -> Features:
         """Return a feature matrix, reading it on first use.
@@ -98,14 +85,15 @@ class Dataset:
         Raises:
             InputError: there is none of that name, or its file does not fit the manifest or the items.
         """
-        if name not in self.loaded:
+        if name in self.loaded:
+            return self.loaded[name]
+        if name not in self._read:
             if self.path is None or name not in self.feature_names:
                 known = ", ".join(self.feature_names) or "none"
                 raise InputError(f"data set '{self.name}' has no features '{name}'; there are: {known}")
-            file = f"features/{name}.safetensors"
-            _check_hash(self.path, file, self._manifest().files)
-            self.loaded[name] = self._fitting(Features.load(self.path / file))
-        return self.loaded[name]
+            file = stored_file(self.path, _feature_file(name), self._manifest())
+            self._read[name] = self._fitting(Features.load(file))
+        return self._read[name]
 
     def with_features(self, *features: Features) -> "Dataset":
         """The same data set with feature matrices added or replaced (in memory, until saved)."""
@@ -114,33 +102,37 @@ class Dataset:
     def store_features(self, *features: Features, overwrite: bool = False) -> "Dataset":
         """Add feature matrices to the folder this data set was opened from, and return it as stored.
 
-        Each file is complete before the manifest names it; nothing else in the folder is touched.
+        Nothing else in the folder is touched. A process that is killed leaves each matrix as it was or as it is to be;
+        processes that store at the same time wait for each other.
 
         Raises:
-            InputError: there is no folder yet, a name is taken and ``overwrite`` is false, or a matrix does not fit.
+            InputError: there is no folder yet, a name is taken and ``overwrite`` is false, a matrix does not fit, or
+                there is a file of that name that this program did not put there.
         """
-        if self.path is None:
-            raise InputError(f"data set '{self.name}' has no folder yet; save it first")
-        taken = [part.name for part in features if part.name in self.feature_names]
-        if taken and not overwrite:
-            raise InputError(f"data set '{self.name}' has features '{taken[0]}' already; overwrite replaces them")
-        for part in map(self._fitting, features):
-            file = f"features/{part.name}.safetensors"
-            part.save(self.path / file)
+        folder = self._folder()
+        with data_set_to_itself(folder):
+            taken = [part.name for part in features if part.name in self.feature_names]
+            if taken and not overwrite:
+                raise InputError(f"data set '{self.name}' has features '{taken[0]}' already; overwrite replaces them")
             manifest = self._manifest()
-            manifest.files[file] = sha256_of(self.path / file)
-            write_json(self.path / MANIFEST, manifest.model_dump())
-        return Dataset.open(self.path)
+            for part in map(self._fitting, features):
+                file = _feature_file(part.name)
+                if file not in manifest.files and inside(folder, file).exists():
+                    raise InputError(f"{folder / file}: not listed in {MANIFEST}; it is not replaced")
+                pending = pending_file(folder, file)
+                part.save(pending)
+                manifest.files[file] = sha256_of(pending)
+                write_json(folder / MANIFEST, manifest.model_dump())
+                stored_file(folder, file, manifest)  # gives the file its name
+        return Dataset.open(folder)
 
     def encoder_folder(self, name: str) -> Path:
         """Where the pre-trained encoder of features ``name`` is stored.
 
         Raises:
-            InputError: there is no folder yet.
+            InputError: there is no folder yet, features cannot have that name, or a link leads out of the folder.
         """
-        if self.path is None:
-            raise InputError(f"data set '{self.name}' has no folder yet; save it first")
-        return self.path / ENCODERS / name
+        return inside(self._folder(), f"{ENCODERS}/{checked_name(name)}")
 
     def with_split(self, config: SplitConfig) -> "Dataset":
         """The same data set split by another rule (in memory, until saved)."""
@@ -169,20 +161,23 @@ class Dataset:
 
         Args:
             path: the folder.
-            overwrite: replace a folder that is there (it may be the one this data set was opened from).
+            overwrite: replace a data set that is there (it may be the one this data set was opened from); a folder that
+                holds anything else is never replaced.
             content: also write features and pictures; without them the folder is what a run keeps for serving.
 
         Raises:
-            InputError: the folder exists and ``overwrite`` is false, or the pictures cannot be read.
+            InputError: the folder exists and ``overwrite`` is false, it cannot be replaced (see
+                :func:`alignrec_geo.folders.folder_target`), or the pictures cannot be read.
         """
         target = Path(path)
-        with atomic_directory(target, overwrite) as folder:
-            items, notes = self._write_images(folder) if content else (self._without_images(), [])
+        pictures = getattr(self.images, "path", None)
+        with atomic_directory(target, DATA_SET, overwrite, [pictures]) as folder:
+            # the old folder goes away if this one takes its place: links are as good as copies then
+            in_place = self.path is not None and is_within(target, self.path) and is_within(self.path, target)
+            items, notes = self._write_images(folder, in_place) if content else (self._without_images(), [])
             _write_tables(folder, self.interactions, self.users, items)
-            if content and self.path is not None and (self.path / ENCODERS).is_dir():
-                shutil.copytree(self.path / ENCODERS, folder / ENCODERS)
-            for name in self.feature_names if content else []:
-                self.features(name).save(folder / "features" / f"{name}.safetensors")
+            if content:
+                self._write_content(folder, in_place)
             files = sorted(
                 file.relative_to(folder) for pattern in ("*.parquet", "features/*") for file in folder.glob(pattern)
             )
@@ -218,28 +213,22 @@ class Dataset:
         """Open a data set folder; feature matrices are read on first use.
 
         Raises:
-            InputError: not a data set folder, another schema version, or a file that does not fit its hash.
+            InputError: not a data set folder, another schema version, or a file that does not fit its hash or does not
+                hold what it must; names the file and, of tables, the column.
         """
         folder = Path(path)
+        recover(folder)
         if not folder.is_dir():
             raise InputError(f"{folder}: no such data set folder")
-        manifest = _read_manifest(folder)
-        tables = {}
-        for name in ("interactions", "users", "items"):
-            _check_hash(folder, f"{name}.parquet", manifest.files)
-            tables[name] = read_parquet(folder / f"{name}.parquet")
-        pairs = tables["interactions"]
-        return cls(
+        manifest = read_manifest(folder)
+        files = {name: stored_file(folder, f"{name}.parquet", manifest) for name in TABLES}
+        tables = {name: read_parquet(file) for name, file in files.items()}
+        for name in ("users", "items"):
+            check_ids(tables[name], name, files[name])
+        sizes = (tables["users"].height, tables["items"].height)
+        made = cls(
             name=manifest.name,
-            interactions=Interactions(
-                user=pairs["user"].to_numpy().astype(np.int64),
-                item=pairs["item"].to_numpy().astype(np.int64),
-                split=pairs["split"].to_numpy().astype(np.int8),
-                n_users=tables["users"].height,
-                n_items=tables["items"].height,
-                timestamp=_optional(pairs, "timestamp", np.int64 if _whole(pairs, "timestamp") else np.float64),
-                rating=_optional(pairs, "rating", np.float32),
-            ),
+            interactions=read_interactions(tables["interactions"], *sizes, files["interactions"]),
             users=tables["users"],
             items=tables["items"],
             split_config=manifest.split,
@@ -247,6 +236,8 @@ class Dataset:
             notes=manifest.notes,
             path=folder,
         )
+        check_counts(made.counts(), manifest.counts, folder / MANIFEST)
+        return made
 
     @classmethod
     def from_frame(cls, interactions: Any, **options: Any) -> "Dataset":
@@ -263,9 +254,13 @@ class Dataset:
         return from_hetero(data, **options)
 
     def image_path(self, row: int) -> Path | None:
-        """The stored picture of an item row, ``None`` without one."""
+        """The stored picture of an item row, ``None`` without one.
+
+        Raises:
+            InputError: its path or a link leads out of the folder.
+        """
         name = self.items["image"][row]
-        return None if name is None or self.path is None else self.path / name
+        return None if name is None or self.path is None else inside(self.path, picture_path(name))
 
     def _fitting(self, features: Features) -> Features:
         if len(features.matrix) != self.interactions.n_items:
@@ -275,21 +270,43 @@ class Dataset:
             )
         return features
 
+    def _folder(self) -> Path:
+        if self.path is None:
+            raise InputError(f"data set '{self.name}' has no folder yet; save it first")
+        return self.path
+
     def _manifest(self) -> Manifest:
-        assert self.path is not None
-        return _read_manifest(self.path)
+        return read_manifest(self._folder())
 
     def _without_images(self) -> pl.DataFrame:
         return self.items.with_columns(pl.lit(None, dtype=pl.String).alias("image"))
 
-    def _write_images(self, folder: Path) -> tuple[pl.DataFrame, list[str]]:
+    def _write_images(self, folder: Path, link: bool) -> tuple[pl.DataFrame, list[str]]:
         if self.images is not None:
             names, notes = store_images(self.images, self.items["id"].to_list(), folder / "images")
             paths = [None if name is None else f"images/{name}" for name in names]
             return self.items.with_columns(pl.Series("image", paths, dtype=pl.String)), notes
-        if self.path is not None and (self.path / "images").is_dir():
-            shutil.copytree(self.path / "images", folder / "images")
+        if self.path is not None:
+            for name in self.items["image"].drop_nulls().unique().to_list():
+                picture = inside(self.path, picture_path(name))
+                if picture.is_file():
+                    copy_file(picture, folder / name, link)
         return self.items, []
+
+    def _write_content(self, folder: Path, link: bool) -> None:
+        """Feature matrices, and the encoders of the folder that this data set was opened from."""
+        for name in self.feature_names:
+            file = _feature_file(name)
+            if name in self.loaded:
+                self.loaded[name].save(folder / file)
+            else:
+                copy_file(stored_file(self._folder(), file, self._manifest()), folder / file, link)
+        if self.path is not None and inside(self.path, ENCODERS).is_dir():
+            copy_tree(self.path / ENCODERS, folder / ENCODERS, link)
+
+
+def _feature_file(name: str) -> str:
+    return f"features/{name}.safetensors"
 
 
 def _write_tables(folder: Path, pairs: Interactions, users: pl.DataFrame, items: pl.DataFrame) -> None:
@@ -303,35 +320,6 @@ def _write_tables(folder: Path, pairs: Interactions, users: pl.DataFrame, items:
     frame = pl.DataFrame({name: column for name, column in columns.items() if column is not None})
     for name, table in (("interactions", frame), ("users", users), ("items", items)):
         table.write_parquet(folder / f"{name}.parquet")
-
-
-def _read_manifest(folder: Path) -> Manifest:
-    path = folder / MANIFEST
-    if not path.exists():
-        raise InputError(f"{folder}: not a data set folder (no {MANIFEST}); make one with 'alignrec-geo data import'")
-    content = read_json(path)
-    version = content.get("schema_version") if isinstance(content, dict) else None
-    if version != SCHEMA_VERSION:
-        raise InputError(f"{path}: schema version {version!r}; this release reads version {SCHEMA_VERSION}")
-    return checked(Manifest, content, prefix=f"{path}: ")
-
-
-def _check_hash(folder: Path, file: str, files: Mapping[str, str]) -> None:
-    path = folder / file
-    if not path.exists():
-        raise InputError(f"{path}: missing; the data set folder is incomplete")
-    if file not in files:
-        raise InputError(f"{path}: not listed in {MANIFEST}; add features with Dataset.store_features(...)")
-    if sha256_of(path) != files[file]:
-        raise InputError(f"{path}: does not match its hash in {MANIFEST}; the file is truncated or was changed")
-
-
-def _whole(frame: pl.DataFrame, name: str) -> bool:
-    return name not in frame.columns or frame[name].dtype.is_integer()
-
-
-def _optional(frame: pl.DataFrame, name: str, kind: Any) -> Any:
-    return frame[name].to_numpy().astype(kind) if name in frame.columns else None
 
 
 def _rows(known: pl.Series, ids: Any, kind: str, dataset: str) -> Int64:

@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -139,12 +140,12 @@ def fit(
             "another split"
         )
     folder = None if out is None else RunFolder(Path(out))
-    if folder is not None:
-        folder.prepare(data, RunConfig.of(model, data, settings, backends, trial, seed), resume, overwrite)
+    wanted = RunConfig.of(model, data, settings, backends, trial, seed)
+    opened = nullcontext() if folder is None else folder.writing(data, wanted, resume, overwrite)
     watching = [*listening, *_tensorboard(folder, settings)]
     keep_freed_memory()
     model.to(device)
-    with use_backends(**backends.model_dump()), enough_memory("training"):
+    with opened, use_backends(**backends.model_dump()), enough_memory("training"):
         run = _Run(model, settings, sampler, validate, folder, watching, seed)
         if folder is not None:
             run.prepare_folder(folder, resume)
@@ -165,9 +166,9 @@ def fit(
             test=tested,
             chosen_by=UNTRAINED if run.optimizer is None else LAST_EPOCH if validate is None else VALIDATION,
         )
-    if folder is not None:
-        validated = 0 if validate is None else len(validate.users)
-        _write_result(folder, result, trial, data, run.best, validated)
+        if folder is not None:
+            validated = 0 if validate is None else len(validate.users)
+            _write_result(folder, result, trial, data, run.best, validated)
     return result
 
 
@@ -239,6 +240,7 @@ class _Run:
             if improved:
                 self.folder.write_best(self.best, tables or self.tables(epoch))
             save_checkpoint(self.folder.last, state, self.model, self.optimizer, self.generators)
+            self.folder.settle()
         for observer in self.observers:
             observer.epoch_done(record)
 
@@ -336,7 +338,7 @@ def _evaluator(dataset: Dataset, split: Split, protocol: Protocol) -> Evaluator 
 def _tensorboard(folder: RunFolder | None, config: TrainingConfig) -> list[Observer]:
     if folder is None or not config.tensorboard:
         return []
-    observer = tensorboard_observer(folder.path / "tensorboard")
+    observer = tensorboard_observer(lambda: folder.path / "tensorboard")
     return [] if observer is None else [observer]
 
 

@@ -1,6 +1,6 @@
 """Who is told how training goes."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,20 +18,27 @@ class Observer:
         """An epoch ended; ``record`` is its line in ``metrics.jsonl``."""
 
 
-def tensorboard_observer(folder: Path) -> Observer | None:
-    """Return an observer that writes TensorBoard event files, ``None`` where TensorBoard is not installed."""
+def tensorboard_observer(folder: Callable[[], Path]) -> Observer | None:
+    """Return an observer that writes TensorBoard event files, ``None`` where TensorBoard is not installed.
+
+    Args:
+        folder: where to; asked when the first epoch has ended, as a new run comes to its place then.
+    """
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
         return None
-    return _TensorBoard(SummaryWriter(str(folder)))
+    return _TensorBoard(lambda: SummaryWriter(str(folder())))
 
 
 class _TensorBoard(Observer):
-    def __init__(self, writer: Any) -> None:
-        self._writer = writer
+    def __init__(self, make: Callable[[], Any]) -> None:
+        self._make = make
+        self._writer: Any = None
 
     def epoch_done(self, record: Mapping[str, Any]) -> None:
+        if self._writer is None:
+            self._writer = self._make()
         epoch = record["epoch"]
         for group in ("loss", "validation"):
             for name, value in (record.get(group) or {}).items():

@@ -1,8 +1,9 @@
 """What a run leaves on disk, written so that a killed run leaves its last good state."""
 
 import json
-import shutil
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,18 @@ import polars as pl
 from safetensors.torch import save_file
 from torch import Tensor
 
+from alignrec_geo.dataset.manifest import DATA_SET
 from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.embeddings import Embeddings
 from alignrec_geo.errors import InputError
-from alignrec_geo.files import atomic_path, write_json
+from alignrec_geo.files import atomic_path, inside, write_json
+from alignrec_geo.folders import FolderKind, NewFolder, check_links, folder_target, is_vacant, new_folder
+from alignrec_geo.locks import LOCK, Lock, in_use, sole
 from alignrec_geo.records import RunResult, read_record
-from alignrec_geo.serving.store import DATASET, write_embeddings
+from alignrec_geo.serving.cold_store import COLD
+from alignrec_geo.serving.store import DATASET, EMBEDDINGS, write_embeddings
+from alignrec_geo.settings import read_yaml
+from alignrec_geo.staging import recover, sweep_inside
 from alignrec_geo.tensors import read_tensors
 from alignrec_geo.training.run_config import CONFIG, RunConfig
 
@@ -39,6 +46,7 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._new: tuple[NewFolder, Lock, Path] | None = None
 
     @property
     def last(self) -> Path:
@@ -55,45 +63,97 @@ class RunFolder:
         """The test metrics; there once training has ended."""
         return self.path / RESULT
 
-    def refuse_existing(self, allowed: bool) -> None:
+    def refuse_existing(self, resume: bool = False, overwrite: bool = False, dataset: Path | None = None) -> None:
         """Refuse a path that cannot become a run folder.
 
+        A run in which no epoch was finished yet holds nothing to lose: it may be started again.
+
         Args:
-            allowed: a run may be there already, to be continued or replaced.
+            resume: a run may be there already, to be continued.
+            overwrite: a run may be there already, to be replaced.
+            dataset: folder of the data set that is trained on, which must not be replaced.
 
         Raises:
-            InputError: the path is a file, a folder of something else, or holds a run and ``allowed`` is false.
+            InputError: the path is a file or lies under one, a folder of something else, a run that another process
+                trains, or holds a run that is neither to be continued nor replaced.
         """
-        if self.path.exists() and not self.path.is_dir():
-            raise InputError(f"{self.path} is a file; a run folder is to be written there")
-        if not self.path.exists() or not any(self.path.iterdir()):
+        recover(self.path)
+        if not self.path.is_dir() or is_vacant(self.path):
+            folder_target(self.path, RUN, overwrite, [dataset])
             return
-        if not any((self.path / name).exists() for name in (CONFIG, DATASET)):
-            raise InputError(f"{self.path} is a folder with other content; name a new folder for the run")
-        if not allowed:
+        if not self._is_run():
+            raise InputError(
+                f"{self.path} is a folder with other content ({RUN.problem(self.path) or 'no run'}); name a new folder "
+                "for the run"
+            )
+        if in_use(self.path / LOCK):
+            raise InputError(self._busy)
+        if resume:
+            check_links(self.path)
+        elif overwrite or not self._has_begun():
+            folder_target(self.path, RUN, True, [dataset])
+        else:
             raise InputError(
                 f"{self.path} holds a run already; pass --resume to continue it or --overwrite to replace it"
             )
 
-    def prepare(self, dataset: Dataset, config: RunConfig, resume: bool, overwrite: bool = False) -> None:
-        """Make the folder, replacing a run if ``overwrite``, or check that it can be continued.
+    @contextmanager
+    def writing(
+        self, dataset: Dataset, config: RunConfig, resume: bool = False, overwrite: bool = False
+    ) -> Iterator[None]:
+        """Keep other processes out while a run is trained.
+
+        A new run is made beside its place until :meth:`settle`, so a run that is replaced stays as it is until the new
+        one has finished an epoch.
 
         Raises:
-            InputError: there is a run already and ``resume`` is false, or it was started on other interactions.
+            InputError: see :meth:`refuse_existing`; or the run was started on other interactions.
         """
-        self.refuse_existing(resume or overwrite)
-        if overwrite:
-            shutil.rmtree(self.path, ignore_errors=True)
-        if (self.path / DATASET).exists() and resume:
-            stored = Dataset.open(self.path / DATASET)
-            if stored.fingerprint() != dataset.fingerprint():
-                raise InputError(
-                    f"{self.path} was trained on other interactions than data set '{dataset.name}' holds now"
-                )
-        else:
-            dataset.save(self.path / DATASET, overwrite=True, content=False)
-        if not (self.path / CONFIG).exists():
-            config.save(self.path / CONFIG)
+        self.refuse_existing(resume, overwrite, dataset.path)
+        if resume and self._is_run():
+            with sole(self.path / LOCK, self._busy):
+                sweep_inside(self.path)
+                self._continue(dataset)
+                yield
+            return
+        with (
+            new_folder(self.path, RUN, True, [dataset.path]) as made,
+            sole(made.path / LOCK, self._busy) as lock,
+        ):
+            dataset.save(made.path / DATASET, content=False)
+            config.save(made.path / CONFIG)
+            home, self.path = self.path, made.path
+            self._new = made, lock, home
+            try:
+                yield
+            finally:
+                self._new, self.path = None, home
+
+    def settle(self) -> None:
+        """Move a new run to its place, replacing the one that is there."""
+        if self._new is not None:
+            made, lock, path = self._new
+            lock.path = made.settle() / LOCK
+            self._new, self.path = None, path
+
+    @property
+    def _busy(self) -> str:
+        return f"{self.path}: another process is training this run; wait until it has ended"
+
+    def _is_run(self) -> bool:
+        return _config_problem(self.path) is None
+
+    def _has_begun(self) -> bool:
+        """Whether the run has anything but its settings and a copy of the data."""
+        log = self.path / METRICS
+        trained = any(path.exists() for path in (self.last, self.best, self.result, self.path / EMBEDDINGS))
+        return trained or (log.exists() and log.stat().st_size > 0)
+
+    def _continue(self, dataset: Dataset) -> None:
+        if not (self.path / DATASET).exists():
+            dataset.save(self.path / DATASET, content=False)
+        elif Dataset.open(self.path / DATASET).fingerprint() != dataset.fingerprint():
+            raise InputError(f"{self.path} was trained on other interactions than data set '{dataset.name}' holds now")
 
     def keep_epochs(self, count: int) -> None:
         """Drop the lines of ``metrics.jsonl`` after the first ``count`` epochs (those of a killed session)."""
@@ -120,12 +180,56 @@ class RunFolder:
         return read_tensors(self.best)[0]
 
     def write_result(self, result: Mapping[str, Any], per_user: pl.DataFrame | None) -> None:
-        """Write ``result.json`` and ``per_user.parquet``."""
+        """Write ``result.json`` and ``per_user.parquet``; a run without epochs settles here."""
         if per_user is not None:
             with atomic_path(self.path / PER_USER) as staging:
                 per_user.write_parquet(staging)
         write_json(self.result, dict(result))
+        self.settle()
 
     def read_result(self) -> dict[str, Any]:
         """Read ``result.json``."""
         return read_record(self.result, RunResult)
+
+
+def _config_problem(folder: Path) -> str | None:
+    """What keeps ``config.yaml`` of a folder from being that of a run."""
+    try:
+        if not inside(folder, CONFIG).is_file():
+            return f"has no {CONFIG}"
+        keys = set(read_yaml(folder / CONFIG))
+    except InputError as error:
+        return str(error)
+    ours = _EVERY_RUN <= keys <= set(RunConfig.model_fields)
+    return None if ours else f"holds a {CONFIG} that is not of a run"
+
+
+def _problem(folder: Path) -> str | None:
+    """What keeps a folder from being a run and nothing else."""
+    problem = _config_problem(folder) or RUN.foreign(folder, below=[DATASET])
+    if problem is None and (folder / DATASET).exists():
+        inner = DATA_SET.problem(folder / DATASET)
+        problem = None if inner is None else f"holds '{DATASET}', and that {inner}"
+    return problem
+
+
+@contextmanager
+def _guard(folder: Path) -> Iterator[None]:
+    with sole(folder / LOCK, f"{folder}: another process is training this run; wait until it has ended"):
+        yield
+
+
+_EVERY_RUN = {"model", "protocol", "seed", "parameters", "training"}
+"""Keys of ``config.yaml`` in every release."""
+
+RUN = FolderKind(
+    name="run",
+    problem=_problem,
+    owns=(
+        *map(re.escape, (CONFIG, METRICS, RESULT, PER_USER, EMBEDDINGS, COLD, "report.html", "worker.log")),
+        r"checkpoint/(last|best)\.safetensors",
+        r"tensorboard/events\.out\.tfevents\.[^/]+",
+        r"(cost|groups|error)\.json",
+    ),
+    guard=_guard,
+)

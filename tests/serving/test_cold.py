@@ -23,7 +23,7 @@ from alignrec_geo.serving import (
     load_top_items,
     save_cold_items,
 )
-from alignrec_geo.serving.store import EMBEDDINGS, save_embeddings
+from alignrec_geo.serving.store import EMBEDDINGS, save_embeddings, write_embeddings
 
 # ann: train i0; bob: train i1, i2, test i3; nobody ever had i4; i5 has no content
 PAIRS = Interactions(
@@ -192,7 +192,7 @@ def test_save_and_load(dataset, tmp_path):
     with pytest.raises(InputError, match=r"cold\.safetensors: not a readable safetensors file, or damaged"):
         load_cold_items(file, tables)
     file.write_bytes(first)
-    save_embeddings(tmp_path, Embeddings(TABLES.users, TABLES.items + 1), dataset)
+    write_embeddings(tmp_path, Embeddings(TABLES.users, TABLES.items + 1))
     with pytest.raises(InputError, match="made from other tables"):
         load_cold_items(file, tables)
 

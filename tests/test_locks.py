@@ -1,7 +1,7 @@
 import subprocess
 import sys
 
-from alignrec_geo.comparison.lock import Lock
+from alignrec_geo.locks import Lock
 
 
 def test_one_owner_at_a_time(tmp_path):
