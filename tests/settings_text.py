@@ -14,6 +14,8 @@ from typing import Any
 from pydantic import BaseModel
 
 from alignrec_geo.dataset.filters import FilterConfig
+from alignrec_geo.dataset.readers.table import TableConfig
+from alignrec_geo.dataset.recipes import Recipe, RemoteFile
 from alignrec_geo.dataset.splits import SplitConfig
 from alignrec_geo.kernels.config import KernelConfig
 from alignrec_geo.models import MODELS
@@ -36,7 +38,13 @@ PARTS: dict[str, dict[str, type[BaseModel]]] = {
     "models": {name: model.config_class for name, model in MODELS.items()},
     "training": {"training": TrainingConfig, "kernels": KernelConfig, "run": RunConfig},
     "kernels": {"kernels": KernelConfig},
-    "dataset": {"split": SplitConfig, "filter": FilterConfig},
+    "dataset": {
+        "split": SplitConfig,
+        "filter": FilterConfig,
+        "table": TableConfig,
+        "recipe": Recipe,
+        "recipe.files": RemoteFile,
+    },
 }
 """Settings by package and by what they are of."""
 

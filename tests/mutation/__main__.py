@@ -17,9 +17,6 @@ from tests.mutation.which_tests import Map, Plan, test_files
 
 ROOT = Path(__file__).resolve().parents[2]
 
-WIDER = (*PARTS, "cli", "probing", "reporting", "content")
-"""Packages whose tests are asked about mutants that the tests of their own package let live."""
-
 Record = dict[str, Any]
 
 
@@ -53,7 +50,7 @@ def main() -> None:
                 due = [mutant for mutant in due if records[mutant.number]["status"] == "survived"]
                 due = [mutant for mutant in due if records[mutant.number]["stage"] != "wider"]
             if due:
-                trial.run(stage, due, [part] if stage == "own" else [other for other in WIDER if other != part])
+                trial.run(stage, due, [part] if stage == "own" else [other for other in PARTS if other != part])
     records = trial.records()
     summary([records[mutant.number] for mutant in mutants if mutant.number in records])
 
