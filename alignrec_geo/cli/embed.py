@@ -102,6 +102,9 @@ def embed(
             }
         )
         return
+    if images is not None:
+        seen = sum(item.image is not None and item.id not in broken for item in new)
+        print_notes([f"{seen} of {len(new)} new items have a picture"])
     print_notes(f"the picture of item '{item}' cannot be read ({why})" for item, why in broken.items())
     print_notes(f"item '{item}' has no content that the features know; left out" for item in left_out)
     stdout.print(

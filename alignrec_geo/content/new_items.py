@@ -1,7 +1,7 @@
 """Items that a data set does not know, one JSON object per line."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,9 @@ from alignrec_geo.content.item_encoder import NewItem
 from alignrec_geo.content.text_tokens import item_texts
 from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.errors import InputError
+from alignrec_geo.reading import check_plain_file, reading
 
+KIND = "text file of JSON lines"
 KEYS = ("id", "title", "text", "image", "features")
 """What a line may hold; only ``id`` must be there."""
 
@@ -34,7 +36,8 @@ def read_new_items(
 
     Raises:
         InputError: names file and line: not JSON, an unknown key, a missing, repeated or known id, a value of the wrong
-            kind, or a picture outside the folder. Or the file or folder is not there, or holds no items.
+            kind, or a picture outside the folder. Or the file or folder is not there, holds no items, or ``images``
+            holds no picture of any item.
     """
     folder = file.parent if images is None else images
     if not folder.is_dir():
@@ -46,7 +49,8 @@ def read_new_items(
         if not text.strip():
             continue
         where = f"{file}, line {number}"
-        entry = _entry(text, where)
+        with reading(where, "JSON object of an item"):
+            entry = _entry(text, where)
         name = entry["id"]
         if name in first_line:
             raise InputError(f"{where}: item '{name}' is on line {first_line[name]} already")
@@ -64,16 +68,29 @@ def read_new_items(
         )
     if not items:
         raise InputError(f"{file}: no items in it")
+    if images is not None:
+        _check_pictures(file, images, items)
     return items
 
 
+def _check_pictures(file: Path, images: Path, items: Sequence[NewItem]) -> None:
+    """A folder that was named and holds no picture of any item is a mistake."""
+    named = [item.image for item in items if item.image is not None]
+    if not named:
+        raise InputError(f"{images}: no line of {file} names a picture of it; 'image' is the key")
+    if not any(picture.is_file() for picture in named):
+        wanted = ", ".join(picture.relative_to(images).as_posix() for picture in named[:3])
+        there = ", ".join(sorted(entry.name for entry in images.iterdir())[:3]) or "nothing"
+        raise InputError(
+            f"{images}: holds none of the {len(named)} pictures that {file} names; it names for example {wanted}, the "
+            f"folder holds for example {there}"
+        )
+
+
 def _lines(file: Path) -> list[str]:
-    try:
-        return file.read_text(encoding="utf-8").split("\n")
-    except FileNotFoundError:
-        raise InputError(f"{file}: no such file") from None
-    except (UnicodeDecodeError, IsADirectoryError) as error:
-        raise InputError(f"{file}: not a text file of JSON lines ({error})") from None
+    check_plain_file(file, KIND)
+    with reading(file, KIND):
+        return file.read_text(encoding="utf-8-sig").split("\n")
 
 
 def _entry(text: str, where: str) -> dict[str, Any]:
@@ -86,11 +103,15 @@ def _entry(text: str, where: str) -> dict[str, Any]:
     unknown = [key for key in entry if key not in KEYS]
     if unknown:
         raise InputError(f"{where}: unknown key (got '{unknown[0]}'); allowed: {', '.join(KEYS)}")
-    if not isinstance(entry.get("id"), str) or not entry["id"]:
-        raise InputError(f"{where}: 'id' must be a text that is not empty (got {entry.get('id')!r})")
+    if type(entry.get("id")) is int:
+        entry["id"] = str(entry["id"])
+    if not isinstance(entry.get("id"), str) or not entry["id"].strip():
+        raise InputError(f"{where}: 'id' must be a text that is not empty, or a whole number (got {entry.get('id')!r})")
     for key in ("title", "text", "image"):
         if not isinstance(entry.get(key), str | None):
             raise InputError(f"{where}: '{key}' must be a text (got {entry[key]!r})")
+    for key in ("id", "title", "text", "image"):
+        (entry.get(key) or "").encode()  # half a character of two, which JSON can hold, is none
     return entry
 
 
@@ -106,6 +127,8 @@ def _picture(name: str | None, folder: Path, where: str) -> Path | None:
     path = Path(name)
     if path.is_absolute() or ".." in path.parts or not path.name:
         raise InputError(f"{where}: 'image' is the name of a file in {folder} (got '{name}')")
+    if not (folder / path).resolve().is_relative_to(folder.resolve()):
+        raise InputError(f"{where}: 'image' is a link that leads out of {folder} (got '{name}')")
     return folder / path
 
 

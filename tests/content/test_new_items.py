@@ -14,7 +14,8 @@ def read(tmp_path, *lines, widths=None, **options):
 
 
 def test_every_key(tmp_path):
-    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "a").mkdir(parents=True)
+    (tmp_path / "photos" / "a" / "b.jpg").touch()
     full = {"id": "ü", "title": "Red mug", "text": "Stone.", "image": "a/b.jpg", "features": {"audio": [1, 2.5]}}
     found = read(
         tmp_path, json.dumps(full), "", '{"id": "bag", "title": null}', widths={"audio": 2}, images=tmp_path / "photos"
@@ -37,8 +38,13 @@ def test_every_key(tmp_path):
             ['{"id": "bag", "price": 3}'],
             r"line 1: unknown key \(got 'price'\); allowed: id, title, text, image",
         ),
-        (['{"title": "Bag"}'], r"line 1: 'id' must be a text that is not empty \(got None\)"),
-        (['{"id": 7}'], r"'id' must be a text that is not empty \(got 7\)"),
+        (['{"title": "Bag"}'], r"line 1: 'id' must be a text that is not empty, or a whole number \(got None\)"),
+        (['{"id": true}'], r"'id' must be a text that is not empty, or a whole number \(got True\)"),
+        (['{"id": " "}'], r"'id' must be a text that is not empty, or a whole number \(got ' '\)"),
+        (['{"id": "\\ud800"}'], "line 1: not a readable JSON object of an item"),
+        (['{"id": "bag", "text": "\\ud800"}'], "line 1: not a readable JSON object of an item"),
+        (['{"id": "bag", "features": ' + "[" * 100_000], "line 1: .*nested too deeply"),
+        (['{"id": "bag", "title": ' + "9" * 5000 + "}"], "line 1: not a readable JSON object of an item"),
         (['{"id": "bag"}', "", '{"id": "bag"}'], "line 3: item 'bag' is on line 1 already"),
         (['{"id": "mug"}'], "line 1: item 'mug' is in data set 'toy' already"),
         (['{"id": "bag", "text": ["a"]}'], r"'text' must be a text \(got \['a'\]\)"),
@@ -66,5 +72,23 @@ def test_files_that_are_not_there(tmp_path):
     with pytest.raises(InputError, match="no such file"):
         read_new_items(tmp_path / "absent.jsonl", dataset(), {})
     (tmp_path / "x").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(InputError, match="not a text file of JSON lines"):
+    with pytest.raises(InputError, match="not a readable text file of JSON lines"):
         read_new_items(tmp_path / "x", dataset(), {})
+
+
+def test_whole_numbers_are_ids_and_a_mark_at_the_start_is_none(tmp_path):
+    assert [item.id for item in read(tmp_path, '\ufeff{"id": 7}\r', '{"id": "8"}')] == ["7", "8"]
+
+
+def test_a_folder_without_a_picture_of_any_item_is_an_error(tmp_path):
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    with pytest.raises(InputError, match=r"no line of .* names a picture of it; 'image' is the key"):
+        read(tmp_path, '{"id": "bag"}', images=photos)
+    (photos / "BAG.jpg").touch()
+    message = "holds none of the 1 pictures .* for example bag.jpg, the folder holds for example BAG.jpg"
+    with pytest.raises(InputError, match=message):
+        read(tmp_path, '{"id": "bag", "image": "bag.jpg"}', images=photos)
+    (photos / "bag.jpg").symlink_to(tmp_path / "new.jsonl")
+    with pytest.raises(InputError, match="line 1: 'image' is a link that leads out of"):
+        read(tmp_path, '{"id": "bag", "image": "bag.jpg"}', images=photos)
