@@ -1,11 +1,12 @@
 """Checkpoints: everything a run needs to continue exactly where it was, as one safetensors file with a JSON header."""
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
@@ -20,16 +21,23 @@ class TrainingState(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    epochs_done: int = 0
+    epochs_done: int = Field(default=0, ge=0)
     """Finished epochs."""
-    best_epoch: int = -1
+    best_epoch: int = Field(default=-1, ge=-1)
     """Epoch of the best validation, counted from 0; -1 before the first."""
     best_value: float = float("-inf")
     """The best validation metric."""
-    stale: int = 0
+    stale: int = Field(default=0, ge=0)
     """Validations in a row without an improvement."""
-    seconds: float = 0.0
+    seconds: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     """Training time so far, over all sessions."""
+
+    @field_validator("best_value")
+    @classmethod
+    def _comparable(cls, value: float) -> float:
+        if math.isnan(value):
+            raise ValueError("must be a number to compare with")
+        return value
 
 
 def trainable_state(model: nn.Module) -> dict[str, Tensor]:

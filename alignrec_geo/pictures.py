@@ -196,12 +196,19 @@ def _opened(source: Path | bytes) -> Iterator[Image.Image]:
         try:
             if isinstance(source, Path) and not source.exists():
                 raise FileNotFoundError
-            stream = io.BytesIO(source) if isinstance(source, bytes) else check_plain_file(source, "picture")
+            stream = io.BytesIO(source) if isinstance(source, bytes) else _checked(source)
             with Image.open(stream, formats=formats()) as picture:
                 _check_size(picture)
                 yield picture
         finally:
             Image.MAX_IMAGE_PIXELS = before
+
+
+def _checked(file: Path) -> Path:
+    size = check_plain_file(file, "picture").stat().st_size
+    if size > limit("image_bytes"):
+        raise over_limit("picture", f"has {size} bytes", "image_bytes")
+    return file
 
 
 def _check_size(picture: Image.Image) -> None:

@@ -1,3 +1,5 @@
+import json
+
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -56,6 +58,19 @@ def test_files_of_something_else(tmp_path):
         read_tensors(tmp_path / "absent")
     with pytest.raises(InputError, match=r"'\w+' is None there and \(.*\) here"):
         load_trainable(model, {})
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"epochs_done": -1}, {"best_value": "nan"}, {"seconds": -1}, {"stale": -2}, {"best_epoch": 1.5}, {"other": 1}],
+)
+def test_states_that_no_run_can_have_are_refused(tmp_path, changed):
+    model = AlignRec(toy_graph())
+    state = {**TrainingState().model_dump(), "best_value": "-inf", **changed}
+    tensors = {f"model.{name}": tensor for name, tensor in trainable_state(model).items()}
+    save_file(tensors, tmp_path / "c", {"state": json.dumps(state)})
+    with pytest.raises(InputError, match="not a readable checkpoint of this program"):
+        load_checkpoint(tmp_path / "c", model, None, {})
 
 
 @pytest.mark.parametrize(

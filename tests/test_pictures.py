@@ -1,8 +1,10 @@
 """Every picture reaches the encoders as a person sees it, and no picture ends anything."""
 
 import io
+import os
 import struct
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -180,3 +182,12 @@ def test_whatever_a_decoder_raises_is_a_reason(monkeypatch: pytest.MonkeyPatch) 
 def test_only_pictures_are_opened_and_nothing_that_starts_a_program() -> None:
     assert {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"} <= suffixes()
     assert not {".eps", ".ps", ".wmf", ".pdf", ".hdf", ".txt"} & suffixes()
+
+
+def test_files_that_never_end_are_not_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.png")
+    assert "is a pipe, socket or device" in str(read_rgb(tmp_path / "pipe.png"))
+    (tmp_path / "huge.png").touch()
+    os.truncate(tmp_path / "huge.png", 1 << 40)
+    assert "has 1099511627776 bytes; the limit is" in str(read_rgb(tmp_path / "huge.png"))
+    assert read_rgb(tmp_path / "none.png") == "the file is missing"

@@ -17,6 +17,7 @@ from alignrec_geo.content.token_cache import ArraySpec, open_token_cache
 from alignrec_geo.dataset.interactions import Int64
 from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.errors import InputError
+from alignrec_geo.limits import limit
 from alignrec_geo.pictures import needs_conversion, read_picture
 
 
@@ -112,13 +113,15 @@ def image_tokens(
 
 
 def _content(file: Path) -> str:
-    """SHA-256 of a picture; a missing file has none and is reported when it is to be read.
+    """SHA-256 of a picture; one that is missing or too large has none and is reported when it is to be read.
 
     Pictures that earlier releases did not show the encoder as a person sees them (16 bits, transparency, turned by EXIF
     data) are marked, so that what was encoded then is not taken for them.
     """
     if not file.is_file():
         return "missing"
+    if file.stat().st_size > limit("image_bytes"):
+        return "too large"
     content = file.read_bytes()
     return hashlib.sha256(content).hexdigest() + (" as seen" if needs_conversion(content) else "")
 
