@@ -87,6 +87,9 @@ def table(
         typer.Option("--split-unused", metavar="VALUE", help="Value of --split that means no split. Repeatable."),
     ] = None,
     drop_unused: Annotated[bool, typer.Option("--drop-unused", help="Leave out the rows of no split.")] = False,
+    skip_empty_ids: Annotated[
+        bool, typer.Option("--skip-empty-ids", help="Leave out and count rows without a user or item id.")
+    ] = False,
     columns: Annotated[
         str | None,
         typer.Option("--columns", metavar="A,B,…", help="Column names of a file without a header line."),
@@ -134,6 +137,7 @@ def table(
             "split": split,
             "split_unused": tuple(split_unused or ()),
             "drop_unused": drop_unused,
+            "skip_empty_ids": skip_empty_ids,
             "columns": tuple(part.strip() for part in columns.split(",")) if columns else (),
             "separator": separator,
             "min_rating": min_rating,

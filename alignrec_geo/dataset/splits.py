@@ -1,7 +1,7 @@
 """Rules that split interactions into train, validation and test."""
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from alignrec_geo.dataset.interactions import Int64, Interactions, Split
 from alignrec_geo.errors import InputError
-from alignrec_geo.validation import Settings
+from alignrec_geo.validation import Settings, checked
 
 Rule = Literal["given", "random", "leave-last", "global-time", "cold-items"]
 
@@ -31,6 +31,23 @@ class SplitConfig(Settings):
         if self.validation + self.test >= 1.0:
             raise ValueError(f"validation + test must be below 1 (got {self.validation} + {self.test})")
         return self
+
+
+def split_config(given: Any, argument: str) -> SplitConfig | None:
+    """The rule that a caller named, as a :class:`SplitConfig` or by its name.
+
+    Raises:
+        InputError: there is no such rule, or it is neither.
+
+    Example:
+        >>> split_config("leave-last", "rule").rule
+        'leave-last'
+    """
+    if given is None or isinstance(given, SplitConfig):
+        return given
+    if isinstance(given, str):
+        return checked(SplitConfig, {"rule": given})
+    raise InputError(f"{argument}: a SplitConfig or the name of a rule is needed (got {given!r:.80})")
 
 
 def make_split(interactions: Interactions, config: SplitConfig) -> NDArray[np.int8]:

@@ -23,8 +23,28 @@ SPLIT_VALUES = {
 """What a split column may hold, in lower case."""
 
 
-def id_column(table: Table, name: str) -> pl.Series:
-    """Ids as text; whole numbers stored as floats lose their ``.0``.
+SKIP = "; --skip-empty-ids (skip_empty_ids=True) leaves such rows out"
+
+
+def with_ids(table: Table, *names: str) -> tuple[Table, list[str]]:
+    """The rows that have an id in each of some columns, and a note on the others."""
+    filled = [id_series(table.column(name), f"{table.label}: column '{name}'").is_not_null() for name in names]
+    kept = pl.select(pl.all_horizontal(filled)).to_series()
+    if kept.all():
+        return table, []
+    first = table.where(int((~kept).arg_max() or 0))
+    which = " or ".join(f"'{name}'" for name in names)
+    note = f"{table.label}: {int((~kept).sum())} rows without an id in column {which} were left out (first: {first})"
+    return table.take(kept), [note]
+
+
+def id_column(table: Table, name: str, hint: str = "") -> pl.Series:
+    """Ids as text; whole numbers stored or written as floats lose their ``.0``.
+
+    Args:
+        table: the rows.
+        name: the column.
+        hint: ends the error for a row without an id.
 
     Raises:
         InputError: no such column, a row without an id, or a column that cannot hold ids.
@@ -32,7 +52,7 @@ def id_column(table: Table, name: str) -> pl.Series:
     ids = id_series(table.column(name), f"{table.label}: column '{name}'")
     if ids.null_count():
         row = int(ids.is_null().arg_max() or 0)
-        raise InputError(f"{table.label}: {table.where(row)} has no id in column '{name}'")
+        raise InputError(f"{table.label}: {table.where(row)} has no id in column '{name}'{hint}")
     broken = ids.str.contains_any(["\n", "\r"])
     if broken.any():
         row = int(broken.arg_max() or 0)

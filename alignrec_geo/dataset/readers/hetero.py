@@ -1,7 +1,7 @@
 """A data set from a PyG ``HeteroData``."""
 
-import warnings
 from collections.abc import Mapping
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -10,17 +10,16 @@ from numpy.typing import NDArray
 
 from alignrec_geo.dataset.build import Tables, build_dataset
 from alignrec_geo.dataset.features import Features
-from alignrec_geo.dataset.interactions import Split
-from alignrec_geo.dataset.readers.columns import id_column, split_column
-from alignrec_geo.dataset.readers.matrices import as_float32
-from alignrec_geo.dataset.readers.tables import Table
-from alignrec_geo.dataset.splits import SplitConfig
+from alignrec_geo.dataset.ids import text_ids
+from alignrec_geo.dataset.interactions import Int64, Split
+from alignrec_geo.dataset.readers.arrays import float32_matrix, numbers_in
+from alignrec_geo.dataset.readers.columns import rating_column, split_column
+from alignrec_geo.dataset.readers.edges import EdgeType, check_ends, edge_indices, node_count, per_edge
+from alignrec_geo.dataset.readers.rows import Table
+from alignrec_geo.dataset.readers.times import time_column
+from alignrec_geo.dataset.splits import SplitConfig, split_config
 from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.errors import InputError
-
-EdgeType = tuple[str, str, str]
-HELD_OUT = (Split.VALIDATION, Split.TEST)
-EDGE_COLUMNS: dict[str, type[pl.DataType]] = {"timestamp": pl.Int64, "rating": pl.Float32}
 
 
 def from_hetero(
@@ -29,124 +28,120 @@ def from_hetero(
     edge_type: EdgeType | None = None,
     name: str = "hetero",
     features: Mapping[str, Any] | None = None,
-    split: SplitConfig | None = None,
+    split: SplitConfig | str | None = None,
 ) -> Dataset:
-    """Build a data set from a PyG ``HeteroData`` graph.
+    """Build a data set from a PyG ``HeteroData`` graph, which is not changed.
 
-    Edges are interactions. Which are held out is taken from ``validation_edge_label_index`` and
-    ``test_edge_label_index`` (``[2, n]``) of the edge type, else from its ``split`` (0, 1, 2 per edge), else
-    ``split`` makes it. ``time`` or ``timestamp`` and ``rating`` per edge are kept where all interactions have
-    them. Of the item nodes, ``x`` becomes the features ``x``, ``x_NAME`` the features ``NAME`` with
-    ``has_NAME`` as the mask; ``external_id``, ``title`` and ``text`` are lists. All nodes are kept.
+    Edges (``edge_index``, or ``adj_t`` of ``ToSparseTensor``) are interactions. Which are held out is taken from
+    ``validation_edge_label_index`` and ``test_edge_label_index`` (``[2, n]``) of the edge type, else from its
+    ``split`` (0, 1, 2 per edge), else ``split`` makes it. ``time`` or ``timestamp`` and ``rating`` per edge are kept
+    where all interactions have them. Of the item nodes, ``x`` becomes the features ``x``, ``x_NAME`` the features
+    ``NAME`` with ``has_NAME`` as the mask; ``external_id``, ``title`` and ``text`` are lists. All nodes are kept.
 
     Args:
         data: the graph.
         edge_type: the interactions; the only edge type from ``user`` to ``item`` if not given.
         name: what tables call the data set.
-        features: further matrices of the item nodes by name.
-        split: a rule to use in place of the stored split; random per user if there is none.
+        features: further matrices of the item nodes by name: arrays, or tensors of any kind.
+        split: a rule, or its name, to use in place of the stored split; random per user if there is none.
 
     Raises:
-        InputError: no such edge type, or an attribute of a wrong length.
+        InputError: no such edge type, an edge of a node that is not there, or an attribute of a wrong length or with
+            NaN; the message names edge type, value and limit.
     """
     kind = _edge_type(data, edge_type)
-    edges, source, target = data[kind], data[kind[0]], data[kind[2]]
-    user_ids = _external_ids(source, _count(data, kind, 0), kind[0])
-    item_ids = _external_ids(target, _count(data, kind, 1), kind[2])
-    frame, given = _interactions(edges, user_ids, item_ids)
-    if split is None:
-        split = SplitConfig(rule="given") if given else SplitConfig()
+    graph = copy(data)  # looking for a node type that is not there would make it
+    edges, source, target = graph[kind], graph[kind[0]], graph[kind[2]]
+    indices = edge_indices(edges, kind)
+    counts = (node_count(source, kind[0], indices, 0), node_count(target, kind[2], indices, 1))
+    check_ends(indices, kind, counts)
+    user_ids = _external_ids(source, counts[0], kind[0])
+    item_ids = _external_ids(target, counts[1], kind[2])
+    frame, given, notes = _interactions(edges, kind, indices, user_ids, item_ids)
+    rule = split_config(split, "split") or (SplitConfig(rule="given") if given else SplitConfig())
     ignored = [str(other) for other in data.edge_types if other != kind]
-    items = pl.DataFrame({"id": item_ids, **_texts(target, len(item_ids))})
+    if ignored:
+        notes.append(f"edge types left out: {', '.join(ignored)}")
+    made = _features(target, features, len(item_ids))
     dataset = build_dataset(
-        name,
-        Tables(interactions=frame, items=items, users=user_ids, keep_items=True),
-        split,
+        str(name),
+        Tables(
+            interactions=frame,
+            items=pl.DataFrame({"id": item_ids, **_texts(target, len(item_ids))}),
+            users=user_ids,
+            keep_items=True,
+        ),
+        rule,
         source={"format": "hetero", "edge_type": " ".join(kind)},
-        notes=[f"edge types left out: {', '.join(ignored)}"] if ignored else [],
+        notes=notes,
     )
-    rows = dataset.item_rows(item_ids.to_list())
-    return dataset.with_features(*_features(target, dict(features or {}), rows))
+    rows = dataset.item_rows(item_ids)
+    return dataset.with_features(*(_by_row(feature, rows) for feature in made))
 
 
-def _edge_type(data: Any, wanted: EdgeType | None) -> EdgeType:
-    known = [tuple(kind) for kind in getattr(data, "edge_types", ())]
+def _edge_type(data: Any, wanted: Any) -> EdgeType:
+    if not (hasattr(data, "edge_types") and hasattr(data, "node_types")):
+        raise InputError(f"a graph, PyG's HeteroData, is needed (got a {type(data).__name__})")
+    known = [tuple(kind) for kind in data.edge_types]
     fitting = [kind for kind in known if kind[0] == "user" and kind[2] == "item"]
     if wanted is not None:
-        fitting = [kind for kind in known if kind == tuple(wanted)]
+        fitting = [kind for kind in known if isinstance(wanted, list | tuple) and kind == tuple(wanted)]
     if len(fitting) != 1:
-        asked = "exactly one edge type from 'user' to 'item' is needed" if wanted is None else f"no edge type {wanted}"
+        asked = (
+            "exactly one edge type from 'user' to 'item' is needed" if wanted is None else f"no edge type {wanted!r}"
+        )
         raise InputError(f"{asked}; there are: {', '.join(map(str, known)) or 'none'}; choose with edge_type=")
     return fitting[0]
 
 
-def _count(data: Any, kind: EdgeType, end: int) -> int:
-    """Number of nodes at one end of an edge type; where the graph does not say, as many as the edges need."""
-    store = data[kind[0] if end == 0 else kind[2]]
-    if "external_id" in store:
-        return len(store["external_id"])
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # PyG warns where it has to guess; the edges then say
-        stated = store.num_nodes
-    if stated is not None:
-        return int(stated)
-    indices = [index for index in _indices(data[kind]).values() if index.shape[1]]
-    return max((int(index[end].max()) + 1 for index in indices), default=0)
-
-
-def _indices(edges: Any) -> dict[Split, Any]:
-    found = {Split.TRAIN: edges.edge_index.cpu().numpy()}
-    for part in HELD_OUT:
-        stored = f"{part.label}_edge_label_index"
-        if stored in edges:
-            found[part] = edges[stored].cpu().numpy()
-    return found
-
-
-def _interactions(edges: Any, user_ids: pl.Series, item_ids: pl.Series) -> tuple[pl.DataFrame, bool]:
-    """The edges as rows, and whether their split is given."""
-    indices = _indices(edges)
+def _interactions(
+    edges: Any, kind: EdgeType, indices: Mapping[Split, Int64], user_ids: pl.Series, item_ids: pl.Series
+) -> tuple[pl.DataFrame, bool, list[str]]:
+    """The edges as rows, whether their split is given, and notes."""
     index = np.concatenate(list(indices.values()), axis=1)
-    for end, ids, kind in ((0, user_ids, "source"), (1, item_ids, "target")):
-        if index.size and (index[end].min() < 0 or index[end].max() >= len(ids)):
-            raise InputError(f"edges name {kind} node {index[end].max()}, there are {len(ids)} nodes")
-    frame = pl.DataFrame({"user": user_ids.gather(index[0]), "item": item_ids.gather(index[1])})
-    for column, names in (("timestamp", ("time", "timestamp")), ("rating", ("rating",))):
-        values = _edge_values(edges, indices, names)
+    columns = {"user": user_ids.gather(index[0]), "item": item_ids.gather(index[1])}
+    notes = []
+    for column, names, read in (
+        ("timestamp", ("time", "timestamp"), time_column),
+        ("rating", ("rating",), rating_column),
+    ):
+        values, said = _edge_values(edges, kind, indices, names)
+        notes += said
         if values is not None:
-            frame = frame.with_columns(pl.Series(column, values).cast(EDGE_COLUMNS[column]))
+            columns[column] = read(_table(values, column, kind), column)
+    frame = pl.DataFrame(columns)
     if len(indices) > 1:
         labels = np.concatenate([np.full(part.shape[1], int(split)) for split, part in indices.items()])
-        return frame.with_columns(pl.Series("split", labels).cast(pl.Int8)), True
+        return frame.with_columns(pl.Series("split", labels).cast(pl.Int8)), True, notes
     if "split" not in edges:
-        return frame, False
-    table = Table(pl.DataFrame({"split": _per_edge(edges["split"], index.shape[1], "split")}), "edges")
-    return frame.with_columns(split_column(table, "split")), True
+        return frame, False, notes
+    table = _table(per_edge(edges["split"], index.shape[1], kind, "split"), "split", kind)
+    return frame.with_columns(split_column(table, "split")), True, notes
 
 
-def _edge_values(edges: Any, indices: Mapping[Split, Any], names: tuple[str, ...]) -> Any:
-    """An attribute of all interactions, ``None`` where only a part has it."""
+def _table(values: Any, column: str, kind: EdgeType) -> Table:
+    return Table(pl.DataFrame({column: values}), f"edges {kind}")
+
+
+def _edge_values(
+    edges: Any, kind: EdgeType, indices: Mapping[Split, Int64], names: tuple[str, ...]
+) -> tuple[Any, list[str]]:
+    """An attribute of all interactions, ``None`` where only a part has it, and a note on that."""
     for name in names:
         stored = {split: name if split == Split.TRAIN else f"{split.label}_{name}" for split in indices}
-        if all(key in edges for key in stored.values()):
-            parts = [_per_edge(edges[key], indices[split].shape[1], key) for split, key in stored.items()]
-            return np.concatenate(parts)
-    return None
-
-
-def _per_edge(values: Any, count: int, name: str) -> Any:
-    array = np.asarray(values.cpu() if hasattr(values, "cpu") else values)
-    if array.shape != (count,):
-        raise InputError(
-            f"edge attribute '{name}' has shape {array.shape}; one value for each of {count} edges is needed"
-        )
-    return array
+        missing = [key for key in stored.values() if key not in edges]
+        if not missing:
+            parts = [per_edge(edges[key], indices[split].shape[1], kind, key) for split, key in stored.items()]
+            return np.concatenate(parts), []
+        if len(missing) < len(stored):
+            return None, [f"edges {kind}: {name} was left out, because there is no {' and no '.join(missing)}"]
+    return None, []
 
 
 def _external_ids(store: Any, count: int, kind: str) -> pl.Series:
     if "external_id" not in store:
         return pl.Series("id", range(count), dtype=pl.Int64).cast(pl.String)
-    ids = id_column(Table(pl.DataFrame({"id": list(store["external_id"])}), f"external_id of '{kind}'"), "id")
+    ids = pl.Series("id", text_ids(store["external_id"], f"external_id of '{kind}'"), dtype=pl.String)
     if len(ids) != count or ids.n_unique() < count:
         raise InputError(
             f"external_id of '{kind}' needs {count} different ids (got {len(ids)}, {ids.n_unique()} of them different)"
@@ -155,26 +150,47 @@ def _external_ids(store: Any, count: int, kind: str) -> pl.Series:
 
 
 def _texts(store: Any, count: int) -> dict[str, pl.Series]:
-    found = {name: pl.Series(name, list(store[name]), dtype=pl.String) for name in ("title", "text") if name in store}
-    for name, values in found.items():
-        if len(values) != count:
-            raise InputError(f"'{name}' of the items has {len(values)} entries, there are {count} items")
+    found = {}
+    for name in ("title", "text"):
+        if name not in store:
+            continue
+        given = store[name]
+        if isinstance(given, str) or not hasattr(given, "__len__"):
+            raise InputError(f"'{name}' of the items needs a list of texts (got {given!r:.80})")
+        if len(given) != count:
+            raise InputError(f"'{name}' of the items has {len(given)} entries, there are {count} items")
+        wrong = next(
+            (place for place, text in enumerate(given) if text is not None and not isinstance(text, str)), None
+        )
+        if wrong is not None:
+            raise InputError(f"'{name}' of item {wrong} is no text (got {given[wrong]!r:.80})")
+        found[name] = pl.Series(name, list(given), dtype=pl.String)
     return found
 
 
-def _features(store: Any, given: dict[str, Any], rows: Any) -> list[Features]:
+def _features(store: Any, given: Any, count: int) -> list[Features]:
+    """The matrices of the item nodes, in the order of the nodes."""
+    if given is not None and not isinstance(given, Mapping):
+        raise InputError(f"features: matrices by name are needed, {{'image': matrix}} for example (got {given!r:.80})")
     matrices = {"x": store["x"]} if "x" in store else {}
     matrices |= {key.removeprefix("x_"): store[key] for key in store.keys() if key.startswith("x_")}  # noqa: SIM118
     made = []
-    for name, value in (matrices | given).items():
+    for name, value in {**matrices, **(given or {})}.items():
         label = f"features '{name}'"
-        values = as_float32(np.asarray(value.detach().cpu() if hasattr(value, "detach") else value), label)
+        values = float32_matrix(value, label)
         mask: NDArray[np.bool_] = np.asarray(values.any(axis=1), dtype=np.bool_)
         if f"has_{name}" in store:
-            mask = store[f"has_{name}"].cpu().numpy().astype(np.bool_)
-        if len(values) != len(rows) or len(mask) != len(rows):
-            raise InputError(f"{label} have {len(values)} rows, there are {len(rows)} items")
-        matrix, present = np.zeros_like(values), np.zeros(len(rows), dtype=np.bool_)
-        matrix[rows], present[rows] = values, mask
-        made.append(Features(name, matrix, present, {"source": "hetero"}))
+            mask = numbers_in(store[f"has_{name}"], f"has_{name}").astype(np.bool_)
+        if len(values) != count:
+            raise InputError(f"{label} have {len(values)} rows, there are {count} items")
+        if mask.shape != (count,):
+            raise InputError(f"has_{name} of the items has shape {list(mask.shape)}, there are {count} items")
+        made.append(Features(str(name), values, mask, {"source": "hetero"}))
     return made
+
+
+def _by_row(features: Features, rows: Int64) -> Features:
+    """The same features in the row order of a data set."""
+    matrix, present = np.zeros_like(features.matrix), np.zeros_like(features.present)
+    matrix[rows], present[rows] = features.matrix, features.present
+    return Features(features.name, matrix, present, features.meta)

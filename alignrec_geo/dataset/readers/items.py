@@ -5,7 +5,7 @@ from pathlib import Path
 
 import polars as pl
 
-from alignrec_geo.dataset.readers.columns import id_column
+from alignrec_geo.dataset.readers.columns import SKIP, id_column, with_ids
 from alignrec_geo.dataset.readers.tables import Table, TextLayout, read_table_file
 
 
@@ -15,6 +15,7 @@ def read_items(
     title: str | None = None,
     text: Sequence[str] = (),
     layout: TextLayout | None = None,
+    skip_empty_ids: bool = False,
 ) -> tuple[pl.DataFrame, list[str]]:
     """Read item metadata from a file.
 
@@ -25,6 +26,7 @@ def read_items(
         text: columns of the text, joined as sentences; dotted paths (``omdb.Plot``) reach into nested fields,
             lists are joined by commas.
         layout: separator and column names of delimited text.
+        skip_empty_ids: leave rows without an id out.
 
     Returns:
         Columns ``id``, ``title``, ``text`` (null where an item has none), in the order of the file, and
@@ -34,23 +36,25 @@ def read_items(
         InputError: the file cannot be read, a column is not there, or a row has no id.
     """
     wanted = [item_id, *([title] if title else []), *text]
-    return item_table(read_table_file(path, wanted, layout), item_id, title, text)
+    return item_table(read_table_file(path, wanted, layout), item_id, title, text, skip_empty_ids)
 
 
 def item_table(
-    table: Table, item_id: str, title: str | None = None, text: Sequence[str] = ()
+    table: Table, item_id: str, title: str | None = None, text: Sequence[str] = (), skip_empty_ids: bool = False
 ) -> tuple[pl.DataFrame, list[str]]:
     """The same from a table in memory."""
+    table, notes = with_ids(table, item_id) if skip_empty_ids else (table, [])
     frame = pl.DataFrame(
         {
-            "id": id_column(table, item_id),
+            "id": id_column(table, item_id, SKIP),
             "title": _plain(table.column(title)) if title else pl.Series([None] * table.frame.height, dtype=pl.String),
             "text": join_sentences([_plain(table.column(name)) for name in text], table.frame.height),
         }
     )
     unique = frame.unique("id", keep="first", maintain_order=True)
     twice = frame.height - unique.height
-    notes = [f"{table.label}: {twice} rows repeat an item id; the first row of each is kept"] if twice else []
+    if twice:
+        notes.append(f"{table.label}: {twice} rows repeat an item id; the first row of each is kept")
     return unique, notes
 
 

@@ -1,5 +1,6 @@
 """MovieLens 100K and 1M in their official layouts."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -9,6 +10,7 @@ from alignrec_geo.dataset.filters import FilterConfig
 from alignrec_geo.dataset.images import ImageSource
 from alignrec_geo.dataset.readers.columns import id_column
 from alignrec_geo.dataset.readers.items import read_items
+from alignrec_geo.dataset.readers.matching import check_any_match, match_note
 from alignrec_geo.dataset.readers.table import interaction_columns
 from alignrec_geo.dataset.readers.tables import Table, TextLayout, open_bytes, read_delimited
 from alignrec_geo.dataset.splits import SplitConfig
@@ -59,15 +61,18 @@ def read_movielens(
         layout, ratings, films = "ml-1m", _read(folder / "ratings.dat", RATINGS, "::"), _films_1m(folder)
     else:
         raise InputError(f"{folder}: neither MovieLens 100K (u.data) nor 1M (ratings.dat) is there")
-    notes: list[str] = []
+    frame, notes = interaction_columns(ratings, *RATINGS)
+    extra: pl.DataFrame | None = None
     if items is not None:
-        extra, notes = read_items(items, item_id, None, text)
+        extra, said = read_items(items, item_id, None, text)
+        check_any_match(frame["item"], extra["id"], str(items))
+        notes += said
         films = films.join(extra.select("id", pl.col("text").alias("more")), on="id", how="left", maintain_order="left")
         films = films.with_columns(pl.coalesce("more", "text").alias("text")).drop("more")
-    return build_dataset(
+    dataset = build_dataset(
         name or layout,
         Tables(
-            interactions=interaction_columns(ratings, *RATINGS),
+            interactions=frame,
             items=films,
             keep_items=all_items,
             images=None if images is None else ImageSource(images),
@@ -77,6 +82,9 @@ def read_movielens(
         source={"format": "movielens", "layout": layout},
         notes=notes,
     )
+    if extra is None:
+        return dataset
+    return replace(dataset, notes=[*dataset.notes, match_note(dataset.items["id"], extra["id"], str(items))])
 
 
 def _read(path: Path, columns: tuple[str, ...], separator: str) -> Table:

@@ -1,7 +1,7 @@
 """Rows in memory that know where they come from."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import polars as pl
 
@@ -28,6 +28,11 @@ class Table:
     def where(self, row: int) -> str:
         """Name a row for a person: ``line 17`` of a text file, else ``row 16`` counted from 1."""
         return f"row {row + 1}" if self.lines is None else f"line {self.lines[row]}"
+
+    def take(self, rows: pl.Series) -> "Table":
+        """The rows where ``rows`` is true."""
+        lines = None if self.lines is None else self.lines[rows.to_numpy()]
+        return replace(self, frame=self.frame.filter(rows), lines=lines)
 
     def column(self, name: str, hint: str = "") -> pl.Series:
         """Return a column.

@@ -1,5 +1,6 @@
 """Any table of interactions, with item metadata, pictures and feature files beside it."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -9,9 +10,10 @@ from alignrec_geo.dataset.build import Tables, build_dataset
 from alignrec_geo.dataset.filters import FilterConfig
 from alignrec_geo.dataset.images import ImageSource
 from alignrec_geo.dataset.interactions import Split
-from alignrec_geo.dataset.readers.columns import id_column, rating_column, split_column
+from alignrec_geo.dataset.readers.columns import SKIP, id_column, rating_column, split_column, with_ids
 from alignrec_geo.dataset.readers.features import ItemIds, add_feature_files
 from alignrec_geo.dataset.readers.items import read_items
+from alignrec_geo.dataset.readers.matching import check_any_match, match_note
 from alignrec_geo.dataset.readers.tables import Table, TextLayout, read_table_file
 from alignrec_geo.dataset.readers.times import time_column
 from alignrec_geo.dataset.splits import SplitConfig
@@ -41,6 +43,8 @@ class TableConfig(Settings):
     """Values of the split column whose rows belong to no split."""
     drop_unused: bool = False
     """Leave those rows out, and with them the users and items that only they have."""
+    skip_empty_ids: bool = False
+    """Leave out and count rows without a user or item id (guest check-outs), instead of refusing them."""
     columns: tuple[str, ...] = ()
     """Names of the columns of an interactions file without a header line."""
     separator: str | None = None
@@ -78,12 +82,13 @@ def read_table(config: TableConfig) -> Dataset:
     """
     _check_options(config)
     images = None if config.images is None else ImageSource(config.images)
-    frame = _interactions(config)
+    frame, notes = _interactions(config)
     items: pl.DataFrame | None = None
-    notes: list[str] = []
     item_id = config.item_id or config.item
     if config.items is not None:
-        items, notes = read_items(config.items, item_id, config.title, config.text)
+        items, said = read_items(config.items, item_id, config.title, config.text, skip_empty_ids=config.skip_empty_ids)
+        check_any_match(frame["item"], items["id"], str(config.items))
+        notes += said
     dataset = build_dataset(
         config.name or dataset_name(config.interactions),
         Tables(interactions=frame, items=items, keep_items=config.all_items, images=images),
@@ -92,6 +97,9 @@ def read_table(config: TableConfig) -> Dataset:
         source={"format": "table", "file": config.interactions.name},
         notes=notes,
     )
+    if items is not None:
+        note = match_note(dataset.items["id"], items["id"], str(config.items))
+        dataset = replace(dataset, notes=[*dataset.notes, note])
     known = frame["item"] if items is None else pl.concat([frame["item"], items["id"].rename("item")])
     ids = ItemIds(
         known=known.unique(),
@@ -109,20 +117,22 @@ def interaction_columns(
     timestamp: str | None = None,
     split: str | None = None,
     split_unused: tuple[str, ...] = (),
-) -> pl.DataFrame:
-    """The named columns as ``user``, ``item`` and, where given, ``split``, ``timestamp``, ``rating``.
+    skip_empty_ids: bool = False,
+) -> tuple[pl.DataFrame, list[str]]:
+    """The named columns as ``user``, ``item`` and, where given, ``split``, ``timestamp``, ``rating``, and notes.
 
     Raises:
         InputError: a column is not there, or a row holds what it cannot hold.
     """
-    columns = {"user": id_column(table, user), "item": id_column(table, item)}
+    table, notes = with_ids(table, user, item) if skip_empty_ids else (table, [])
+    columns = {"user": id_column(table, user, SKIP), "item": id_column(table, item, SKIP)}
     if split is not None:
         columns["split"] = split_column(table, split, split_unused)
     if timestamp is not None:
         columns["timestamp"] = time_column(table, timestamp)
     if rating is not None:
         columns["rating"] = rating_column(table, rating)
-    return pl.DataFrame(columns)
+    return pl.DataFrame(columns), notes
 
 
 def dataset_name(file: Path) -> str:
@@ -149,11 +159,18 @@ def _check_options(config: TableConfig) -> None:
             raise InputError(f"--{asked[0].replace('_', '-')} needs a file of items; name it with --items")
 
 
-def _interactions(config: TableConfig) -> pl.DataFrame:
+def _interactions(config: TableConfig) -> tuple[pl.DataFrame, list[str]]:
     named = (config.user, config.item, config.rating, config.timestamp, config.split)
     layout = TextLayout(separator=config.separator, columns=config.columns, option="--separator")
     table = read_table_file(config.interactions, [name for name in named if name is not None], layout)
-    frame = interaction_columns(
-        table, config.user, config.item, config.rating, config.timestamp, config.split, config.split_unused
+    frame, notes = interaction_columns(
+        table,
+        config.user,
+        config.item,
+        config.rating,
+        config.timestamp,
+        config.split,
+        config.split_unused,
+        config.skip_empty_ids,
     )
-    return frame.filter(pl.col("split") != int(Split.UNUSED)) if config.drop_unused else frame
+    return frame.filter(pl.col("split") != int(Split.UNUSED)) if config.drop_unused else frame, notes

@@ -1,9 +1,12 @@
+import uuid
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+import torch
 
 from alignrec_geo.dataset import SplitConfig
 from alignrec_geo.dataset.images import ImageSource
@@ -41,7 +44,7 @@ def test_polars_and_pandas_give_the_same(make: type) -> None:
     ]
     assert data.interactions.split.tolist() == [0, 1, 2, 0]
     assert data.interactions.timestamp is not None
-    assert data.interactions.timestamp.tolist() == [1, 2, 3, 4]
+    assert data.interactions.timestamp.tolist() == [1.5, 2.5, 3.5, 4.5]
 
 
 def test_features_by_id_by_number_and_by_items_row() -> None:
@@ -93,7 +96,80 @@ def test_what_cannot_be_followed(options: dict[str, object], message: str) -> No
         from_frame(pl.DataFrame(CLICKS), item="what", **{**options, **columns})  # type: ignore[arg-type]
 
 
-def test_pandas_columns_of_mixed_types() -> None:
-    mixed = pd.DataFrame({"user": [1, "a", (2,)], "item": [1, 2, 3]})
-    with pytest.raises(InputError, match="interactions: the pandas frame cannot be converted"):
-        from_frame(mixed)
+def test_python_objects_may_be_ids() -> None:
+    keys = [uuid.UUID(int=number) for number in (1, 2, 3)]
+    for made in (pd.DataFrame, pl.DataFrame):
+        data = from_frame(made({"user": keys, "item": ["x", "y", "x"]}))
+        assert data.users["id"].to_list() == [str(key) for key in keys]
+    mixed = pd.DataFrame({"user": [1, "a", np.int8(1)], "item": [1, 2, 3], "other": [{}, (), 3j]})
+    assert from_frame(mixed).users["id"].to_list() == ["1", "a"]
+    with pytest.raises(InputError, match=r"interactions frame: column 'user'.*got 'tuple'"):
+        from_frame(pd.DataFrame({"user": [1, (2,)], "item": [1, 2]}))
+
+
+def test_ids_of_frames_match_whatever_their_types() -> None:
+    clicks = pd.DataFrame({"user": ["a", "a", "b"], "item": [101.0, 102.0, 101.0]})
+    for ids in ([101, 102], ["101", "102"], [101.0, 102.0], pd.array([101, 102], dtype="Int64"), ["101.0", "102.0"]):
+        data = from_frame(clicks, items=pd.DataFrame({"id": ids, "title": ["One", "Two"]}))
+        assert data.items.select("id", "title").rows() == [("101", "One"), ("102", "Two")]
+        assert data.notes == ["items frame: 2 of 2 items matched"]
+
+
+def test_frames_of_pandas_with_odd_columns() -> None:
+    plain = pd.DataFrame({"user": ["a", "a", "b"], "item": ["x", "y", "x"]})
+    assert from_frame(plain.set_index("user")).counts()["interactions"] == 3
+    numbered = pd.DataFrame([["a", "x"], ["b", "x"]])
+    assert from_frame(numbered, user=0, item=1).counts()["interactions"] == 2  # type: ignore[arg-type]
+    twice = pd.DataFrame([["a", "x", "y"]], columns=["user", "item", "item"])
+    with pytest.raises(InputError, match="interactions frame: several columns are called 'item'"):
+        from_frame(twice)
+    levels = pd.DataFrame([["a", "x"]], columns=pd.MultiIndex.from_tuples([("user", 1), ("item", 1)]))
+    with pytest.raises(InputError, match="interactions: the columns of the pandas frame have 2 levels"):
+        from_frame(levels)
+    with pytest.raises(InputError, match="has no interactions"):
+        from_frame(plain.head(0))
+    with pytest.raises(InputError, match="interactions frame: no column 'user'; there are: 'who', 'item'"):
+        from_frame(plain.rename(columns={"user": "who"}))
+
+
+X = torch.tensor([[1.0, 2.0], [3.0, 4.0]])
+
+
+@pytest.mark.parametrize(
+    "given",
+    [X.bfloat16(), X.clone().requires_grad_(), X.to_sparse(), X.half(), X.numpy(), X.tolist(), pl.DataFrame(X.numpy())],
+)
+def test_features_of_any_kind(given: object) -> None:
+    clicks = pl.DataFrame({"user": ["a", "a", "b"], "item": ["x", "y", "x"]})
+    data = from_frame(clicks, features={"image": (["y", "x"], given)})
+    np.testing.assert_array_equal(data.features("image").matrix, X.flip(0))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"user": ["who"]}, r"user: the name of a column is needed \(got \['who'\]\)"),
+        ({"timestamp": True}, r"timestamp: the name of a column is needed \(got True\)"),
+        ({"features": "image"}, "features: matrices by name are needed.*'image'"),
+        ({"features": {1: X}}, r"features: a name is text \(got 1\)"),
+        ({"features": {"image": (["x"], X, 3)}}, r"features 'image': \(ids, matrix\) or a matrix is needed"),
+        ({"features": {"image": "x.npy"}}, "features 'image': a matrix or a list of numbers is needed .got 'x.npy'"),
+        ({"features": {"image": (["x", None], X)}}, "features 'image': ids, number 2 of them: an id is missing"),
+        ({"features": {"image": (["x", "y"], [[1], [2, 3]])}}, "features 'image': not a readable array of numbers"),
+        ({"items": pl.DataFrame({"id": ["x"]}), "text": 3}, "text: the name of a column, or a list of names"),
+        ({"title": "title"}, "title and text are columns of the items frame"),
+        ({"rule": 3}, "rule: a SplitConfig or the name of a rule is needed .got 3"),
+        ({"rule": "newest"}, "rule: Input should be"),
+        ({"images": 3}, "images: a folder or an archive of pictures is needed"),
+        ({"min_rating": float("nan"), "rating": "stars"}, "min_rating"),
+    ],
+)
+def test_wrong_types_of_arguments_are_one_line(options: dict[str, Any], message: str) -> None:
+    clicks = pl.DataFrame({"user": ["a", "a", "b"], "item": ["x", "y", "x"], "stars": [1, 2, 3]})
+    with pytest.raises(InputError, match=message):
+        from_frame(clicks, **options)
+
+
+def test_a_lazy_frame_that_fails_is_one_line() -> None:
+    with pytest.raises(InputError, match="interactions frame: not a readable lazy frame"):
+        from_frame(pl.LazyFrame({"user": ["a"], "item": ["b"]}).select(pl.col("nothing")))

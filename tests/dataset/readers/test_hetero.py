@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 from torch_geometric.data import HeteroData
+from torch_geometric.transforms import ToSparseTensor
 
 from alignrec_geo.dataset import Dataset, SplitConfig, make_catalogue
 from alignrec_geo.dataset.readers.hetero import from_hetero
@@ -120,14 +121,46 @@ def broken(**changes: object) -> HeteroData:
     [
         (HeteroData(), "exactly one edge type from 'user' to 'item' is needed; there are: none"),
         (broken(edge__split=torch.tensor([0, 1, 7])), "holds '7'"),
-        (broken(edge__split=torch.tensor([0, 1])), "edge attribute 'split' has shape .2,."),
-        (broken(edge__edge_index=torch.tensor([[9], [0]])), "edges name source node 9, there are 3 nodes"),
-        (broken(edge__edge_index=torch.tensor([[0], [9]])), "edges name target node 9, there are 4 nodes"),
-        (broken(user__external_id=["a"]), "edges name source node 1, there are 1 nodes"),
+        (broken(edge__split=torch.tensor([0, 1])), "split has shape .2,.; one value for each of 3 edges"),
+        (
+            broken(edge__edge_index=torch.tensor([[9], [0]])),
+            r"edges \('user', 'interacts', 'item'\): edge_index\[0\] names a node of 'user' .* 0 to 2 .*\(got 9 at",
+        ),
+        (
+            broken(edge__edge_index=torch.tensor([[0], [9]])),
+            r"names a node of 'item' .* 0 to 3 are .*got 9 at",
+        ),
+        (broken(user__external_id=["a"]), r"names a node of 'user' .* 0 to 0 are allowed \(got 1 "),
         (broken(user__external_id=["a", "b", "a"]), "needs 3 different ids"),
         (broken(item__title=["A"]), "'title' of the items has 1 entries, there are 4 items"),
         (broken(item__x=torch.ones(2, 2)), "features 'x' have 2 rows, there are 4 items"),
         (broken(item__x=torch.full((4, 2), torch.nan)), "features 'x': row 0 .* holds NaN"),
+        (broken(edge__edge_index=torch.tensor([[-1], [0]])), r"edge_index\[0\] names .* \(got -1 at position 0"),
+        (
+            broken(edge__edge_index=torch.tensor([[0.0], [0.0]])),
+            r"must be whole numbers .*float32 \[2, 1\]",
+        ),
+        (broken(edge__edge_index=torch.tensor([[True], [True]])), r"must be whole numbers \[2, edges\].*bool"),
+        (broken(edge__edge_index=torch.tensor([[0, 1], [0, 1], [0, 1]])), r"must be whole numbers \[2, edges\]"),
+        (broken(edge__edge_index=None), "have no edge_index"),
+        (broken(edge__test_edge_label_index=torch.tensor([[0], [7]])), r"test_edge_label_index\[1\] .* \(got 7 at"),
+        (
+            broken(edge__time=torch.tensor([1.0, torch.nan, 2.0])),
+            "edges .*: row 2 holds 'nan' in column 'timestamp'",
+        ),
+        (
+            broken(edge__rating=torch.tensor([1.0, 2.0, torch.inf])),
+            "edges .*: row 3 holds 'inf' in column 'rating'",
+        ),
+        (broken(edge__rating=torch.ones(2)), r"rating has shape \(2,\); one value for each of 3 edges is needed"),
+        (broken(user__num_nodes=-1), "num_nodes of 'user' must be a whole number from 0"),
+        (broken(user__external_id="abc"), "edge_index.* 0 to 0"),
+        (broken(item__title="abcd"), "'title' of the items needs a list of texts"),
+        (broken(item__title=["a", "b", 3, None]), r"'title' of item 2 is no text \(got 3\)"),
+        (broken(item__x=torch.ones(4)), r"features 'x': has shape \(4,\); a matrix \[items, width\] is needed"),
+        (broken(item__x=[[1.0], [2.0, 3.0], [1.0], [1.0]]), "features 'x': not a readable array of numbers"),
+        (broken(item__x=torch.ones(4, 1), item__has_x=torch.ones(3)), r"has_x of the items has shape \[3\]"),
+        (torch.ones(2), r"a graph, PyG's HeteroData, is needed \(got a Tensor\)"),
     ],
 )
 def test_graphs_that_do_not_fit(data: HeteroData, message: str) -> None:
@@ -138,3 +171,70 @@ def test_graphs_that_do_not_fit(data: HeteroData, message: str) -> None:
 def test_an_edge_type_that_is_not_there() -> None:
     with pytest.raises(InputError, match=r"no edge type \('user', 'buys', 'item'\); there are: \('user', 'interacts'"):
         from_hetero(graph(), edge_type=("user", "buys", "item"))
+
+
+def test_an_edge_index_is_needed() -> None:
+    data = graph()
+    del data[KIND].edge_index
+    data[KIND].time = torch.arange(3)
+    with pytest.raises(InputError, match=r"have no edge_index \(got time"):
+        from_hetero(data)
+
+
+def test_the_graph_is_not_changed() -> None:
+    data = HeteroData()
+    data["user", "likes", "item"].edge_index = torch.tensor([[0, 1, 1], [1, 0, 1]])
+    before = (data.node_types, data.edge_types, data.to_dict())
+    from_hetero(data)
+    assert (data.node_types, data.edge_types) == before[:2]
+    assert data.to_dict().keys() == before[2].keys()
+
+
+def test_sparse_adjacency_stands_for_edges() -> None:
+    data = graph()
+    data[KIND].time = torch.tensor([5, 6, 7])
+    wanted = from_hetero(data)
+    made = ToSparseTensor(attr=None, remove_edge_index=True)(data.clone())
+    assert "edge_index" not in made[KIND]
+    read = from_hetero(made)
+    assert triples(read) == triples(wanted)
+    for part in (wanted, read):
+        assert part.interactions.timestamp is not None
+    order, other = np.argsort(wanted.interactions.keys()), np.argsort(read.interactions.keys())
+    assert wanted.interactions.timestamp[order].tolist() == read.interactions.timestamp[other].tolist()  # type: ignore[index]
+
+
+def test_times_keep_fractions_and_large_numbers() -> None:
+    data = graph()
+    for given in (torch.tensor([1.75, 1.25, 1.5], dtype=torch.float64), torch.tensor([[1.75], [1.25], [1.5]])):
+        data[KIND].time = given
+        times = from_hetero(data).interactions.timestamp
+        assert times is not None
+        assert times.tolist() == [1.75, 1.25, 1.5]
+    data[KIND].time = torch.tensor([2**60 + 2, 2**60 + 1, 2**60])
+    times = from_hetero(data, split="leave-last").interactions.timestamp
+    assert times is not None
+    assert times.tolist() == [2**60 + 2, 2**60 + 1, 2**60]
+
+
+X = torch.tensor([[1.0, 2.0], [3.0, 0.0], [0.0, 4.0], [5.0, 6.0]])
+
+
+@pytest.mark.parametrize(
+    "x", [X.bfloat16(), X.half(), X.clone().requires_grad_(), X.to_sparse(), X.to_sparse_csr(), X.int(), X.tolist()]
+)
+def test_tensors_of_any_kind_are_features(x: object) -> None:
+    data = graph()
+    data["item"].x = x
+    np.testing.assert_array_equal(from_hetero(data).features("x").matrix, X)
+    np.testing.assert_array_equal(from_hetero(graph(), features={"image": x}).features("image").matrix, X)
+
+
+def test_what_is_left_out_is_said() -> None:
+    data = graph()
+    data[KIND].time = torch.tensor([7, 8, 9])
+    data[KIND].test_edge_label_index = torch.tensor([[2], [2]])
+    assert from_hetero(data).notes == [f"edges {KIND}: time was left out, because there is no test_time"]
+    for wrong in ("image", [1]):
+        with pytest.raises(InputError, match="features: matrices by name are needed"):
+            from_hetero(graph(), features=wrong)  # type: ignore[arg-type]

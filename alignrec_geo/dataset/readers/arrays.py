@@ -1,0 +1,50 @@
+"""Matrices as people hold them in memory, as arrays of numbers: tensors of any kind, arrays, frames, lists."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alignrec_geo.dataset.readers.matrices import as_float32
+from alignrec_geo.errors import InputError
+from alignrec_geo.reading import reading
+
+
+def numbers_in(values: Any, label: str) -> NDArray[np.generic]:
+    """An array from whatever holds one: a tensor (on any device, sparse, half, with gradient), an array, a list.
+
+    What is given is not changed.
+
+    Raises:
+        InputError: it holds no array, lists of different lengths for example.
+
+    Example:
+        >>> import torch
+        >>> numbers_in(torch.eye(2).bfloat16().to_sparse(), "features 'image'").tolist()
+        [[1.0, 0.0], [0.0, 1.0]]
+    """
+    if values is None or isinstance(values, str | bytes | dict):
+        raise InputError(f"{label}: a matrix or a list of numbers is needed (got {values!r:.80})")
+    with reading(label, "array of numbers"):
+        if hasattr(values, "detach"):  # a tensor; torch_sparse's SparseTensor too
+            from alignrec_geo.tensors import as_array
+
+            plain = values.detach()
+            layout = str(getattr(plain, "layout", "torch.strided"))
+            plain = plain.to_dense() if layout != "torch.strided" or not hasattr(plain, "layout") else plain
+            return as_array(plain.cpu().resolve_conj().resolve_neg())
+        if hasattr(values, "todense") and hasattr(values, "tocsr"):
+            return np.asarray(values.todense())
+        array: NDArray[np.generic] = np.asarray(values.to_numpy() if hasattr(values, "to_numpy") else values)
+        if array.dtype == object:
+            array = np.asarray(array.tolist(), dtype=np.float64)
+    return array
+
+
+def float32_matrix(values: Any, label: str) -> NDArray[np.float32]:
+    """A matrix of float32 from whatever holds numbers; see :func:`numbers_in`.
+
+    Raises:
+        InputError: it is no matrix of finite numbers; the message begins with ``label``.
+    """
+    return as_float32(numbers_in(values, label), label)
