@@ -87,10 +87,10 @@ def test_split_columns(table: Refused, refused: Refused, tmp_path: Path) -> None
 def test_truncated_files(refused: Refused, table: Refused, tmp_path: Path) -> None:
     packed = gzip.compress((CLICKS * 99).encode())
     (tmp_path / "cut.csv.gz").write_bytes(packed[:-9])
-    assert "not a readable gzip file, or truncated" in refused("data", "import", "table", "cut.csv.gz", "--out", "made")
+    assert "not a readable gzip file, or damaged" in refused("data", "import", "table", "cut.csv.gz", "--out", "made")
     pl.read_csv(io.StringIO(CLICKS)).write_parquet(tmp_path / "cut.parquet")
     (tmp_path / "cut.parquet").write_bytes((tmp_path / "cut.parquet").read_bytes()[:-9])
-    assert "not a readable parquet file, or truncated" in refused(
+    assert "not a readable parquet file, or damaged" in refused(
         "data", "import", "table", "cut.parquet", "--out", "made"
     )
     (tmp_path / "cut.safetensors").write_bytes(b"\x40\0\0\0\0\0\0\0{}")

@@ -36,6 +36,7 @@ def test_import_split_and_describe_a_table(cli: Cli, tmp_path: Path) -> None:
         "path": "shop",
     }
     assert made["notes"] == [
+        "skus.jsonl: 9 of 9 items matched",
         "1 of 9 items have a picture",
         "image i2.png cannot be read (not a picture); item 'i2' counts as without image",
     ]
