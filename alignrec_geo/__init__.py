@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from alignrec_geo.errors import InputError
     from alignrec_geo.evaluation import Evaluator
     from alignrec_geo.graph import to_hetero
-    from alignrec_geo.models import AlignRec, Recommender
+    from alignrec_geo.models import AlignRec, Recommender, load
     from alignrec_geo.serving import load_top_items
     from alignrec_geo.training import TrainingConfig, fit
 
@@ -33,6 +33,7 @@ _HOME = {
     "SplitConfig": "dataset",
     "TrainingConfig": "training",
     "fit": "training",
+    "load": "models",
     "load_top_items": "serving",
     "make_catalogue": "dataset",
     "to_hetero": "graph",
@@ -48,10 +49,16 @@ __all__ = [
     "SplitConfig",
     "TrainingConfig",
     "fit",
+    "load",
     "load_top_items",
     "make_catalogue",
     "to_hetero",
 ]
+
+
+def __dir__() -> list[str]:
+    """The public names, those not imported yet among them."""
+    return sorted({*__all__, *(name for name in globals() if name.startswith("__"))})
 
 
 def __getattr__(name: str) -> Any:

@@ -28,6 +28,7 @@ from alignrec_geo.dataset.manifest import (
 )
 from alignrec_geo.dataset.schema import check_counts, check_ids, picture_path, read_interactions
 from alignrec_geo.dataset.splits import SplitConfig, make_split
+from alignrec_geo.dataset.summary import html_summary, text_summary
 from alignrec_geo.errors import InputError
 from alignrec_geo.files import inside, is_within, sha256_of, write_json
 from alignrec_geo.folders import atomic_directory, copy_file, copy_tree
@@ -193,6 +194,12 @@ class Dataset:
             )
             write_json(folder / MANIFEST, manifest.model_dump())
         return Dataset.open(target)
+
+    def __repr__(self) -> str:
+        return text_summary(self)
+
+    def _repr_html_(self) -> str:
+        return html_summary(self)
 
     def counts(self) -> dict[str, int]:
         """Users, items, interactions and the size of each split."""

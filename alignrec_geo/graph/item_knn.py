@@ -2,15 +2,20 @@
 
 import hashlib
 import os
+import warnings
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 
+from alignrec_geo.errors import InputError
 from alignrec_geo.files import atomic_path
 from alignrec_geo.kernels.knn import cosine_knn
+from alignrec_geo.kernels.ranges import outlier
+from alignrec_geo.reading import first_line
+from alignrec_geo.tensors import read_tensors
 
 
 def item_knn(x: Tensor, present: Tensor, k: int, cache: bool = True, uniform: bool = False) -> tuple[Tensor, Tensor]:
@@ -29,24 +34,21 @@ def item_knn(x: Tensor, present: Tensor, k: int, cache: bool = True, uniform: bo
         x: ``[I, D]``.
         present: ``[I]`` bool, which items have content.
         k: neighbours per item, the item itself included.
-        cache: keep the result under a hash of the content, ``k`` and ``uniform`` (see :func:`cache_folder`).
+        cache: keep the result under a hash of the content, ``k`` and ``uniform`` (see :func:`cache_folder`). What
+            cannot be kept is one warning; what is damaged is made again.
         uniform: weigh all neighbours of an item alike.
 
     Returns:
         ``edge_index`` ``[2, E]`` (row 0 the neighbour, row 1 the item that gathers) and ``edge_weight`` ``[E]``.
     """
-    file = cache_folder() / "item-knn" / f"{_fingerprint(x, present, k, uniform)}.safetensors"
-    if cache and file.exists():
-        try:
-            stored = load_file(file)
-            return stored["edge_index"], stored["edge_weight"]
-        except (SafetensorError, KeyError, OSError):
-            file.unlink(missing_ok=True)  # a damaged cache entry is made again
-    edge_index, edge_weight = _build(x, present, k, uniform)
-    if cache:
-        with atomic_path(file) as staging:
-            save_file({"edge_index": edge_index, "edge_weight": edge_weight}, staging)
-    return edge_index, edge_weight
+    file = _cache_file(_fingerprint(x, present, k, uniform)) if cache else None
+    stored = None if file is None else _read(file, len(x))
+    if stored is not None:
+        return stored
+    made = _build(x, present, k, uniform)
+    if file is not None:
+        _write(file, *made)
+    return made
 
 
 def cache_folder() -> Path:
@@ -54,6 +56,50 @@ def cache_folder() -> Path:
     if "ALIGNREC_CACHE" in os.environ:
         return Path(os.environ["ALIGNREC_CACHE"])
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "alignrec_geo"
+
+
+def _cache_file(fingerprint: str) -> Path | None:
+    try:
+        return cache_folder() / "item-knn" / f"{fingerprint}.safetensors"
+    except RuntimeError as error:  # no home folder
+        _warn("the user's cache folder", error)
+        return None
+
+
+def _read(file: Path, n_items: int) -> tuple[Tensor, Tensor] | None:
+    """What the cache has, ``None`` if that is nothing, or damaged: then it is made again."""
+    try:
+        if not file.exists():
+            return None
+        stored, _ = read_tensors(file, ("edge_index", "edge_weight"))
+    except (InputError, OSError, ValueError):
+        return None
+    edge_index, weight = stored["edge_index"], stored["edge_weight"]
+    sound = (
+        edge_index.dtype == torch.long
+        and weight.dtype.is_floating_point
+        and edge_index.shape == (2, len(weight))
+        and outlier(edge_index, n_items) is None
+        and bool(torch.isfinite(weight).all())
+    )
+    return (edge_index, weight) if sound else None
+
+
+def _write(file: Path, edge_index: Tensor, edge_weight: Tensor) -> None:
+    """Keep a graph; a cache that cannot be written costs time and nothing else."""
+    try:
+        with atomic_path(file) as staging:
+            save_file({"edge_index": edge_index, "edge_weight": edge_weight}, staging)
+    except (OSError, InputError, ValueError, SafetensorError) as error:
+        _warn(file.parent, error)
+
+
+def _warn(folder: object, error: Exception) -> None:
+    warnings.warn(
+        f"item graphs cannot be kept in {folder} and are made anew each time ({first_line(error)}); the environment "
+        "variable ALIGNREC_CACHE names another folder",
+        stacklevel=4,
+    )
 
 
 def _build(x: Tensor, present: Tensor, k: int, uniform: bool) -> tuple[Tensor, Tensor]:

@@ -19,6 +19,7 @@ from alignrec_geo.models.mmgcn import MMGCN, MMGCNConfig
 from alignrec_geo.models.popularity import Popularity
 from alignrec_geo.models.random_scores import RandomScores, RandomScoresConfig
 from alignrec_geo.models.slmrec import SLMRec, SLMRecConfig
+from alignrec_geo.models.stored import load
 from alignrec_geo.models.vbpr import VBPR, VBPRConfig
 
 MODELS: dict[str, type[Recommender]] = {
@@ -104,5 +105,6 @@ __all__ = [
     "SLMRecConfig",
     "VBPRConfig",
     "find_model",
+    "load",
     "model_name",
 ]

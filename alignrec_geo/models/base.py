@@ -169,6 +169,20 @@ class Recommender(nn.Module, ABC):
         """Return the ``k`` items closest to an item; see :meth:`alignrec_geo.serving.TopItems.similar`."""
         return self.top_items().similar(item, k)
 
+    @classmethod
+    def load(cls, path: str | PathLike[str], dataset: Any = None, trust: bool = False) -> Self:
+        """Return the model of a run folder as training left it; see :func:`alignrec_geo.models.stored.load`.
+
+        Raises:
+            InputError: the folder holds no run, one that cannot be built again, or one of another model.
+        """
+        from alignrec_geo.models.stored import load
+
+        model = load(path, dataset, trust)
+        if not isinstance(model, cls):
+            raise InputError(f"{path}: holds a {type(model).__name__}; load it with {type(model).__name__}.load")
+        return model
+
     def top_items(self) -> TopItems:
         """The two tables with the data set's ids, ready to recommend from."""
         return TopItems(self._cpu_embeddings(), self._need_dataset())

@@ -1,0 +1,97 @@
+"""A trained model, back from its run folder."""
+
+from collections.abc import Mapping
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from alignrec_geo.checkpoint import load_trainable
+from alignrec_geo.dataset.store import Dataset
+from alignrec_geo.errors import InputError
+from alignrec_geo.graph.content import feature_list
+from alignrec_geo.models.base import Recommender
+from alignrec_geo.nn.class_path import is_path
+from alignrec_geo.serving.store import DATASET, EMBEDDINGS
+from alignrec_geo.settings import read_yaml
+from alignrec_geo.tensors import read_tensors
+
+CONFIG = "config.yaml"
+BEST = Path("checkpoint") / "best.safetensors"
+
+
+def load(path: str | PathLike[str], dataset: Any = None, trust: bool = False) -> Recommender:
+    """Return the model of a run folder with the parameters of the chosen epoch, in evaluation mode.
+
+    The model is built again on its data set, which must be where it was or be given: a run folder keeps ids and
+    interactions, not the content.
+
+    Args:
+        path: run folder of ``fit(model, out=…)`` or of ``alignrec-geo train``.
+        dataset: the data set, or its folder, if it was moved.
+        trust: run code (class paths of layers) that the folder names. Only for folders of one's own.
+
+    Raises:
+        InputError: no run folder, no data set, another data set, a part that was given as an object, or untrusted code.
+
+    Example:
+        >>> from alignrec_geo import load
+        >>> load("runs/tiktok").recommend("42")  # doctest: +SKIP
+    """
+    folder = _run_folder(path)
+    config = read_yaml(folder / CONFIG)
+    parameters = config.get("parameters") or {}
+    if not isinstance(parameters, Mapping):
+        raise InputError(f"{folder / CONFIG}: 'parameters' must hold key: value pairs (got {parameters!r:.80})")
+    if not trust:
+        _refuse_code(parameters, folder / CONFIG)
+    from alignrec_geo.models import find_model
+
+    kind = find_model(str(config.get("model")))
+    features = feature_list(config.get("features"))
+    data = _data_set(folder, config.get("dataset"), dataset, bool(features) and kind.uses_features)
+    model = kind.from_dataset(data, features, parameters, config.get("seed", 0))
+    load_trainable(model, read_tensors(folder / BEST)[0])
+    return model.eval()
+
+
+def _refuse_code(value: Any, where: Path) -> None:
+    for part in value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ():
+        _refuse_code(part, where)
+    if isinstance(value, str) and is_path(value):
+        raise InputError(f"{where}: names code (got '{value}'); if you trust the folder pass trust=True")
+
+
+def _run_folder(path: Any) -> Path:
+    if not isinstance(path, str | PathLike):
+        raise InputError(f"load takes the path of a run folder (got {path!r:.80})")
+    folder = Path(path)
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such run folder")
+    if not (folder / CONFIG).exists() or not (folder / BEST).exists():
+        if (folder / EMBEDDINGS).exists():
+            raise InputError(
+                f"{folder}: holds tables and ids, no parameters, so no model can be made of it; load_top_items(…) "
+                "recommends from them, and fit(model, out=…) leaves a folder that can be loaded"
+            )
+        raise InputError(f"{folder}: not a run folder with a trained model")
+    return folder
+
+
+def _data_set(folder: Path, stored: Any, given: Any, content: bool) -> Dataset:
+    """The data set of the run, with its features if they are needed; its items and pairs must be those of training."""
+    if isinstance(given, Dataset):
+        data = given
+    elif given is not None:
+        data = Dataset.open(given)
+    elif isinstance(stored, str) and Path(stored).is_dir():
+        data = Dataset.open(stored)
+    elif content:
+        where = f"{stored}: no such folder" if stored else "it was only in memory"
+        raise InputError(f"{folder}: the model needs the content of its data set ({where}); pass dataset=…")
+    else:
+        return Dataset.open(folder / DATASET)
+    if data.fingerprint() != Dataset.open(folder / DATASET).fingerprint():
+        raise InputError(
+            f"data set '{data.name}' is not the one {folder} was trained on: its items or pairs are others"
+        )
+    return data
