@@ -28,6 +28,8 @@ def spmm(adjacency: CSR, x: Tensor) -> Tensor:
         [[2.0], [1.0]]
     """
     _check_width(adjacency, x)
+    if torch.compiler.is_exporting():
+        return _exported(adjacency, x)
     result: Tensor = _Product.apply(adjacency, x)  # type: ignore[no-untyped-call]
     return result
 
@@ -47,6 +49,8 @@ def mean_propagation(adjacency: CSR, x: Tensor, layers: int) -> Tensor:
         ``[N, D]``.
     """
     _check_width(adjacency, x)
+    if torch.compiler.is_exporting():
+        return _exported_mean(adjacency, x, layers)
     result: Tensor = _MeanPropagation.apply(adjacency, x, layers)  # type: ignore[no-untyped-call]
     return result
 
@@ -86,6 +90,23 @@ def reference_multiply(matrix: Tensor, x: Tensor, base: Tensor | None = None, ou
     product = reference_spmm(CSR(matrix, matrix), x)
     result = product if base is None else base + product
     return result if out is None else out.copy_(result)
+
+
+def _exported(adjacency: CSR, x: Tensor) -> Tensor:
+    """The product for ``torch.export``, which cannot hold a compressed matrix: its edges become plain constants."""
+    from torch.utils._python_dispatch import _disable_current_modes  # the edges are data, not a part of what is traced
+
+    with _disable_current_modes():
+        (source, target), weight = adjacency.edges()
+        weight = weight.clone()  # the values of a compressed matrix are a view of it
+    return x.new_zeros(adjacency.shape[0], x.shape[1]).index_add(0, target, weight[:, None] * x[source])
+
+
+def _exported_mean(adjacency: CSR, x: Tensor, layers: int) -> Tensor:
+    total = x
+    for _ in range(layers):
+        total = x + _exported(adjacency, total)
+    return total / (layers + 1)
 
 
 def _check_width(adjacency: CSR, x: Tensor) -> None:

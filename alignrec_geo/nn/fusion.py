@@ -179,7 +179,9 @@ def _make(spec: Any, width: int) -> nn.Module:
 
 def _instance(kind: type[Any], width: int) -> Any:
     try:
-        return kind(width) if inspect.signature(kind).parameters else kind()
+        parameters = inspect.signature(kind).parameters.values()
+        named = [part for part in parameters if part.kind not in (part.VAR_POSITIONAL, part.VAR_KEYWORD)]
+        return kind(width) if named else kind()
     except Exception as error:
         raise InputError(
             f"fusion: making '{kind.__qualname__}' with the width alone failed: {first_line(error)}; a fusion is a "

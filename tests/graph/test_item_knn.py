@@ -1,4 +1,8 @@
+from pathlib import Path
+
+import pytest
 import torch
+from safetensors.torch import save_file
 from torch_geometric.nn import LGConv, SimpleConv
 
 from alignrec_geo.graph import item_knn as module
@@ -94,3 +98,42 @@ def test_cache_folder_follows_the_environment(monkeypatch, tmp_path):
     monkeypatch.delenv("ALIGNREC_CACHE", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert module.cache_folder() == tmp_path / "alignrec_geo"
+
+
+def test_a_cache_that_cannot_be_written_or_read_is_a_warning(monkeypatch, tmp_path):
+    x, present = torch.rand(8, 3), torch.ones(8, dtype=torch.bool)
+    expected = item_knn(x, present, 3, cache=False)
+    (tmp_path / "file").touch()
+    for folder in (tmp_path / "file", "/proc/nope", "\0"):
+        monkeypatch.setattr(module, "cache_folder", lambda folder=folder: Path(folder))
+        with pytest.warns(UserWarning, match="item graphs cannot be kept in .*ALIGNREC_CACHE") as seen:
+            found = item_knn(x, present, 3)
+        assert len(seen) == 1
+        assert all(torch.equal(a, b) for a, b in zip(found, expected, strict=True))
+
+    def homeless():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(module, "cache_folder", homeless)
+    with pytest.warns(UserWarning, match="home directory"):
+        item_knn(x, present, 3)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"edge_index": torch.tensor([[0], [99]]), "edge_weight": torch.ones(1)},
+        {"edge_index": torch.tensor([[0], [1]]), "edge_weight": torch.ones(2)},
+        {"edge_index": torch.tensor([[0], [1]]), "edge_weight": torch.tensor([torch.nan])},
+        {"edge_index": torch.tensor([[0.0], [1.0]]), "edge_weight": torch.ones(1)},
+        {"edge_index": torch.tensor([[0], [1]])},
+    ],
+)
+def test_a_graph_that_does_not_fit_is_made_again(monkeypatch, tmp_path, content):
+    monkeypatch.setenv("ALIGNREC_CACHE", str(tmp_path))
+    x, present = torch.rand(8, 3), torch.ones(8, dtype=torch.bool)
+    first = item_knn(x, present, 3)
+    (file,) = (tmp_path / "item-knn").iterdir()
+    save_file(content, file)
+    for _ in range(2):
+        assert all(torch.equal(a, b) for a, b in zip(item_knn(x, present, 3), first, strict=True))

@@ -7,12 +7,14 @@ import torch.nn.functional as F
 from torch_geometric.nn import LGConv
 
 from alignrec_geo.dataset import Split, make_catalogue
+from alignrec_geo.embeddings import Embeddings
 from alignrec_geo.errors import InputError, TrainingDiverged
 from alignrec_geo.evaluation import Evaluator, Protocol
 from alignrec_geo.graph import to_hetero
 from alignrec_geo.kernels.config import KernelConfig
-from alignrec_geo.models import AlignRec
+from alignrec_geo.models import MODELS, AlignRec
 from alignrec_geo.models.alignrec_config import AlignRecConfig
+from alignrec_geo.reporting.run_report import how_chosen, write_run_report
 from alignrec_geo.serving.store import read_embeddings
 from alignrec_geo.training import TrainingConfig, fit
 from alignrec_geo.training.observer import Observer
@@ -320,3 +322,48 @@ def test_a_compiled_loss_trains_to_the_same_metrics():
     assert compiled.epochs == 3
     for name, value in plain.metrics.items():
         assert compiled.metrics[name] == pytest.approx(value, abs=1e-6), name
+
+
+def new_users_held_out(data):
+    """The same data under a split by users: those of validation and test have nothing in training."""
+    pairs = data.interactions
+    split = (pairs.user % 3).astype("int8")
+    return type(data)(**{**vars(data), "interactions": pairs.with_split(split)})
+
+
+def test_nobody_to_validate_on(data, tmp_path):
+    by_users = new_users_held_out(data)
+    with pytest.raises(InputError, match=r"validation split .* no user with a training interaction.*training\.epochs"):
+        fit(model_for(by_users), out=tmp_path / "refused")
+    assert not (tmp_path / "refused").exists()
+    watch = Records()
+    settings = {"epochs": 5, "patience": 1, "tensorboard": False}
+    result = fit(model_for(by_users), config=settings, out=tmp_path / "run", observers=[watch])
+    assert (result.epochs, result.best_epoch, result.chosen_by) == (5, 4, "last epoch")
+    assert (result.validation, result.metrics, len(watch.records)) == ({}, {}, 5)
+    stored = json.loads((tmp_path / "run" / "result.json").read_text())
+    assert (stored["chosen_by"], stored["users"]) == ("last epoch", {"validation": 0, "test": 0})
+    assert how_chosen(stored) == "the last of 5 epochs; there was nobody to validate on"
+    write_run_report(tmp_path / "run")
+    page = (tmp_path / "run" / "report.html").read_text()
+    assert "The last of 5 epochs; there was nobody to validate on" in page
+    assert "chosen by validation" not in page
+
+
+def test_what_chose_the_epoch_is_said(data, tmp_path):
+    result = fit(model_for(data), config={"epochs": 2, "tensorboard": False}, out=tmp_path / "run")
+    stored = json.loads((tmp_path / "run" / "result.json").read_text())
+    assert result.chosen_by == stored["chosen_by"] == "validation"
+    assert stored["users"]["test"] == len(result.test.users)
+    assert how_chosen(stored) == f"epoch {result.best_epoch + 1} of 2, chosen by validation"
+    assert how_chosen({"validation": {}, "best_epoch": 2, "epochs": 3}).startswith("the last of 3")  # earlier releases
+    floor = fit(MODELS["popularity"].from_dataset(new_users_held_out(data)))
+    assert floor.chosen_by == "nothing to train"
+    assert how_chosen({"chosen_by": floor.chosen_by, "epochs": 0}) == "nothing to train"
+
+
+def test_tables_that_are_not_finite_end_the_training(data):
+    model = model_for(data)
+    model.encode = lambda: Embeddings(model.user_embedding * torch.nan, model.item_embedding)
+    with pytest.raises(TrainingDiverged, match="the tables hold NaN or infinity after epoch 0"):
+        fit(model, config={"epochs": 1})
