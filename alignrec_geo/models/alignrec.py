@@ -156,9 +156,13 @@ class AlignRec(GraphRecommender):
             self.projection = linear(x.shape[1], dim)  # W, b
             self.gate = linear(dim, dim)  # G
             anchor = x if self.config.anchor == "initial" and self.config.train_features else None
-            self.register_buffer("present", None if bool(present.all()) else present, persistent=False)
-            self.register_buffer("anchor", anchor, persistent=False)  # x as loaded, where x trains
-            self.register_buffer("anchor_scale", 1.0 / x.norm(dim=1, keepdim=True).clamp(min=1e-12), persistent=False)
+            buffers = {
+                "anchor_scale": 1.0 / x.norm(dim=1, keepdim=True).clamp(min=1e-12),
+                "present": None if bool(present.all()) else present,
+                "anchor": anchor,  # x as loaded, where x trains
+            }
+            for name, buffer in sorted(buffers.items(), key=lambda pair: pair[1] is None):
+                self.register_buffer(name, buffer, persistent=False)  # torch.export wants those that are None last
             self.item_to_user: CSR = bipartite_adjacency(self.pairs, self.n_users, self.n_items, self.pair_weight)  # R̂
             self.item_graph: CSR = self._similar(data, x, present)  # S
             item_layers = self.config.item_layers

@@ -10,7 +10,7 @@ from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.errors import InputError
 from alignrec_geo.graph.content import feature_list
 from alignrec_geo.models.base import Recommender
-from alignrec_geo.nn.class_path import is_path
+from alignrec_geo.nn.class_path import refuse_code
 from alignrec_geo.serving.store import DATASET, EMBEDDINGS
 from alignrec_geo.settings import read_yaml
 from alignrec_geo.tensors import read_tensors
@@ -43,7 +43,7 @@ def load(path: str | PathLike[str], dataset: Any = None, trust: bool = False) ->
     if not isinstance(parameters, Mapping):
         raise InputError(f"{folder / CONFIG}: 'parameters' must hold key: value pairs (got {parameters!r:.80})")
     if not trust:
-        _refuse_code(parameters, folder / CONFIG)
+        refuse_code(parameters, folder / CONFIG)
     from alignrec_geo.models import find_model
 
     kind = find_model(str(config.get("model")))
@@ -52,13 +52,6 @@ def load(path: str | PathLike[str], dataset: Any = None, trust: bool = False) ->
     model = kind.from_dataset(data, features, parameters, config.get("seed", 0))
     load_trainable(model, read_tensors(folder / BEST)[0])
     return model.eval()
-
-
-def _refuse_code(value: Any, where: Path) -> None:
-    for part in value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ():
-        _refuse_code(part, where)
-    if isinstance(value, str) and is_path(value):
-        raise InputError(f"{where}: names code (got '{value}'); if you trust the folder pass trust=True")
 
 
 def _run_folder(path: Any) -> Path:

@@ -103,9 +103,8 @@ def describe(spec: Conv) -> str | list[str]:
     if isinstance(spec, Sequence):
         return [str(describe(part)) for part in spec]
     kind = spec if isinstance(spec, type) or not isinstance(spec, nn.Module) else type(spec)
-    path = (
-        f"{getattr(kind, '__module__', type(kind).__module__)}.{getattr(kind, '__qualname__', type(kind).__qualname__)}"
-    )
+    module, name = getattr(kind, "__module__", "builtins"), getattr(kind, "__qualname__", type(kind).__qualname__)
+    path = f"{module}.{name}"
     return path if isinstance(spec, type) else f"<object of {path}>"
 
 

@@ -98,7 +98,7 @@ def test_what_cannot_be_loaded(data, stored, tmp_path):
     assert same_tables(AlignRec.load(tmp_path / "run", stored), model)
     assert same_tables(AlignRec.load(tmp_path / "run", stored.path), model)
     config.write_text(plain.replace("item_item_conv: light", "item_item_conv: mypackage.Evil"))
-    with pytest.raises(InputError, match=r"names code.*mypackage\.Evil.*trust=True"):
+    with pytest.raises(InputError, match=r"item_item_conv names code.*mypackage\.Evil.*trust=True"):
         load(tmp_path / "run")
     shutil.rmtree(tmp_path / "run" / "checkpoint")
     config.write_text(plain)
