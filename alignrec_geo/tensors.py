@@ -2,19 +2,22 @@
 
 from collections.abc import Collection
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import safe_open
-from torch import Tensor
 
 from alignrec_geo.errors import InputError
 from alignrec_geo.reading import check_plain_file, reading
 
+if TYPE_CHECKING:
+    from torch import Tensor  # slow to import, and many commands need none
+
 KIND = "safetensors file"
 
 
-def read_tensors(path: Path, needed: Collection[str] = ()) -> tuple[dict[str, Tensor], dict[str, str]]:
+def read_tensors(path: Path, needed: Collection[str] = ()) -> tuple[dict[str, "Tensor"], dict[str, str]]:
     """Read all tensors of a safetensors file, and its header.
 
     Args:
@@ -34,7 +37,7 @@ def read_tensors(path: Path, needed: Collection[str] = ()) -> tuple[dict[str, Te
     return tensors, header
 
 
-def as_array(tensor: Tensor) -> NDArray[np.generic]:
+def as_array(tensor: "Tensor") -> NDArray[np.generic]:
     """A tensor as NumPy has it; kinds of floats that NumPy does not know (bfloat16, float8) become float32, exactly.
 
     Example:
