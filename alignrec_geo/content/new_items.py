@@ -13,6 +13,7 @@ from alignrec_geo.content.item_encoder import NewItem
 from alignrec_geo.content.text_tokens import item_texts
 from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.errors import InputError
+from alignrec_geo.files import is_within
 from alignrec_geo.reading import check_plain_file, reading
 
 KIND = "text file of JSON lines"
@@ -127,7 +128,7 @@ def _picture(name: str | None, folder: Path, where: str) -> Path | None:
     path = Path(name)
     if path.is_absolute() or ".." in path.parts or not path.name:
         raise InputError(f"{where}: 'image' is the name of a file in {folder} (got '{name}')")
-    if not (folder / path).resolve().is_relative_to(folder.resolve()):
+    if not is_within(folder / path, folder):
         raise InputError(f"{where}: 'image' is a link that leads out of {folder} (got '{name}')")
     return folder / path
 

@@ -12,7 +12,7 @@ from alignrec_geo.dataset.download import ADDRESS, download, is_address
 from alignrec_geo.dataset.recipes import RECORD, Recipe, RemoteFile
 from alignrec_geo.dataset.unpack import unpack
 from alignrec_geo.errors import FetchError, InputError
-from alignrec_geo.files import read_json, sha256_of, write_json
+from alignrec_geo.files import is_within, read_json, sha256_of, write_json
 
 FileProgress = Callable[[str, int, int | None], None]
 """Called with the path of the file, the bytes there so far and, if known, the bytes there will be."""
@@ -107,7 +107,7 @@ def fetch(
 def _inside(out: Path, name: str) -> Path:
     """The place of a file; no link in the folder may lead it elsewhere."""
     path = out / name
-    if not path.resolve().is_relative_to(out.resolve()):
+    if not is_within(path, out):
         raise InputError(f"{path}: is a link that leads out of {out}; remove it, or name another folder with --out")
     return path
 

@@ -11,6 +11,7 @@ from urllib.parse import quote, unquote
 
 from alignrec_geo.dataset.archives import members
 from alignrec_geo.errors import InputError
+from alignrec_geo.files import is_within
 from alignrec_geo.limits import limit
 from alignrec_geo.pictures import broken_picture, suffixes
 
@@ -56,7 +57,7 @@ class ImageSource:
             try:
                 mode = file.lstat().st_mode
                 if stat.S_ISLNK(mode):
-                    if not file.resolve().is_relative_to(root):
+                    if not is_within(file, root):
                         passed.add("links that lead out of the folder", name)
                         continue
                     mode = file.stat().st_mode

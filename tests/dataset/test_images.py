@@ -61,6 +61,7 @@ def test_a_folder_is_read_with_its_subfolders_and_says_what_it_passed_over(tmp_p
     (source / "cup.png").symlink_to(outside)
     (source / "elk.png").symlink_to(source / "mug.jfif")
     (source / "loop").symlink_to(source)
+    (source / "self.png").symlink_to(source / "self.png")
     os.mkfifo(source / "pipe.png")
     (source / "huge.png").touch()
     os.truncate(source / "huge.png", 1 << 40)
@@ -73,6 +74,7 @@ def test_a_folder_is_read_with_its_subfolders_and_says_what_it_passed_over(tmp_p
         "images: 1 links that lead out of the folder were passed over, e.g. cup.png",
         "images: 1 files larger than the limit of 1073741824 bytes (image_bytes) were passed over, e.g. huge.png",
         "images: 1 pipes, sockets or devices were passed over, e.g. pipe.png",
+        "images: 1 files that cannot be read (Too many levels of symbolic links) were passed over, e.g. self.png",
         "images: 1 files have a suffix of no picture that can be read and were passed over: .txt (1)",
     ]
 

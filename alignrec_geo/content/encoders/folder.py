@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import torch
 
 from alignrec_geo.errors import InputError
-from alignrec_geo.files import read_json, sha256_of
+from alignrec_geo.files import is_within, read_json, sha256_of
 from alignrec_geo.reading import check_plain_file, reading
 
 DECISIVE = (".json", ".safetensors", ".txt", ".model", ".spm")
@@ -36,7 +36,7 @@ def check_folder(folder: Path) -> Path:
     home = folder.resolve()
     allowed = [home, *([home.parent.parent / "blobs"] if home.parent.name == "snapshots" else [])]
     for file in sorted((*folder.iterdir(), *folder.glob("1_Pooling/*"))):
-        if not any(file.resolve().is_relative_to(place) for place in allowed):
+        if not any(is_within(file, place) for place in allowed):
             raise InputError(f"{file}: is a link that leads out of the folder; refused")
         if not file.is_dir():
             check_plain_file(file, "file of a model")
