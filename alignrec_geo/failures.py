@@ -68,7 +68,11 @@ def machine_failure(error: BaseException) -> str | None:
     if isinstance(error, OSError):
         names = [STAGING.sub(r"\1\2", os.fsdecode(name)) for name in _names(error)]
         said = error.strerror or first_line(error)
+        if error.errno == errno.ENOENT and not names:  # what getcwd says, of all calls
+            said = "the current folder is no longer there; change to another"
         return _line(" and ".join(dict.fromkeys(names)), said, error.errno)
+    if isinstance(error, RuntimeError) and "home directory" in str(error):
+        return "this user has no home folder; set HOME, or XDG_CACHE_HOME for the cache"
     number = system_error(error)
     if number == errno.ENOMEM:
         return _memory(error)

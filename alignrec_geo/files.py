@@ -48,7 +48,10 @@ def sha256_of(path: Path) -> str:
 def write_json(path: Path, value: Any) -> None:
     """Write ``value`` as indented JSON, atomically."""
     with atomic_path(path) as staging:
-        staging.write_text(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+        text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+        if not text.isascii() and any("\ud800" <= sign <= "\udfff" for sign in text):  # a path that is no UTF-8
+            text = json.dumps(value, indent=2, allow_nan=False)
+        staging.write_text(text + "\n", encoding="utf-8")
 
 
 def read_json(path: Path) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 from alignrec_geo.errors import InputError
 from alignrec_geo.limits import limit, over_limit
 from alignrec_geo.reading import reading
+from alignrec_geo.yaml_text import HALVES
 
 
 def parse_json(text: str, label: object) -> Any:
@@ -32,9 +33,7 @@ def parse_json(text: str, label: object) -> Any:
             raise InputError(f"{label}: not valid JSON ({error})") from None
         except ValueError as error:
             raise InputError(f"{label}: not valid JSON ({error!s:.80})") from None
-        if "\\ud" in text.lower() and any(
-            "\ud800" <= sign <= "\udfff" for sign in json.dumps(value, ensure_ascii=False)
-        ):
+        if "\\ud" in text.lower() and HALVES.search(json.dumps(value, ensure_ascii=False)):
             raise InputError(f"{label}: a text holds half of a surrogate pair")
     most = limit("json_depth")
     if _deeper_than(value, most):

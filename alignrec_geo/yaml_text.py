@@ -11,6 +11,8 @@ from alignrec_geo.errors import InputError
 from alignrec_geo.limits import limit, over_limit
 from alignrec_geo.reading import first_line, reading
 
+HALVES = re.compile("[\ud800-\udc7f\udd00-\udfff]")
+"""Halves of surrogate pairs, except for those that stand for the bytes of a path that is no UTF-8."""
 LARGEST = 2**63 - 1
 """Whole numbers beyond it fit in no table and no tensor."""
 
@@ -117,7 +119,7 @@ class _Loader(yaml.SafeLoader):
 
     def text(self, node: ScalarNode) -> str:
         value = str(self.construct_scalar(node))
-        if any("\ud800" <= sign <= "\udfff" for sign in value):
+        if HALVES.search(value):
             raise self._wrong("a text holds half of a surrogate pair", node)
         return value
 

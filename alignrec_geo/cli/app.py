@@ -1,7 +1,7 @@
 """The command line: one file per verb, put together here."""
 
 import sys
-from io import TextIOWrapper
+from io import StringIO, TextIOWrapper
 
 import typer
 
@@ -36,8 +36,11 @@ for verb in (pretrain, train, compare, evaluate, embed, recommend, similar, prob
 
 def main() -> None:
     """Run the command line and exit; see :func:`~alignrec_geo.cli.boundary.guarded` for the codes."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # closed by the caller
+            setattr(sys, name, StringIO())
+        elif isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # where the locale has no such letter
     code = guarded(_run)
     if code:

@@ -2,7 +2,6 @@
 
 import os
 import platform
-from importlib.metadata import version
 from importlib.util import find_spec
 
 from alignrec_geo.cli.output import JsonFlag, print_json, print_table
@@ -17,6 +16,7 @@ def doctor(as_json: JsonFlag = False) -> None:
     """
     import torch
 
+    from alignrec_geo.comparison.machine import installed
     from alignrec_geo.graph.item_knn import cache_folder
     from alignrec_geo.kernels.backends import NEEDS, TABLE, choose
 
@@ -34,7 +34,7 @@ def doctor(as_json: JsonFlag = False) -> None:
     device = "cuda" if gpus else "cpu"
     chosen = [choose(operation, device) for operation in TABLE]
     optional = {package: find_spec(package) is not None for package in (*NEEDS.values(), "tensorboard")}
-    versions = {name: version(name) for name in PACKAGES}
+    versions = {name: installed(name) for name in PACKAGES}
     report = {
         "versions": versions,
         "machine": machine,

@@ -32,7 +32,7 @@ def chosen_device(name: str) -> "torch.device":
 @contextmanager
 def progress_bars() -> Iterator[Any]:
     """Yield ``report(label)``, which makes a progress callback with a bar of its own."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=stderr, transient=True) as bar:
 
         def report(label: str) -> "Report":

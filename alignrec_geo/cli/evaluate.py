@@ -2,11 +2,16 @@
 
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from alignrec_geo.cli.output import JsonFlag, print_json, print_metrics
+from alignrec_geo.errors import InputError
+from alignrec_geo.validation import SHORT
+
+if TYPE_CHECKING:
+    from alignrec_geo.evaluation.protocols import Protocol
 
 
 def evaluate(
@@ -26,14 +31,12 @@ def evaluate(
     from alignrec_geo.files import atomic_path, inside
     from alignrec_geo.outputs import output_file
     from alignrec_geo.serving.store import load_top_items
-    from alignrec_geo.settings import read_yaml
     from alignrec_geo.training.run_config import CONFIG
     from alignrec_geo.training.run_folder import RUN
 
     per_user = None if per_user is None else output_file(per_user, RUN.files(run))
     served = load_top_items(run)
-    stored = read_yaml(run / CONFIG) if inside(run, CONFIG).exists() else {}
-    chosen = Protocol.parse(protocol or stored.get("protocol", Protocol.CLEAN))
+    chosen = Protocol.parse(protocol) if protocol is not None else _protocol_of(inside(run, CONFIG))
     part = Split.parse(split)
     started = time.perf_counter()
     evaluation = Evaluator(served.dataset.interactions, part, chosen)(served.embeddings)
@@ -53,3 +56,15 @@ def evaluate(
         )
         return
     print_metrics(f"{run.name}: {part.label}, protocol {chosen}, {len(evaluation.users)} users", evaluation.metrics)
+
+
+def _protocol_of(config: Path) -> "Protocol":
+    """The protocol that a run was made with; nothing else of its settings is needed here."""
+    from alignrec_geo.evaluation.protocols import Protocol
+    from alignrec_geo.settings import read_yaml
+
+    stored = read_yaml(config).get("protocol", Protocol.CLEAN.value) if config.exists() else Protocol.CLEAN.value
+    known = [protocol.value for protocol in Protocol]
+    if stored not in known:
+        raise InputError(f"{config}: protocol: there are {', '.join(known)} (got {SHORT.repr(stored)})")
+    return Protocol(stored)

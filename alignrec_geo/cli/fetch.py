@@ -15,6 +15,7 @@ from alignrec_geo.dataset.manifest import MANIFEST
 from alignrec_geo.dataset.recipes import Recipe, find_recipe, list_recipes
 from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.errors import InputError
+from alignrec_geo.plain import printable
 
 
 def fetch(
@@ -62,10 +63,11 @@ def fetch(
         return
     stderr.print(f"note: licence: {recipe.licence}", soft_wrap=True)
     if recipe.generated:
-        line = f"{folder} is a data set; look at it with: alignrec-geo data describe {folder}"
+        lines = [f"{folder} is a data set; look at it with: alignrec-geo data describe {folder}"]
     else:
-        line = f"{folder} is complete; import it with:\n  {recipe.import_line(folder)}"
-    stdout.print(line, soft_wrap=True)
+        lines = [f"{folder} is complete; import it with:", f"  {recipe.import_line(folder)}"]
+    for line in lines:
+        stdout.print(line, soft_wrap=True)
 
 
 def _generate(recipe: Recipe, folder: Path) -> list[dict[str, str | int | bool]]:
@@ -79,7 +81,11 @@ def _generate(recipe: Recipe, folder: Path) -> list[dict[str, str | int | bool]]
 
 def _download(recipe: Recipe, folder: Path, mirror: str | None, all_files: bool) -> list[dict[str, str | int | bool]]:
     bar = Progress(
-        TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn(), console=stderr
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        DownloadColumn(),
+        TimeRemainingColumn(),
+        console=stderr,
     )
     tasks: dict[str, TaskID] = {}
     with ExitStack() as stack:
@@ -88,7 +94,7 @@ def _download(recipe: Recipe, folder: Path, mirror: str | None, all_files: bool)
             if not tasks:  # no bar where nothing needs to be downloaded
                 stack.enter_context(bar)
             if path not in tasks:
-                tasks[path] = bar.add_task(path, total=total)
+                tasks[path] = bar.add_task(printable(path), total=total)
             bar.update(tasks[path], completed=done, total=total)
 
         fetch_files(recipe, folder, show, base_url=mirror, optional=all_files)

@@ -72,7 +72,7 @@ class Line(NamedTuple):
         else:
             bar, text, room = 4, "", 0
         for loss in self.losses:
-            if len(loss) + 2 > room:
+            if count not in text or len(loss) + 2 > room:  # never in place of something that was left out
                 break
             text, room = f"{text}  {loss}", room - len(loss) - 2
         return bar, text

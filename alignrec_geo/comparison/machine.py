@@ -3,7 +3,7 @@
 import os
 import platform
 from datetime import UTC, datetime
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,19 @@ def machine(threads: int) -> dict[str, Any]:
         "cpus": os.cpu_count(),
         "threads": threads,
         "python": platform.python_version(),
-        "versions": {name: version(name) for name in PACKAGES},
+        "versions": {name: installed(name) for name in PACKAGES},
         "date": datetime.now(UTC).date().isoformat(),
     }
+
+
+def installed(package: str) -> str:
+    """The version of a package, also where it is not there, or runs from a checkout.
+
+    Example:
+        >>> installed("no-such-package")
+        'not installed'
+    """
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
