@@ -6,7 +6,7 @@ import polars as pl
 
 from alignrec_geo.dataset.ids import id_series
 from alignrec_geo.dataset.interactions import Split
-from alignrec_geo.dataset.readers.rows import Table
+from alignrec_geo.dataset.readers.rows import Table, shown
 from alignrec_geo.errors import InputError
 
 SPLIT_VALUES = {
@@ -82,8 +82,8 @@ def split_column(table: Table, name: str, unused: Sequence[str] = ()) -> pl.Seri
     splits = plain.replace_strict(meaning, default=None, return_dtype=pl.Int8)
     if splits.null_count():
         row = int(splits.is_null().arg_max() or 0)
-        given = "nothing" if values[row] is None else f"'{values[row]}'"
-        hint = "" if values[row] is None else f"; if these rows belong to no split: --split-unused {values[row]}"
+        given = shown(values[row])
+        hint = "" if values[row] is None else f"; if these rows belong to no split: --split-unused {given[1:-1]}"
         raise InputError(
             f"{table.label}: split column '{name}' holds {given} (first in {table.where(row)}); allowed are "
             f"0 or train, 1 or validation (valid, val, dev), 2 or test{hint}"
@@ -122,5 +122,5 @@ def check_rows(table: Table, name: str, values: pl.Series, good: pl.Series, want
     """
     if not good.all():
         row = int((~good).arg_max() or 0)
-        given = "nothing" if values[row] is None else f"'{values[row]}'"
+        given = shown(values[row])
         raise InputError(f"{table.label}: {table.where(row)} holds {given} in column '{name}'; {wanted} is needed")

@@ -1,6 +1,7 @@
 """Delimited text: CSV with quotes as RFC 4180 has them; with tabs, ``::`` or ``|`` a quote is a character."""
 
 import csv
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -113,7 +114,7 @@ def _parse(
         unique, twice = _unique(names)
         filled = [[field or None for field in row] for row in rows[header:]]
         return pl.DataFrame(filled, schema=dict.fromkeys(unique, pl.String), orient="row"), twice, lines[header:]
-    names = list(columns) or _header(records.text[: records.first], mark, quoted)
+    names = list(columns) or _header(records.text[: records.first], mark, quoted, label)
     _check_fields(records.fields, records.lines, len(names), label)
     unique, twice = _unique(names)
     schema = dict.fromkeys(unique, pl.String)
@@ -129,9 +130,14 @@ def _parse(
     return frame, twice, records.lines[header:]
 
 
-def _header(line: bytes, mark: str, quoted: bool) -> list[str]:
+def _header(line: bytes, mark: str, quoted: bool, label: str) -> list[str]:
     text = line.decode().removesuffix("\n")
-    return next(csv.reader([text], delimiter=mark)) if quoted else text.split(mark)
+    if not quoted:
+        return text.split(mark)
+    found = list(csv.reader(io.StringIO(text, newline=""), delimiter=mark))
+    if len(found) != 1:
+        raise InputError(f"{label}: line 1 holds a carriage return between its fields")
+    return found[0]
 
 
 def _check_fields(fields: Int64, lines: Int64, columns: int, label: str) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from alignrec_geo.dataset.interactions import Int64
+from alignrec_geo.dataset.readers.rows import shown
 from alignrec_geo.errors import InputError
 from alignrec_geo.limits import limit, over_limit
 from alignrec_geo.reading import first_line
@@ -62,7 +63,7 @@ def json_columns(
         raise InputError(f"{label}: is empty")
     for name, column in values.items():
         if wanted is not None and all(value is None for value in column) and name not in fields:
-            known = ", ".join(f"'{field}'" for field in list(fields)[:40])
+            known = ", ".join(map(shown, list(fields)[:40]))
             raise InputError(f"{label}: no column '{name}'; there are: {known}")
     frame = pl.DataFrame([json_series(name, column) for name, column in values.items()])
     return frame, np.array(numbers, dtype=np.int64)
@@ -148,7 +149,7 @@ def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     record = dict(pairs)
     if len(record) < len(pairs):
         names = [name for name, _ in pairs]
-        raise InputError(f"names the field '{next(name for name in names if names.count(name) > 1)}' twice")
+        raise InputError(f"names the field {shown(next(name for name in names if names.count(name) > 1))} twice")
     return record
 
 

@@ -2,6 +2,7 @@
 
 import polars as pl
 
+from alignrec_geo.dataset.readers.rows import shown
 from alignrec_geo.errors import InputError
 
 ALIKE = {
@@ -54,7 +55,7 @@ def match_note(items: pl.Series, described: pl.Series, label: str) -> str:
 
 def examples(ids: pl.Series) -> str:
     """A few ids, quoted so that blanks and invisible characters can be seen."""
-    return ", ".join(repr(value) for value in ids.head(3).to_list())
+    return ", ".join(map(shown, ids.head(3).to_list()))
 
 
 def _alike(bare: pl.Series, spare: pl.Series) -> str:

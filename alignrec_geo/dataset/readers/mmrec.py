@@ -8,13 +8,18 @@ from alignrec_geo.dataset.build import Tables, build_dataset
 from alignrec_geo.dataset.readers.columns import id_column, rating_column, split_column
 from alignrec_geo.dataset.readers.features import ItemIds, with_matrices
 from alignrec_geo.dataset.readers.matrices import Matrix, read_matrix
-from alignrec_geo.dataset.readers.tables import Table, TextLayout, open_bytes, read_delimited, read_table_file
+from alignrec_geo.dataset.readers.rows import Table, shown
+from alignrec_geo.dataset.readers.tables import TextLayout, open_bytes, read_delimited, read_table_file
 from alignrec_geo.dataset.readers.times import time_column
 from alignrec_geo.dataset.splits import SplitConfig
 from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.errors import InputError
 
 LARGEST = 2**31 - 1
+UNASKED = 10_000_000
+"""Users or items that any file may have."""
+SPARSEST = 100
+"""Numbers for each row from which on they are taken for other ids."""
 
 
 def read_mmrec(
@@ -42,8 +47,8 @@ def read_mmrec(
     """
     table = read_table_file(_only_inter_file(folder))
     users, items = _numbers(table, "userID"), _numbers(table, "itemID")
-    user_ids = _external_ids(folder / "u_id_mapping.csv", _largest(users) + 1)
-    item_ids = _external_ids(folder / "i_id_mapping.csv", _largest(items) + 1)
+    user_ids = _external_ids(folder / "u_id_mapping.csv", _count(table, "userID", users))
+    item_ids = _external_ids(folder / "i_id_mapping.csv", _count(table, "itemID", items))
     columns = {"user": user_ids.gather(users), "item": item_ids.gather(items)}
     has = table.frame.columns
     if "x_label" in has and (split is None or split.rule == "given"):
@@ -88,16 +93,24 @@ def _numbers(table: Table, name: str) -> pl.Series:
     if not good.all():
         row = int((~good).arg_max() or 0)
         raise InputError(
-            f"{table.label}: {table.where(row)} holds '{ids[row]}' in column '{name}'; MMRec ids are whole "
+            f"{table.label}: {table.where(row)} holds {shown(ids[row])} in column '{name}'; MMRec ids are whole "
             "numbers from 0 (for other ids: data import table)"
         )
     return numbers
 
 
-def _largest(numbers: pl.Series) -> int:
+def _count(table: Table, name: str, numbers: pl.Series) -> int:
+    """How many users or items there are: as many as the largest number says."""
     if not len(numbers):
         raise InputError("the interactions file has a header and no rows")
-    return int(numbers.to_numpy().max())
+    count = int(numbers.to_numpy().max()) + 1
+    if count > max(UNASKED, SPARSEST * len(numbers)):
+        row = int(numbers.arg_max() or 0)
+        raise InputError(
+            f"{table.label}: {table.where(row)} holds '{count - 1}' in column '{name}', and the file only "
+            f"{len(numbers)} rows; MMRec numbers users and items from 0 without gaps (for other ids: data import table)"
+        )
+    return count
 
 
 def _by_number(file: Path, item_ids: pl.Series) -> Matrix:

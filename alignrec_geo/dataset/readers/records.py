@@ -129,7 +129,7 @@ def check_swallowed(content: bytes, spans: Sequence[tuple[int, int]], separator:
         return
     later = {at - 1 for first, after in spans for at in range(first + 1, after)}
     others = [line.split(mark, 2)[:2] for at, line in enumerate(lines) if at not in later and mark in line]
-    known = [{pair[place] for pair in others} for place in (0, 1)]
+    known = [{pair[place] for pair in others if pair[place].strip() and b'"' not in pair[place]} for place in (0, 1)]
     for first, after in alike:
         pairs = [lines[at - 1].split(mark, 2)[:2] for at in range(first + 1, after)]
         if all(pair[0] in known[0] or pair[1] in known[1] for pair in pairs):

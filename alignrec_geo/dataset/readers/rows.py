@@ -8,6 +8,20 @@ import polars as pl
 from alignrec_geo.dataset.interactions import Int64
 from alignrec_geo.errors import InputError
 
+LONGEST = 80
+"""Characters of a value that errors show."""
+
+
+def shown(value: object) -> str:
+    """A value as errors show it: in quotes, on one line, not too long; ``nothing`` where there is none.
+
+    Example:
+        >>> shown("a\\nb"), shown(7), shown(None)
+        ("'a\\\\nb'", "'7'", 'nothing')
+    """
+    text = str(value)
+    return "nothing" if value is None else repr(text if len(text) <= LONGEST else text[: LONGEST - 1] + "…")
+
 
 @dataclass(frozen=True)
 class Table:
@@ -44,6 +58,6 @@ class Table:
         if name in self.twice:
             raise InputError(f"{self.label}: several columns are called '{name}'; which one is meant?")
         if name not in self.frame.columns:
-            known = ", ".join(f"'{known}'" for known in self.frame.columns[:40])
+            known = ", ".join(map(shown, self.frame.columns[:40]))
             raise InputError(f"{self.label}: no column '{name}'; there are: {known}{hint}")
         return self.frame[name]

@@ -78,6 +78,8 @@ def test_other_encodings_say_what_they_are() -> None:
         ("a,b\n1,2\n1\n", "t: line 3 has 1 field; 2 columns are named"),
         ("a,b\n1,2,\n", "t: line 2 has 3 fields; 2 columns are named"),
         ('a,b\n1,5" disk\n1,2,3\n', "t: line 3 has 3 fields; 2 columns are named"),
+        ('"a"\rx,b\n1,2\n', "t: line 1 has|t: line 1 holds a carriage return"),
+        ("a\rx,b\n1,2\n", "t: line 1 holds a carriage return between its fields"),
         ("", "t: is empty"),
         ("\ufeff\n \n", "t: is empty"),
     ],

@@ -85,6 +85,7 @@ def test_a_rule_takes_the_place_of_labels(folder: Path) -> None:
             "line 2 holds 'x' in column 'itemID'; MMRec ids are whole numbers",
         ),
         ("shop.inter", INTER.replace("0\t3", "0\t-3"), "line 2 holds '-3' in column 'itemID'"),
+        ("shop.inter", INTER.replace("0\t3", "0\t2147483646"), "line 2 holds '2147483646' .* the file only 4 rows"),
         ("shop.inter", INTER.split("\n")[0] + "\n", "has a header and no rows"),
         ("i_id_mapping.csv", "asin,itemID\na,0\nb,1\n", "number 2 of the interactions is not in it"),
         ("i_id_mapping.csv", "asin,itemID\na,0\na,1\n", "an id or a number comes twice"),
