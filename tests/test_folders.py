@@ -72,7 +72,9 @@ def test_a_folder_that_is_not_wholly_ours_is_never_replaced(tmp_path, put, said)
         (target / put).parent.mkdir(exist_ok=True)
         (target / put).write_text("work")
     before = sorted(target.rglob("*"))
-    with pytest.raises(InputError, match=r"--overwrite replaces only a toy that this program made; this folder " + said):
+    with pytest.raises(
+        InputError, match=r"--overwrite replaces only a toy that this program made; this folder " + said
+    ):
         make(target, overwrite=True)
     assert sorted(target.rglob("*")) == before
     assert names(tmp_path) == ["a"]

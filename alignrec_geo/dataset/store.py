@@ -22,6 +22,7 @@ from alignrec_geo.dataset.manifest import (
     TABLES,
     Manifest,
     data_set_to_itself,
+    finish_pending,
     pending_file,
     read_manifest,
     stored_file,
@@ -124,7 +125,7 @@ class Dataset:
                 part.save(pending)
                 manifest.files[file] = sha256_of(pending)
                 write_json(folder / MANIFEST, manifest.model_dump())
-                stored_file(folder, file, manifest)  # gives the file its name
+                finish_pending(folder, file, manifest)
         return Dataset.open(folder)
 
     def encoder_folder(self, name: str) -> Path:

@@ -87,7 +87,9 @@ def test_names_of_encoders(verb, idle, shop, name):
 
 def test_names_of_features(verb, shop, tmp_path):
     verb("features", "extract", shop, "--name", "../x").refused("a feature name takes")
-    verb("features", "export", shop, "--features", "../x=image", "--out", tmp_path / "o").refused("a feature name takes")
+    verb("features", "export", shop, "--features", "../x=image", "--out", tmp_path / "o").refused(
+        "a feature name takes"
+    )
 
 
 @pytest.mark.parametrize("verbs", [["train"], ["compare"], ["features", "export"]])
@@ -156,7 +158,9 @@ def test_exports(verb, shop, tmp_path):
     assert (tmp_path / "out" / "README.md").read_text() == "my words"
 
 
-def test_one_pretraining_at_a_time_and_the_old_encoder_until_the_new_one_has_an_epoch(verb, shop, tmp_path, monkeypatch):
+def test_one_pretraining_at_a_time_and_the_old_encoder_until_the_new_one_has_an_epoch(
+    verb, shop, tmp_path, monkeypatch
+):
     from alignrec_geo.content import align, pretrain
     from alignrec_geo.content.features_task import FeaturesTask
 

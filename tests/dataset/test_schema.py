@@ -208,6 +208,11 @@ def test_killed_while_features_are_stored(toy: Path, monkeypatch: pytest.MonkeyP
     assert not (toy / ".lock").exists()
 
 
+def test_storing_the_same_again_leaves_nothing(toy: Path) -> None:
+    Dataset.open(toy).store_features(features(), overwrite=True)
+    assert [path.name for path in (toy / "features").iterdir()] == ["image.safetensors"]
+
+
 def test_a_killed_new_matrix_does_not_take_the_name(toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         patch.setattr("alignrec_geo.dataset.store.write_json", lambda *given: 1 / 0)
