@@ -47,9 +47,14 @@ def test_a_folder_is_made_and_replaced_only_when_asked(tmp_path):
 
 def test_a_failed_write_leaves_the_old_folder_and_nothing_else(tmp_path):
     make(tmp_path / "a", "old")
-    with pytest.raises(RuntimeError), atomic_directory(tmp_path / "a", TOY, overwrite=True) as folder:
-        (folder / "toy.txt").write_text("half")
-        raise RuntimeError("stop")
+
+    def fail():
+        with atomic_directory(tmp_path / "a", TOY, overwrite=True) as folder:
+            (folder / "toy.txt").write_text("half")
+            raise RuntimeError("stop")
+
+    with pytest.raises(RuntimeError):
+        fail()
     assert (tmp_path / "a" / "toy.txt").read_text() == "old"
     assert names(tmp_path) == ["a"]
 
@@ -82,12 +87,14 @@ def test_a_folder_that_is_not_wholly_ours_is_never_replaced(tmp_path, put, said)
 
 def test_what_came_into_the_folder_during_the_work_is_not_lost(tmp_path):
     make(tmp_path / "a", "old")
-    with (
-        pytest.raises(InputError, match=r"thesis\.tex"),
-        atomic_directory(tmp_path / "a", TOY, overwrite=True) as folder,
-    ):
-        (folder / "toy.txt").write_text("new")
-        (tmp_path / "a" / "thesis.tex").write_text("work")
+
+    def work():
+        with atomic_directory(tmp_path / "a", TOY, overwrite=True) as folder:
+            (folder / "toy.txt").write_text("new")
+            (tmp_path / "a" / "thesis.tex").write_text("work")
+
+    with pytest.raises(InputError, match=r"thesis\.tex"):
+        work()
     assert names(tmp_path / "a") == ["thesis.tex", "toy.txt"]
 
 

@@ -174,8 +174,8 @@ def test_one_pretraining_at_a_time_and_the_old_encoder_until_the_new_one_has_an_
             verb(*line, *more).refused("another process is pre-training this encoder")
     with monkeypatch.context() as patch:
         patch.setattr(pretrain, "_train_epoch", lambda *given: 1 / 0)
+        task = FeaturesTask(Dataset.open(folder), ["image", "text"])
         with pytest.raises(ZeroDivisionError):
-            task = FeaturesTask(Dataset.open(folder), ["image", "text"])
             align.align(Dataset.open(folder), task, "features", "mine", overwrite=True)
     assert {path.name: path.read_bytes() for path in encoder.iterdir()} == old
     (encoder / "notes.txt").write_text("work")
