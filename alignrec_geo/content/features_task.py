@@ -19,6 +19,8 @@ from alignrec_geo.errors import InputError
 from alignrec_geo.validation import Settings
 
 _AT_A_TIME = 1024
+SAME = 1e-6
+"""Vectors that differ by less than this share of their largest number are equal but for rounding."""
 
 
 class FeaturesConfig(Settings):
@@ -90,7 +92,12 @@ class FeaturesTask:
             seed,
         )
         for number, matrix in enumerate(self._matrices):
-            self.model.fit_input(number, matrix[self._has[:, number]], shape.shrink)
+            rows = matrix[self._has[:, number]]
+            if len(rows) and (rows - rows.mean(dim=0)).abs().max() <= SAME * rows.abs().max():
+                raise InputError(
+                    f"features '{features[number]}' are the same for all items that have them; they predict nothing"
+                )
+            self.model.fit_input(number, rows, shape.shrink)
         self.width = shape.dim
 
     def loss(self, items: Int64, generator: torch.Generator) -> dict[str, Tensor]:

@@ -9,6 +9,7 @@ import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -182,7 +183,13 @@ def _without(folder: Path | None, arrays: Mapping[str, ArraySpec], n_items: int,
 
 
 def _warn(folder: Path | None, why: str | None) -> None:
-    logger.warning("warning: %s: the token cache cannot be written (%s); going on without it", folder, why)
+    _warn_once(None if folder is None else folder.parent.parent, why)
+
+
+@cache
+def _warn_once(root: Path | None, why: str | None) -> None:
+    """Pictures and texts have a cache each; what is wrong with their folder is said once."""
+    logger.warning("warning: %s: the token cache cannot be written (%s); going on without it", root, why)
 
 
 def _bytes(arrays: Mapping[str, ArraySpec]) -> int:

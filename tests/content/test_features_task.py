@@ -189,3 +189,11 @@ def test_the_seed_decides_the_initial_values():
     first, again, other = (FeaturesModel([4, 3], 8, 1, 2, seed=seed).state_dict() for seed in (1, 1, 2))
     assert all(torch.equal(first[name], again[name]) for name in first)
     assert not torch.equal(first["predict.0.weight"], other["predict.0.weight"])
+
+
+def test_a_modality_that_is_the_same_for_all_items_is_refused(data):
+    constant = np.full((data.interactions.n_items, 3), 7.0, dtype=np.float32)
+    constant[0] += 1e-6
+    made = data.with_features(Features("flat", constant, np.ones(len(constant), dtype=np.bool_)))
+    with pytest.raises(InputError, match="features 'flat' are the same for all items that have them"):
+        FeaturesTask(made, ["look", "flat"], SHAPE)

@@ -86,6 +86,11 @@ def test_two_do_not_fill_one_cache(tmp_path):
         assert store.done == 0
 
 
+@pytest.fixture(autouse=True)
+def _said_nothing_yet():
+    token_cache._warn_once.cache_clear()
+
+
 def in_memory(store, caplog, *words):
     """The work goes on with one warning."""
     fill(store)
