@@ -3,6 +3,7 @@
 import torch
 from torch import nn
 
+from alignrec_geo.graph.hetero import INTERACTS
 from alignrec_geo.models import MGCN
 from tests.golden_numbers import toy_graph
 
@@ -34,3 +35,12 @@ def test_a_layer_with_a_bias_gives_items_without_a_modality_nothing():
         held[rows] = False
         assert not items[rows, number].any()
         assert items[held, number].all()
+
+
+def test_one_training_item_is_enough_for_a_user_to_have_its_modalities():
+    data = graph()
+    data[INTERACTS].edge_index = torch.tensor([[0, 1, 2, 2, 3], [1, 2, 1, 5, 7]])
+    present = MGCN(data).present
+    assert present[:5].tolist() == [[False, True], [False, False], [True, True], [True, True], [False, False]]
+    assert present[60:].sum(dim=0).tolist() == [38, 38]
+    assert MGCN(toy_graph("image", "text")).present is None
