@@ -17,6 +17,10 @@ WRITTEN_AS_FLOAT = r"^(0|-?[1-9][0-9]*)\.0$"
 """A whole number as pandas writes it where the column once held a missing value."""
 
 
+PLAIN = (pl.String, pl.Binary, pl.Boolean, pl.Categorical, pl.Enum, pl.Date, pl.Datetime, pl.Null)
+"""Types beside numbers that may be ids."""
+
+
 def text_id(value: Any, what: str = "id") -> str:
     """The text by which a data set knows an id: the same for ``'13'``, ``13``, ``np.int64(13)`` and ``13.0``.
 
@@ -102,7 +106,7 @@ def id_series(values: pl.Series, label: str) -> pl.Series:
     kind = values.dtype
     if kind == pl.Object:
         return pl.Series(values.name, [_or_none(value, label) for value in values.to_list()], dtype=pl.String)
-    if kind.is_nested() or kind in (pl.Duration, pl.Time):
+    if not (kind.is_numeric() or kind in PLAIN):
         raise InputError(f"{label} holds {kind}; ids are text or whole numbers")
     if kind == pl.Binary:
         text = _decoded(values, label)

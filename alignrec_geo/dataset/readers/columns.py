@@ -49,7 +49,10 @@ def id_column(table: Table, name: str, hint: str = "") -> pl.Series:
     Raises:
         InputError: no such column, a row without an id, or a column that cannot hold ids.
     """
-    ids = id_series(table.column(name), f"{table.label}: column '{name}'")
+    values = table.column(name)
+    if name in table.nested:
+        raise InputError(f"{table.label}: column '{name}' holds lists or objects; ids are text or whole numbers")
+    ids = id_series(values, f"{table.label}: column '{name}'")
     if ids.null_count():
         row = int(ids.is_null().arg_max() or 0)
         raise InputError(f"{table.label}: {table.where(row)} has no id in column '{name}'{hint}")

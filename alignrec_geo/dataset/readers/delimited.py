@@ -85,9 +85,10 @@ def _separator(content: bytes, label: str, layout: TextLayout, suffix: str | Non
     if not layout.option:
         return guess if layout.separator is None else mark
     spelled = {"\t": "\\t"}
+    has, wanted = spelled.get(guess, guess), spelled.get(mark, mark)
     raise InputError(
-        f"{label}: line 1 holds no '{spelled.get(mark, mark)}', but '{spelled.get(guess, guess)}' "
-        f"{first.count(guess)} times; if that separates the columns: {layout.option} '{spelled.get(guess, guess)}'"
+        f"{label}: line 1 holds no '{wanted}', but {first.count(guess)} of '{has}'; if that separates the columns: "
+        f"{layout.option} '{has}'"
     )
 
 

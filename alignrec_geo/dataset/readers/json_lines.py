@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from alignrec_geo.dataset.interactions import Int64
-from alignrec_geo.dataset.readers.rows import shown
+from alignrec_geo.dataset.readers.rows import Table, shown
 from alignrec_geo.errors import InputError
 from alignrec_geo.limits import limit, over_limit
 from alignrec_geo.reading import first_line
@@ -19,9 +18,7 @@ from alignrec_geo.reading import first_line
 UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
-def json_columns(
-    lines: Iterable[bytes], label: str, columns: Sequence[str] | None = None
-) -> tuple[pl.DataFrame, Int64]:
+def json_table(lines: Iterable[bytes], label: str, columns: Sequence[str] | None = None) -> Table:
     """Read columns from JSON lines; an object without a field has null there, blank lines are left out.
 
     Args:
@@ -30,15 +27,14 @@ def json_columns(
         columns: field names or dotted paths (``omdb.Plot``); ``None`` takes every field of the top level.
 
     Returns:
-        The columns and the line number of every row. A wanted column that no object has is left out.
+        The columns and the line number of every row.
 
     Raises:
         InputError: a line is not a JSON object, or there is none.
 
     Example:
         >>> lines = [b'{"id": 1, "about": {"plot": "A toy."}}']
-        >>> frame, _ = json_columns(lines, "movies", ["id", "about.plot"])
-        >>> frame.to_dicts()
+        >>> json_table(lines, "movies", ["id", "about.plot"]).frame.to_dicts()
         [{'id': 1, 'about.plot': 'A toy.'}]
     """
     wanted = None if columns is None else list(dict.fromkeys(columns))
@@ -66,7 +62,8 @@ def json_columns(
             known = ", ".join(map(shown, list(fields)[:40]))
             raise InputError(f"{label}: no column '{name}'; there are: {known}")
     frame = pl.DataFrame([json_series(name, column) for name, column in values.items()])
-    return frame, np.array(numbers, dtype=np.int64)
+    nested = [name for name, column in values.items() if any(isinstance(value, dict | list) for value in column)]
+    return Table(frame, label, np.array(numbers, dtype=np.int64), nested=nested)
 
 
 def reach(record: Mapping[str, Any], path: str) -> Any:

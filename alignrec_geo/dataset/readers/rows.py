@@ -32,12 +32,14 @@ class Table:
         label: the file (or what else the rows come from).
         lines: line number in the file of every row, ``None`` where lines have no meaning.
         twice: names that several columns of the file have.
+        nested: columns that hold lists or objects, of which some may have become text.
     """
 
     frame: pl.DataFrame
     label: str
     lines: Int64 | None = None
     twice: Sequence[str] = ()
+    nested: Sequence[str] = ()
 
     def where(self, row: int) -> str:
         """Name a row for a person: ``line 17`` of a text file, else ``row 16`` counted from 1."""

@@ -1,12 +1,13 @@
 """Any table from a file: CSV, TSV, Parquet or JSON lines, with errors that name the file and the row."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
 
 from alignrec_geo.dataset.readers.delimited import TextLayout, read_delimited
-from alignrec_geo.dataset.readers.json_lines import json_columns
+from alignrec_geo.dataset.readers.json_lines import json_table
 from alignrec_geo.dataset.readers.rows import Table
 from alignrec_geo.dataset.readers.text_files import open_bytes
 from alignrec_geo.errors import InputError
@@ -41,8 +42,7 @@ def read_table_file(path: Path, columns: Sequence[str] | None = None, layout: Te
         table = _read_parquet(path, columns)
     elif suffix in JSON_LINES:
         with open_bytes(path) as stream:
-            frame, lines = json_columns(stream, str(path), columns)
-        table = Table(frame, str(path), lines)
+            table = json_table(stream, str(path), columns)
     elif suffix in SEPARATORS or suffix in OTHER_TEXT:
         with open_bytes(path) as stream:
             content = stream.read()
@@ -54,7 +54,7 @@ def read_table_file(path: Path, columns: Sequence[str] | None = None, layout: Te
         return table
     hint = "" if suffix in (*PARQUET, *JSON_LINES) else "; a file without a header line needs --columns"
     wanted = [table.column(name, hint).alias(name) for name in dict.fromkeys(columns)]
-    return Table(pl.DataFrame(wanted), table.label, table.lines)
+    return replace(table, frame=pl.DataFrame(wanted))
 
 
 def _format(path: Path) -> str:

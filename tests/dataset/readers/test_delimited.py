@@ -107,7 +107,7 @@ def test_separators() -> None:
     assert rows(read("a\tb\n1\t2\n", ",", separator="\\t")) == [(2, "1", "2")]
     assert rows(read("a;b\n1;2,5\n")) == [(2, "1", "2,5")]
     for text, hint in (("a;b\n1;2,5\n", "';'"), ("a\tb\n", r"'\\t'")):
-        with pytest.raises(InputError, match=rf"line 1 holds no ',', but {hint} 1 times; .*: --separator {hint}"):
+        with pytest.raises(InputError, match=rf"line 1 holds no ',', but 1 of {hint}; .*: --separator {hint}"):
             read(text, ",", option="--separator")
     for wrong in ("", '"', "\n"):
         with pytest.raises(InputError, match=r"a separator is one character, a tab for example \(got"):

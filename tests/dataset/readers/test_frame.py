@@ -107,6 +107,12 @@ def test_python_objects_may_be_ids() -> None:
         from_frame(pd.DataFrame({"user": [1, (2,)], "item": [1, 2]}))
 
 
+def test_types_that_are_no_ids_are_one_line() -> None:
+    for values in (pd.period_range("2024", periods=2), pd.timedelta_range("1s", periods=2), pd.interval_range(0, 2)):
+        with pytest.raises(InputError, match=r"interactions frame: column 'item' .*"):
+            from_frame(pd.DataFrame({"user": ["a", "b"], "item": values}))
+
+
 def test_ids_of_frames_match_whatever_their_types() -> None:
     clicks = pd.DataFrame({"user": ["a", "a", "b"], "item": [101.0, 102.0, 101.0]})
     for ids in ([101, 102], ["101", "102"], [101.0, 102.0], pd.array([101, 102], dtype="Int64"), ["101.0", "102.0"]):

@@ -3,8 +3,16 @@ import json
 import polars as pl
 import pytest
 
-from alignrec_geo.dataset.readers.json_lines import json_columns, json_series
+from alignrec_geo.dataset.interactions import Int64
+from alignrec_geo.dataset.readers.columns import id_column
+from alignrec_geo.dataset.readers.json_lines import json_series, json_table
 from alignrec_geo.errors import InputError
+
+
+def json_columns(content: list[bytes], label: str, columns: list[str] | None = None) -> tuple[pl.DataFrame, Int64]:
+    table = json_table(content, label, columns)
+    assert table.lines is not None
+    return table.frame, table.lines
 
 
 def lines(*records: object) -> list[bytes]:
@@ -86,3 +94,12 @@ def test_marks_missing_ends_and_numbers() -> None:
     assert json_columns([b'{"a": "\\ud83d\\ude00"}'], "t")[0]["a"].to_list() == ["\N{GRINNING FACE}"]
     with pytest.raises(InputError, match="t: is UTF-16 text; save it as UTF-8"):
         json_columns(['{"a": 1}'.encode("utf-16")], "t")
+
+
+@pytest.mark.parametrize("other", ["a", 1, ["b"], {"x": 1}])
+def test_lists_and_objects_are_no_ids(other: object) -> None:
+    for value in (["a", "b"], {"id": 1}):
+        table = json_table(lines({"item": other, "user": 1}, {"item": value, "user": 2}), "f")
+        assert id_column(table, "user").to_list() == ["1", "2"]
+        with pytest.raises(InputError, match="f: column 'item' holds lists or objects; ids are text or whole numbers"):
+            id_column(table, "item")
