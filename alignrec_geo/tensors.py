@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,3 +48,16 @@ def as_array(tensor: "Tensor") -> NDArray[np.generic]:
     unknown = tensor.dtype.is_floating_point and (tensor.element_size() == 1 or str(tensor.dtype) == "torch.bfloat16")
     array: NDArray[np.generic] = (tensor.float() if unknown else tensor).numpy()
     return array
+
+
+def plain_array(values: Any) -> NDArray[np.generic]:
+    """What a caller gives as an array: NumPy, lists, or a tensor of any kind, on any device, sparse or not.
+
+    Example:
+        >>> import torch
+        >>> plain_array(torch.ones(1, 2, dtype=torch.bfloat16, requires_grad=True)).tolist()
+        [[1.0, 1.0]]
+    """
+    if hasattr(values, "detach"):  # a tensor, without importing torch to know it
+        return as_array(values.detach().cpu().to_dense())
+    return np.asarray(values)

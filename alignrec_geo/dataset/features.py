@@ -12,7 +12,7 @@ from safetensors.numpy import save_file
 from alignrec_geo.errors import InputError
 from alignrec_geo.files import atomic_path
 from alignrec_geo.reading import reading
-from alignrec_geo.tensors import as_array, read_tensors
+from alignrec_geo.tensors import as_array, plain_array, read_tensors
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _LONGEST = 200
@@ -57,6 +57,11 @@ class Features:
 
     def __post_init__(self) -> None:
         checked_name(self.name)
+        for part, kinds, held in (("matrix", "fiub", "numbers"), ("present", "b", "truth values")):
+            array = plain_array(getattr(self, part))
+            if array.dtype.kind not in kinds:
+                raise InputError(f"features '{self.name}': '{part}' holds {held} (got {array.dtype})")
+            object.__setattr__(self, part, array)
         if self.matrix.ndim != 2 or self.matrix.shape[1] == 0:
             raise InputError(f"features '{self.name}' must be a matrix [items, width] (got shape {self.matrix.shape})")
         if self.present.shape != (len(self.matrix),):

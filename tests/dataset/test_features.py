@@ -86,3 +86,28 @@ def test_feature_files_with_something_else_in_them_are_refused(
     save_torch({"matrix": matrix, "present": present}, tmp_path / "f.safetensors", {"features": header})
     with pytest.raises(InputError, match=r"f\.safetensors: not a (readable )?feature file"):
         Features.load(tmp_path / "f.safetensors")
+
+
+@pytest.mark.parametrize(
+    "matrix",
+    [
+        [[1.5, 0.0]],
+        np.array([[1.5, 0.0]], dtype=np.float16),
+        torch.tensor([[1.5, 0.0]], dtype=torch.bfloat16),
+        torch.tensor([[1.5, 0.0]], requires_grad=True),
+        torch.tensor([[1.5, 0.0]]).to_sparse(),
+    ],
+)
+def test_any_array_of_numbers_is_a_matrix(matrix: object) -> None:
+    features = Features("image", matrix, [True])  # type: ignore[arg-type]
+    assert features.matrix.tolist() == [[1.5, 0.0]]
+    assert features.matrix.dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    ("matrix", "present"),
+    [([["a"]], [True]), ([[None]], [True]), ([[1.0]], [1]), ([[1.0]], ["yes"]), ([[1j]], [True])],
+)
+def test_what_holds_no_numbers_or_truth_values_is_refused(matrix: object, present: object) -> None:
+    with pytest.raises(InputError, match=r"features 'image': '(matrix|present)' holds"):
+        Features("image", matrix, present)  # type: ignore[arg-type]
