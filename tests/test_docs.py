@@ -8,6 +8,7 @@ import pytest
 
 from alignrec_geo import Dataset, Features, SplitConfig
 from alignrec_geo.kernels.config import KernelConfig
+from alignrec_geo.limits import DEFAULTS
 from alignrec_geo.models import AlignRecConfig
 from alignrec_geo.training import TrainingConfig, loop
 
@@ -48,3 +49,20 @@ def test_every_setting_is_listed_with_its_default():
     for section, kind in kinds.items():
         for name, setting in kind.model_fields.items():
             assert f"| `{section}.{name}` | {setting.default} |" in listed
+
+
+def test_every_promise_names_a_test_that_is_there():
+    page = (ROOT / "docs" / "promises.md").read_text()
+    named = re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", page)
+    assert len(named) > 40
+    for file, test in named:
+        source = (ROOT / file).read_text()
+        assert f"def {test or 'test_'}" in source, f"{file}::{test}"
+    rows = [line for line in page.splitlines() if line.startswith("| ") and not line.startswith("| `")]
+    for row in rows:
+        assert "`tests/" in row or row.startswith(("| promise |", "| limit |")), row
+
+
+def test_every_limit_is_listed():
+    page = (ROOT / "docs" / "promises.md").read_text()
+    assert set(re.findall(r"^\| `(\w+)` \|", page, flags=re.MULTILINE)) == set(DEFAULTS)
