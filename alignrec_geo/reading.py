@@ -5,6 +5,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from alignrec_geo.errors import InputError
 
@@ -64,6 +65,21 @@ def first_line(error: BaseException) -> str:
     bare = not text or isinstance(error, LookupError | AttributeError | AssertionError)
     said = f"{type(error).__name__}: {text}" if bare else text
     return said if len(said) <= LONGEST else said[: LONGEST - 1] + "…"
+
+
+def as_path(path: Any, kind: str = "folder") -> Path:
+    """Return what was given as a path.
+
+    Raises:
+        InputError: it is no path.
+
+    Example:
+        >>> as_path("runs/a").name
+        'a'
+    """
+    if not isinstance(path, str | os.PathLike) or isinstance(path, bytes):
+        raise InputError(f"the path of a {kind} is needed (got {path!r:.80})")
+    return Path(path)
 
 
 def check_plain_file(path: Path, kind: str = "file") -> Path:

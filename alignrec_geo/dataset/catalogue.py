@@ -68,22 +68,25 @@ def make_catalogue(n_users: int = 1000, n_items: int = 600, seed: int = 0, image
         image_size: side of the pictures in pixels, at least 8.
 
     Raises:
-        InputError: a number is too small.
+        InputError: a number is too small or too large, or none.
 
     Example:
         >>> data = make_catalogue(n_users=60, n_items=40, image_size=16)
         >>> data.items["id"][7], data.users["id"][42]
         ('item-0007', 'user-0042')
     """
-    for name, given, least in (
-        ("n_users", n_users, 10),
-        ("n_items", n_items, 30),
-        ("image_size", image_size, 8),
+    for name, given, least, most in (
+        ("n_users", n_users, 10, 10_000_000),
+        ("n_items", n_items, 30, 10_000_000),
+        ("image_size", image_size, 8, 4096),
+        ("seed", seed, 0, None),
     ):
+        if isinstance(given, bool) or not isinstance(given, int | np.integer):
+            raise InputError(f"a catalogue takes {name} as a whole number (got {given!r:.80})")
         if given < least:
             raise InputError(f"a catalogue needs {name} of at least {least} (got {given})")
-    if seed < 0:
-        raise InputError(f"a seed is a whole number from 0 (got {seed})")
+        if most is not None and given > most:
+            raise InputError(f"a catalogue takes {name} of at most {most} (got {given})")
     for_items, for_users, for_split = np.random.default_rng(seed).spawn(3)
     items = _make_items(n_items, image_size, for_items)
     item_ids, user_ids = _ids("item", n_items), _ids("user", n_users)

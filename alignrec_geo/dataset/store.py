@@ -34,6 +34,7 @@ from alignrec_geo.errors import InputError
 from alignrec_geo.files import inside, is_within, sha256_of, write_json
 from alignrec_geo.folders import atomic_directory, copy_file, copy_tree
 from alignrec_geo.parquet import read_parquet
+from alignrec_geo.reading import as_path
 from alignrec_geo.staging import recover
 
 
@@ -99,7 +100,7 @@ class Dataset:
 
     def with_features(self, *features: Features) -> "Dataset":
         """The same data set with feature matrices added or replaced (in memory, until saved)."""
-        return replace(self, loaded={**self.loaded, **{f.name: self._fitting(f) for f in features}})
+        return replace(self, loaded={**self.loaded, **{f.name: f for f in map(self._fitting, features)}})
 
     def store_features(self, *features: Features, overwrite: bool = False) -> "Dataset":
         """Add feature matrices to the folder this data set was opened from, and return it as stored.
@@ -138,6 +139,9 @@ class Dataset:
 
     def with_split(self, config: SplitConfig) -> "Dataset":
         """The same data set split by another rule (in memory, until saved)."""
+        given: Any = config
+        if not isinstance(given, SplitConfig):
+            raise InputError(f"with_split takes a SplitConfig, such as SplitConfig(rule='random') (got {given!r:.80})")
         return replace(
             self, interactions=self.interactions.with_split(make_split(self.interactions, config)), split_config=config
         )
@@ -171,7 +175,7 @@ class Dataset:
             InputError: the folder exists and ``overwrite`` is false, it cannot be replaced (see
                 :func:`alignrec_geo.folders.folder_target`), or the pictures cannot be read.
         """
-        target = Path(path)
+        target = as_path(path)
         pictures = getattr(self.images, "path", None)
         with atomic_directory(target, DATA_SET, overwrite, [pictures]) as folder:
             # the old folder goes away if this one takes its place: links are as good as copies then
@@ -224,7 +228,7 @@ class Dataset:
             InputError: not a data set folder, another schema version, or a file that does not fit its hash or does not
                 hold what it must; names the file and, of tables, the column.
         """
-        folder = Path(path)
+        folder = as_path(path)
         recover(folder)
         if not folder.is_dir():
             raise InputError(f"{folder}: no such data set folder")
@@ -271,6 +275,9 @@ class Dataset:
         return None if name is None or self.path is None else inside(self.path, picture_path(name))
 
     def _fitting(self, features: Features) -> Features:
+        given: Any = features
+        if not isinstance(given, Features):
+            raise InputError(f"feature matrices are given as Features (got {given!r:.80})")
         if len(features.matrix) != self.interactions.n_items:
             raise InputError(
                 f"features '{features.name}' have {len(features.matrix)} rows, "

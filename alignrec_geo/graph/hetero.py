@@ -1,7 +1,7 @@
 """From a data set to PyG's ``HeteroData``, the public form of the graph."""
 
 from collections.abc import Sequence
-from typing import get_args
+from typing import Any, get_args
 
 import torch
 from torch import Tensor
@@ -90,7 +90,12 @@ def find_edge_type(data: HeteroData, name: EdgeType | str) -> EdgeType:
         >>> find_edge_type(data, "item__in__category")
         ('item', 'in', 'category')
     """
-    wanted = name if isinstance(name, str) else "__".join(name)
+    given: Any = name
+    if not isinstance(given, str) and not (isinstance(given, tuple) and all(isinstance(part, str) for part in given)):
+        raise InputError(
+            f"an edge type is (source, relation, target) or 'source__relation__target' (got {given!r:.80})"
+        )
+    wanted = given if isinstance(given, str) else "__".join(given)
     known: dict[str, EdgeType] = {"__".join(edge_type): edge_type for edge_type in data.edge_types}
     if wanted not in known:
         raise InputError(f"the graph has no edge type '{wanted}'; there are: {', '.join(known) or 'none'}")

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch_geometric.nn import HeteroConv
 from torch_geometric.typing import EdgeType
 
+from alignrec_geo.errors import InputError
 from alignrec_geo.nn.conv import Conv, resolve_conv
 from alignrec_geo.nn.crossing import Crossing
 from alignrec_geo.nn.graph_layer import Norm, Residual, has_weights
@@ -59,6 +60,8 @@ class HeteroEncoder(nn.Module):
         outputs: Collection[str] | None = None,
     ) -> None:
         super().__init__()
+        if not convs:
+            raise InputError("user_item_conv: name a layer for at least one edge type (got none)")
         self._convs, self._options = dict(convs), (width, layers, residual, norm)
         self._outputs = {end for edge_type in convs for end in edge_type[::2]} if outputs is None else set(outputs)
         self.edge_types = tuple(convs)
@@ -76,6 +79,9 @@ class HeteroEncoder(nn.Module):
         edge_weight: Mapping[EdgeType, Tensor] | None = None,
     ) -> dict[str, Tensor]:
         """Return the mean of the rows and every layer's output, by node type."""
+        for edge_type in self.edge_types:
+            if edge_type not in graphs or edge_type[0] not in x or edge_type[2] not in x:
+                raise InputError(f"edges of type '{'__'.join(edge_type)}' and rows of both its ends are needed")
         weights = {} if edge_weight is None else {"edge_weight_dict": edge_weight}
         rows, total = dict(x), dict(x)
         for layer in self.layers:

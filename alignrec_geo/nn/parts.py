@@ -9,6 +9,7 @@ from alignrec_geo.errors import InputError
 from alignrec_geo.nn.conv import describe
 
 Config = TypeVar("Config", bound=BaseModel)
+MOST_LAYERS = 100
 
 
 def with_parts(config: Config, layers: int | None = None, **parts: Any) -> Config:
@@ -23,13 +24,15 @@ def with_parts(config: Config, layers: int | None = None, **parts: Any) -> Confi
         parts: layers and fusions by setting; ``None`` leaves the setting.
 
     Raises:
-        InputError: ``layers`` is negative.
+        InputError: ``layers`` is no such number.
     """
     update: dict[str, Any] = {name: _described(part) for name, part in parts.items() if part is not None}
     listed = parts.get("user_item_conv")
     if layers is None and isinstance(listed, Sequence) and not isinstance(listed, str):
         layers = len(listed)
     if layers is not None:
+        if isinstance(layers, bool) or not isinstance(layers, int) or layers > MOST_LAYERS:
+            raise InputError(f"layers must be a whole number of at most {MOST_LAYERS} (got {layers!r:.80})")
         if layers < 0:
             raise InputError(f"layers must be at least 0 (got {layers})")
         update["layers"] = layers
@@ -38,5 +41,5 @@ def with_parts(config: Config, layers: int | None = None, **parts: Any) -> Confi
 
 def _described(part: Any) -> Any:
     if isinstance(part, Mapping):
-        return {key if isinstance(key, str) else "__".join(key): describe(conv) for key, conv in part.items()}
+        return {"__".join(key) if isinstance(key, tuple) else str(key): describe(conv) for key, conv in part.items()}
     return describe(part)

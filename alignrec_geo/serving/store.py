@@ -13,6 +13,7 @@ from alignrec_geo.embeddings import Embeddings
 from alignrec_geo.errors import InputError
 from alignrec_geo.files import atomic_path, inside
 from alignrec_geo.folders import FolderKind, atomic_directory
+from alignrec_geo.reading import as_path
 from alignrec_geo.serving.cold_store import COLD, load_cold_items
 from alignrec_geo.serving.recommend import TopItems
 from alignrec_geo.staging import recover
@@ -29,7 +30,7 @@ def save_embeddings(path: str | os.PathLike[str], embeddings: Embeddings, datase
     Raises:
         InputError: the folder holds anything else, a training run for example.
     """
-    with atomic_directory(Path(path), SAVED_MODEL, overwrite=True, inputs=[dataset.path]) as folder:
+    with atomic_directory(as_path(path), SAVED_MODEL, overwrite=True, inputs=[dataset.path]) as folder:
         dataset.save(folder / DATASET, content=False)
         write_embeddings(folder, embeddings)
 
@@ -69,7 +70,7 @@ def load_top_items(path: str | os.PathLike[str], include_cold: bool = False) -> 
     Example:
         >>> load_top_items("runs/tiktok").recommend(["42"], k=5)  # doctest: +SKIP
     """
-    folder = Path(path)
+    folder = as_path(path)
     recover(folder)
     embeddings = read_embeddings(folder)
     cold_items = load_cold_items(folder / COLD, folder / EMBEDDINGS) if include_cold else None

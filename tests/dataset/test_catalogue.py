@@ -179,7 +179,7 @@ def test_it_is_stored_with_its_pictures(tmp_path: Path, small: Dataset) -> None:
         ({"n_users": 9}, "n_users of at least 10 .got 9"),
         ({"n_items": 5}, "n_items of at least 30"),
         ({"image_size": 4}, "image_size of at least 8"),
-        ({"seed": -1}, "whole number from 0"),
+        ({"seed": -1}, "needs seed of at least 0"),
     ],
 )
 def test_impossible_sizes_are_refused(options: dict[str, int], message: str) -> None:

@@ -17,6 +17,7 @@ from alignrec_geo.kernels.config import KernelConfig
 from alignrec_geo.models import MODELS, AlignRec, AlignRecConfig
 from alignrec_geo.models.size import check_memory, enough_memory, in_words
 from alignrec_geo.nn.losses import BPR, UIA, parse_losses
+from alignrec_geo.serving import load_top_items
 from alignrec_geo.training import TrainingConfig, fit
 
 
@@ -227,3 +228,36 @@ def test_evaluators(data):
     ):
         with pytest.raises(InputError, match=words):
             Evaluator(data, Split.TEST)(broken)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"layers": "2"}, r"layers must be a whole number .* \(got '2'\)"),
+        ({"layers": 2.5}, r"\(got 2.5\)"),
+        ({"layers": True}, r"\(got True\)"),
+        ({"layers": 10**9}, "layers must be a whole number of at most 100"),
+        ({"user_item_conv": {}}, "name a layer for at least one edge type"),
+        ({"user_item_conv": {3: "light"}}, r"an edge type is \(source, relation, target\)"),
+        ({"user_item_conv": {"a__b__c": "light"}}, "no edge type 'a__b__c'; there are: user__interacts__item"),
+        ({"user_item_conv": ["light", None]}, "a layer is a name"),
+    ],
+)
+def test_layers_that_are_refused(graph, arguments, words):
+    with pytest.raises(InputError, match=words):
+        AlignRec(graph, **arguments)
+
+
+def test_what_is_no_path_and_no_number(data):
+    model = AlignRec.from_dataset(data, config={"dim": 4})
+    for call in (model.save, data.save, type(data).open, load_top_items):
+        for path in (3, None, b"folder"):
+            with pytest.raises(InputError, match="path of a folder"):
+                call(path)
+    with pytest.raises(InputError, match="with_split takes a SplitConfig"):
+        data.with_split("random")
+    with pytest.raises(InputError, match="given as Features"):
+        data.with_features(3)
+    for sizes in ({"n_users": "60"}, {"n_items": 40.5}, {"image_size": True}, {"n_users": 10**12}, {"seed": -1}):
+        with pytest.raises(InputError, match=f"a catalogue (takes|needs) {next(iter(sizes))}"):
+            make_catalogue(**sizes)
