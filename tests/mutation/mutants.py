@@ -71,7 +71,7 @@ def find_changes(source: bytes) -> list[Change]:
     finder = _Finder(source)
     finder.visit(ast.parse(source))
     found = sorted(set(finder.changes), key=lambda change: (change.start, -change.end, change.after))
-    return [change for change in found if _compiles(change.apply(source))]
+    return [change for change in found if _parses(change.apply(source))]
 
 
 class _Finder(ast.NodeVisitor):
@@ -269,9 +269,9 @@ def _is_type(node: ast.expr) -> bool:
     )
 
 
-def _compiles(source: bytes) -> bool:
+def _parses(source: bytes) -> bool:
     try:
-        compile(source, "mutant", "exec", dont_inherit=True)
+        ast.parse(source)
     except (SyntaxError, ValueError):
         return False
     return True

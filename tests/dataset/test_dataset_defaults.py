@@ -1,6 +1,6 @@
 from tests.settings_text import FOLDER, text_of
 
 
-def test_settings_have_the_defaults_and_limits_that_are_promised():
+def test_settings_and_calls_have_the_defaults_and_limits_that_are_promised():
     """If the change is meant: ``python -m tests.settings_text``."""
     assert text_of("dataset") == (FOLDER / "dataset.txt").read_text(encoding="utf-8")
