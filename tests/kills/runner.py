@@ -103,7 +103,7 @@ class Victim:
             self.before(root / name)
             lasts = complete(self.line, root / name)
         wanted = self.result(root / "calm")
-        assert wanted == self.result(root / "warm")
+        assert differences(wanted, self.result(root / "warm")) == []
         chance, row = random.Random(seed), 0
         while self.kills < kills:
             row += 1
@@ -117,9 +117,20 @@ class Victim:
                 line = self.again
             complete(self.again, folder)
             self.whole(folder)
-            assert self.result(folder) == wanted
-            assert left_behind(folder) == []
+            assert differences(wanted, self.result(folder)) == [], folder
+            assert left_behind(folder) == [], folder
         print(f"{self.kills} kills of {self.line[0]} in {row} rows; undisturbed it takes {lasts:.1f} s")
+
+
+def differences(wanted: Any, made: Any, place: str = "") -> list[str]:
+    """Where two values differ."""
+    if isinstance(wanted, dict) and isinstance(made, dict):
+        keys = sorted({*wanted, *made})
+        return [said for key in keys for said in differences(wanted.get(key), made.get(key), f"{place}/{key}")]
+    if isinstance(wanted, list | tuple) and isinstance(made, list | tuple) and len(wanted) == len(made):
+        pairs = enumerate(zip(wanted, made, strict=True))
+        return [said for n, pair in pairs for said in differences(*pair, f"{place}[{n}]")]
+    return [] if wanted == made else [f"{place}: {wanted!s:.80} and {made!s:.80}"]
 
 
 def left_behind(folder: Path) -> list[str]:
