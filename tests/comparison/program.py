@@ -3,17 +3,17 @@
 python tests/comparison/program.py WORKER compare DATASET …
 """
 
-import importlib.util
 import sys
-from types import SimpleNamespace
+from types import ModuleType
 
 
 def main() -> None:
-    found = importlib.util.find_spec("alignrec_geo")
-    assert found is not None
-    assert found.submodule_search_locations is not None
-    parts = [f"{found.submodule_search_locations[0]}/reporting"]  # its other modules are there
-    sys.modules["alignrec_geo.reporting"] = SimpleNamespace(write_report=lambda *given: None, __path__=parts)
+    import alignrec_geo
+
+    stub = ModuleType("alignrec_geo.reporting")
+    stub.__path__ = [f"{alignrec_geo.__path__[0]}/reporting"]  # its other modules are as they are
+    stub.write_report = lambda *given: None  # type: ignore[attr-defined]
+    sys.modules[stub.__name__] = stub
     from alignrec_geo.cli import app
     from alignrec_geo.comparison import process, schedule
 

@@ -27,7 +27,7 @@ PRELOADED = (
 )
 """Loaded once: every process starts as a copy, so moments are drawn over the work and not over the imports."""
 LEFT_BEHIND = (".part", ".old", ".tmp", ".next", ".lock")
-TIMES = ("seconds", "seconds_per_epoch", "seconds_to_best", "peak_memory_mb", "machine")
+TIMES = ("seconds", "seconds_per_epoch", "seconds_to_best", "peak_memory_mb", "machine", "command")
 
 Line = tuple[object, ...]
 
