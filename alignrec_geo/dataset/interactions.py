@@ -75,6 +75,9 @@ class Interactions:
             if column is not None and len(column) != len(self.user):
                 raise InputError(f"{name} has {len(column)} rows, user has {len(self.user)}")
         for name, column, bound in (("user", self.user, self.n_users), ("item", self.item, self.n_items)):
+            if not isinstance(column, np.ndarray) or (column.dtype.kind not in "iu" and len(column)):
+                given = getattr(column, "dtype", type(column).__name__)
+                raise InputError(f"{name} rows must be an array of whole numbers (got {given})")
             if len(column) and (column.min() < 0 or column.max() >= bound):
                 raise InputError(f"{name} rows must lie in 0..{bound - 1} (got {column.min()}..{column.max()})")
         for name in ("timestamp", "rating"):

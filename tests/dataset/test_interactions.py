@@ -41,3 +41,12 @@ def test_split_names() -> None:
 def test_impossible_tables_are_refused(user: list[int], item: list[int], message: str) -> None:
     with pytest.raises(InputError, match=message):
         Interactions(np.array(user), np.array(item), np.zeros(2, dtype=np.int8), n_users=2, n_items=2)
+
+
+def test_rows_are_whole_numbers_and_times_are_finite() -> None:
+    zero, split = np.zeros(1, dtype=np.int64), np.zeros(1, dtype=np.int8)
+    for user in (np.array([0.0]), [0]):
+        with pytest.raises(InputError, match=r"user rows must be an array of whole numbers \(got"):
+            Interactions(user, zero, split, 1, 1)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=r"timestamp of pair 0 .* is no finite number \(got nan\)"):
+        Interactions(zero, zero, split, 1, 1, timestamp=np.array([np.nan]))

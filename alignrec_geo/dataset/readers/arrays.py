@@ -29,9 +29,8 @@ def numbers_in(values: Any, label: str) -> NDArray[np.generic]:
         if hasattr(values, "detach"):  # a tensor; torch_sparse's SparseTensor too
             from alignrec_geo.tensors import as_array
 
-            plain = values.detach()
-            layout = str(getattr(plain, "layout", "torch.strided"))
-            plain = plain.to_dense() if layout != "torch.strided" or not hasattr(plain, "layout") else plain
+            plain = checked_sparse(values.detach())
+            plain = plain.to_dense() if str(getattr(plain, "layout", "")) != "torch.strided" else plain
             return as_array(plain.cpu().resolve_conj().resolve_neg())
         if hasattr(values, "todense") and hasattr(values, "tocsr"):
             return np.asarray(values.todense())
@@ -48,3 +47,24 @@ def float32_matrix(values: Any, label: str) -> NDArray[np.float32]:
         InputError: it is no matrix of finite numbers; the message begins with ``label``.
     """
     return as_float32(numbers_in(values, label), label)
+
+
+def checked_sparse(tensor: Any) -> Any:
+    """A tensor whose indices, if it is sparse, have been checked: torch does not, and reads beyond its memory.
+
+    Raises:
+        RuntimeError: an index is out of range.
+    """
+    import torch
+
+    layout = getattr(tensor, "layout", torch.strided)
+    if layout == torch.sparse_coo:
+        parts = (tensor._indices(), tensor._values())
+        return torch.sparse_coo_tensor(*parts, tensor.shape, check_invariants=True)
+    if layout in (torch.sparse_csr, torch.sparse_bsr):
+        parts = (tensor.crow_indices(), tensor.col_indices())
+    elif layout in (torch.sparse_csc, torch.sparse_bsc):
+        parts = (tensor.ccol_indices(), tensor.row_indices())
+    else:
+        return tensor
+    return torch.sparse_compressed_tensor(*parts, tensor.values(), tensor.shape, layout=layout, check_invariants=True)

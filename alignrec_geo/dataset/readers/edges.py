@@ -8,10 +8,15 @@ import numpy as np
 
 from alignrec_geo.dataset.ids import text_ids
 from alignrec_geo.dataset.interactions import Int64, Split
-from alignrec_geo.dataset.readers.arrays import numbers_in
+from alignrec_geo.dataset.readers.arrays import checked_sparse, numbers_in
 from alignrec_geo.errors import InputError
+from alignrec_geo.reading import reading
 
 EdgeType = tuple[str, str, str]
+UNASKED = 100_000_000
+"""Nodes of a type that any graph may have."""
+SPARSEST = 100
+"""Nodes for each edge from which on their numbers are taken for other ids."""
 HELD_OUT = (Split.VALIDATION, Split.TEST)
 
 
@@ -48,10 +53,13 @@ def node_count(store: Any, kind: str, indices: Mapping[Split, Int64], end: int) 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # PyG warns where it has to guess; the edges then say
         stated = store.num_nodes
+    edges = sum(index.shape[1] for index in indices.values())
     if stated is None:
-        return max((int(index[end].max()) + 1 for index in indices.values() if index.shape[1]), default=0)
-    if isinstance(stated, bool) or int(stated) != stated or stated < 0:
+        stated = max((int(index[end].max()) + 1 for index in indices.values() if index.shape[1]), default=0)
+    if isinstance(stated, bool) or not isinstance(stated, int | np.integer) or stated < 0:
         raise InputError(f"num_nodes of '{kind}' must be a whole number from 0 (got {stated!r:.80})")
+    if stated > max(UNASKED, SPARSEST * edges):
+        raise InputError(f"'{kind}' would have {stated} nodes for {edges} edges; number nodes from 0 without gaps")
     return int(stated)
 
 
@@ -98,11 +106,10 @@ def _index(values: Any, kind: EdgeType, name: str) -> Int64:
 
 def _of_adjacency(adjacency: Any, kind: EdgeType) -> Int64:
     """Edges of ``adj_t`` ``[targets, sources]``, in its order, in which ``ToSparseTensor`` puts attributes too."""
-    if hasattr(adjacency, "coo"):  # torch_sparse
-        target, source, _ = adjacency.coo()
-    elif hasattr(adjacency, "to_sparse_coo"):
-        target, source = adjacency.detach().to_sparse_coo().coalesce().indices()
-    else:
-        raise InputError(f"edges {kind}: adj_t is no sparse matrix (got a {type(adjacency).__name__})")
+    with reading(f"edges {kind}: adj_t", "sparse matrix"):
+        if hasattr(adjacency, "coo"):  # torch_sparse
+            target, source, _ = adjacency.coo()
+        else:
+            target, source = checked_sparse(adjacency.detach()).to_sparse_coo().coalesce().indices()
     ends = [numbers_in(part, f"edges {kind}: adj_t") for part in (source, target)]
     return np.stack(ends).astype(np.int64)

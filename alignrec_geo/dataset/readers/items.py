@@ -5,8 +5,11 @@ from pathlib import Path
 
 import polars as pl
 
+from alignrec_geo.dataset.dates import of_known_years, seconds_and_nanos
 from alignrec_geo.dataset.readers.columns import SKIP, id_column, with_ids
 from alignrec_geo.dataset.readers.tables import Table, TextLayout, read_table_file
+from alignrec_geo.errors import InputError
+from alignrec_geo.reading import reading
 
 
 def read_items(
@@ -47,8 +50,8 @@ def item_table(
     frame = pl.DataFrame(
         {
             "id": id_column(table, item_id, SKIP),
-            "title": _plain(table.column(title)) if title else pl.Series([None] * table.frame.height, dtype=pl.String),
-            "text": join_sentences([_plain(table.column(name)) for name in text], table.frame.height),
+            "title": _plain(table, title) if title else pl.Series([None] * table.frame.height, dtype=pl.String),
+            "text": join_sentences([_plain(table, name) for name in text], table.frame.height),
         }
     )
     unique = frame.unique("id", keep="first", maintain_order=True)
@@ -74,9 +77,19 @@ def join_sentences(parts: Sequence[pl.Series], height: int) -> pl.Series:
     return joined
 
 
-def _plain(values: pl.Series) -> pl.Series:
-    """Text of any column: lists joined by commas, blanks as null."""
-    if isinstance(values.dtype, pl.List):
-        values = values.cast(pl.List(pl.String)).list.join(", ", ignore_nulls=True)
-    stripped = values.cast(pl.String).str.strip_chars()
+def _plain(table: Table, name: str) -> pl.Series:
+    """Text of any column: lists joined by commas, blanks as null.
+
+    Raises:
+        InputError: it holds what is no text: bytes, dates out of range.
+    """
+    values, label = table.column(name), f"{table.label}: column '{name}'"
+    if values.dtype == pl.Object:
+        values = pl.Series(name, [None if value is None or value != value else str(value) for value in values])
+    if values.dtype in (pl.Date, pl.Datetime) and not of_known_years(seconds_and_nanos(values.drop_nulls())[0]).all():
+        raise InputError(f"{label} holds a date outside of the years 1 to 9999")
+    with reading(label, "column of text"):
+        if isinstance(values.dtype, pl.List):
+            values = values.cast(pl.List(pl.String)).list.join(", ", ignore_nulls=True)
+        stripped = values.cast(pl.String).str.strip_chars()
     return pl.select(pl.when(stripped != "").then(stripped)).to_series()

@@ -113,6 +113,16 @@ def test_types_that_are_no_ids_are_one_line() -> None:
             from_frame(pd.DataFrame({"user": ["a", "b"], "item": values}))
 
 
+def test_texts_of_any_type_are_texts_or_one_line() -> None:
+    clicks = pl.DataFrame({"user": ["a", "a"], "item": ["x", "y"]})
+    mixed = from_frame(clicks, items=pd.DataFrame({"id": ["x", "y"], "title": ["a", 3]}))
+    assert mixed.items["title"].to_list() == ["a", "3"]
+    far = pl.Series([10**8], dtype=pl.Int32).cast(pl.Date)
+    for values in (far, pl.Series([b"\xff"])):
+        with pytest.raises(InputError, match="items frame: column 'text'"):
+            from_frame(clicks, items=pl.DataFrame({"id": ["x"], "text": values}))
+
+
 def test_ids_of_frames_match_whatever_their_types() -> None:
     clicks = pd.DataFrame({"user": ["a", "a", "b"], "item": [101.0, 102.0, 101.0]})
     for ids in ([101, 102], ["101", "102"], [101.0, 102.0], pd.array([101, 102], dtype="Int64"), ["101.0", "102.0"]):

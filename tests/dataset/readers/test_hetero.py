@@ -173,6 +173,24 @@ def test_an_edge_type_that_is_not_there() -> None:
         from_hetero(graph(), edge_type=("user", "buys", "item"))
 
 
+def test_numbers_far_beyond_the_edges_and_broken_sparse_tensors_are_one_line() -> None:
+    data = HeteroData()
+    data[KIND].edge_index = torch.tensor([[0, 2**40], [0, 1]])
+    with pytest.raises(InputError, match="'user' would have 1099511627777 nodes for 2 edges"):
+        from_hetero(data)
+    column, row = torch.tensor([0, 9**9, 1]), torch.tensor([0, 1, 2, 3, 3])
+    csr = torch.sparse_csr_tensor(row, column, torch.ones(3), size=(4, 3), check_invariants=False)
+    coo = torch.sparse_coo_tensor(torch.stack([column, column]), torch.ones(3), (4, 3), check_invariants=False)
+    for x in (csr, coo):
+        with pytest.raises(InputError, match="features 'x': not a readable array of numbers"):
+            from_hetero(broken(item__x=x))
+        data = graph()
+        del data[KIND].edge_index
+        data[KIND].adj_t = x
+        with pytest.raises(InputError, match=r"edges .*: adj_t: not a readable sparse matrix"):
+            from_hetero(data)
+
+
 def test_an_edge_index_is_needed() -> None:
     data = graph()
     del data[KIND].edge_index
