@@ -173,7 +173,7 @@ def _look(process: _Process, found: Found, queue: deque[tuple[str, int, int]], s
         found.executions += answer["done"]
         found.normal += answer["normal"]
         found.refused.update(answer["refused"])
-        found.seconds += time.time() - process.started
+        found.seconds += answer["seconds"]
         for fault in answer["faults"]:
             found.add_fault(fault)
         process.batch = None
@@ -190,7 +190,6 @@ def _look(process: _Process, found: Found, queue: deque[tuple[str, int, int]], s
     what = f"nothing for {SILENCE} s" if silent else f"exit code {code}; {said.strip()[-300:]}"
     found.add_fault({"target": name, "number": number, "kind": "silent" if silent else "killed", "what": what})
     found.executions += 1
-    found.seconds += time.time() - process.started
     if start < number:  # the tally of those before is lost with the process
         queue.appendleft((name, start, number))
     if number + 1 < stop:

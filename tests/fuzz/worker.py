@@ -15,7 +15,7 @@ import traceback
 import warnings
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from importlib import import_module
 from pathlib import Path
 from random import Random
@@ -47,10 +47,11 @@ class Hangs(BaseException):
 
 @dataclass
 class Tally:
-    """What came of a range of executions."""
+    """What came of a range of executions; ``seconds`` of the processor."""
 
     done: int = 0
     normal: int = 0
+    seconds: float = 0.0
     refused: Counter[str] = field(default_factory=Counter)
     faults: list[dict[str, Any]] = field(default_factory=list)
 
@@ -146,7 +147,7 @@ def execute(
     target: Target, seeds: list[Input], executor: Executor, seed: int, numbers: range, progress: Any = None
 ) -> Tally:
     """Execute the inputs of some numbers."""
-    tally = Tally()
+    tally, began = Tally(), time.process_time()
     for number in numbers:
         if progress is not None:
             PROGRESS.pack_into(progress, 0, number, time.time())
@@ -169,6 +170,7 @@ def execute(
                     "seconds": time.perf_counter() - started,
                 }
             )
+    tally.seconds = time.process_time() - began
     return tally
 
 
@@ -221,13 +223,7 @@ def main() -> None:
                 _warm(target, seeds[what], executor)
             numbers = range(int(start), int(stop))
             tally = execute(target, seeds[what], executor, seed, numbers, progress)
-            print(
-                json.dumps(
-                    {"done": tally.done, "normal": tally.normal, "refused": tally.refused, "faults": tally.faults}
-                ),
-                file=answers,
-                flush=True,
-            )
+            print(json.dumps(asdict(tally)), file=answers, flush=True)
     finally:
         os.chdir("/")
         shutil.rmtree(scratch, ignore_errors=True)

@@ -13,6 +13,7 @@ from PIL import Image
 
 from alignrec_geo.content.item_encoder import NewItem
 from alignrec_geo.dataset.store import Dataset
+from alignrec_geo.errors import InputError, TrainingDiverged
 from tests.fuzz.inputs import Input, read_input
 from tests.fuzz.target import Target, Wrong
 from tests.fuzz.targets.folders import small_catalogue
@@ -91,6 +92,40 @@ def open_encoder(folder: Path, out: Path, rng: Random) -> None:
         raise Wrong("vectors that are none")
 
 
+def resumed_seeds(folder: Path) -> list[Input]:
+    """Pre-training after one of two epochs."""
+    from alignrec_geo.content.pretrain import pretrain
+
+    pretrain(_task(), _loop(1), 0, folder / "run")
+    return [read_input(folder / "run")]
+
+
+def _loop(epochs: int) -> Any:
+    from alignrec_geo.content.pretrain import PretrainConfig
+
+    return PretrainConfig(epochs=epochs, batch_size=16, held_out=0.0, precision="float32")
+
+
+def _task() -> Any:
+    from alignrec_geo.content.features_task import FeaturesConfig, FeaturesTask
+
+    if not _DATA:
+        _DATA.append(small_catalogue())
+    return FeaturesTask(_DATA[0], ["image", "text"], FeaturesConfig(dim=8, layers=1, heads=2))
+
+
+def resume_pretraining(folder: Path, out: Path, rng: Random) -> None:
+    """``pretrain --resume``."""
+    from alignrec_geo.content.pretrain import pretrain
+
+    try:
+        result = pretrain(_task(), _loop(2), 0, folder, resume=True)
+    except TrainingDiverged as error:
+        raise InputError(str(error)) from None
+    if len(result.history) != 2:
+        raise Wrong(f"{len(result.history)} of 2 epochs in the history")
+
+
 def text_encoder_seeds(_: Path) -> list[Input]:
     """A local BERT with its tokenizer."""
     return [{f"enc/{name}": content for name, content in read_input(Path(_transformers()[1])).items()}]
@@ -163,6 +198,7 @@ def open_pieces(folder: Path, out: Path, rng: Random) -> None:
 
 TARGETS = (
     Target("pretrained", 3_000, pretrained_seeds, open_encoder, with_tokenizer, quick=False),
+    Target("pretraining", 3_000, resumed_seeds, resume_pretraining, quick=False),
     Target("text-encoder", 1_500, text_encoder_seeds, open_text, quick=False),
     Target("image-encoder", 1_500, image_encoder_seeds, open_image, quick=False),
     Target("beit3-checkpoint", 4_000, public_seeds, open_public, quick=False),

@@ -1,6 +1,7 @@
 """Data set folders, run folders, comparison folders, token caches, files of new items."""
 
 import json
+import os
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -10,13 +11,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from alignrec_geo.checkpoint import load_checkpoint
 from alignrec_geo.dataset import make_catalogue
 from alignrec_geo.dataset.interactions import Split
 from alignrec_geo.dataset.splits import SplitConfig
 from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.embeddings import Embeddings
-from alignrec_geo.errors import InputError
+from alignrec_geo.errors import InputError, TrainingDiverged
 from alignrec_geo.files import read_json
 from alignrec_geo.serving.store import load_top_items
 from alignrec_geo.training.run_config import CONFIG, RunConfig
@@ -143,6 +143,7 @@ def _with_tables(files: Input) -> Input:
 
 def open_run(folder: Path, out: Path, rng: Random) -> None:
     """Resume, evaluate, report, recommend."""
+    from alignrec_geo import fit
     from alignrec_geo.evaluation.evaluator import Evaluator
     from alignrec_geo.evaluation.protocols import Protocol
     from alignrec_geo.reporting.run_report import write_run_report
@@ -150,15 +151,14 @@ def open_run(folder: Path, out: Path, rng: Random) -> None:
     run = RunFolder(folder)
 
     def resume() -> None:
-        RunConfig.load(folder / CONFIG)
-        model = _model(small_catalogue())
-        optimizer = torch.optim.Adam([part for part in model.parameters() if part.requires_grad])
-        generators = {name: torch.Generator() for name in ("sampling", "shuffle")}
-        stored = {name.removeprefix("rng."): torch.Generator() for name in _names(run.last) if name.startswith("rng.")}
-        state = load_checkpoint(run.last, model, optimizer, stored or generators)
-        if not 0 <= state.epochs_done < 10**9:
-            raise Wrong(f"{state.epochs_done} epochs done")
-        run.keep_epochs(state.epochs_done)
+        data = small_catalogue()
+        settings = RunConfig.load(folder / CONFIG).training
+        if settings.epochs > 10 or settings.compile or settings.device != "auto":
+            raise InputError("settings that would take long here")
+        try:
+            fit(_model(data), data, settings, out=folder, resume=True)
+        except TrainingDiverged as error:
+            raise InputError(str(error)) from None
 
     def serve() -> None:
         cold = rng.random() < 0.5
@@ -171,16 +171,6 @@ def open_run(folder: Path, out: Path, rng: Random) -> None:
         Evaluator(served.dataset.interactions, Split.TEST, Protocol.CLEAN)(served.embeddings)
 
     each(serve, resume, run.read_best, run.read_result, lambda: write_run_report(folder))
-
-
-def _names(file: Path) -> list[str]:
-    from safetensors import safe_open
-
-    try:
-        with safe_open(file, framework="pt") as stored:
-            return list(stored.keys())
-    except BaseException:
-        return []
 
 
 def comparison_seeds(folder: Path) -> list[Input]:
@@ -336,12 +326,44 @@ def read_tables(folder: Path, out: Path, rng: Random) -> None:
         raise Wrong("tables of different widths")
 
 
+GRAPH = (torch.eye(6)[:, :4] + 0.1, torch.tensor([True] * 5 + [False]), 3)
+
+
+def graph_seeds(folder: Path) -> list[Input]:
+    """A cached item graph, under the name that its content has."""
+    from alignrec_geo.graph.item_knn import item_knn
+
+    kept = os.environ.get("ALIGNREC_CACHE")
+    os.environ["ALIGNREC_CACHE"] = str(folder / "cache")
+    try:
+        item_knn(*GRAPH)
+    finally:
+        if kept is None:
+            del os.environ["ALIGNREC_CACHE"]
+        else:
+            os.environ["ALIGNREC_CACHE"] = kept
+    return [read_input(folder / "cache")]
+
+
+def read_graph(folder: Path, out: Path, rng: Random) -> None:
+    """An item graph by way of its cache: one that is damaged is made anew."""
+    from alignrec_geo.graph.item_knn import item_knn
+
+    os.environ["ALIGNREC_CACHE"] = str(folder)
+    edge_index, weight = item_knn(*GRAPH)
+    if edge_index.shape != (2, len(weight)) or edge_index.dtype != torch.int64 or weight.dtype != torch.float32:
+        raise Wrong("a graph that is none")
+    if len(weight) and not (int(edge_index.min()) >= 0 and int(edge_index.max()) < 6 and weight.isfinite().all()):
+        raise Wrong("a graph beyond its nodes")
+
+
 TARGETS = (
     Target("dataset", 9_000, dataset_seeds, open_dataset, with_hashes),
     Target("run", 4_000, run_seeds, open_run, repaired_run, quick=False),
     Target("embeddings", 8_000, table_seeds, read_tables, quick=False),
     Target("comparison", 3_000, comparison_seeds, read_comparison, quick=False),
     Target("token-cache", 5_000, cache_seeds, read_cache, quick=False),
+    Target("graph-cache", 4_000, graph_seeds, read_graph, quick=False),
     Target("new-items", 10_000, new_item_seeds, read_items_to_embed, quick=False),
     Target("probe", 3_000, probe_seeds, export_with_probe, quick=False),
 )

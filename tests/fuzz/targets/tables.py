@@ -208,7 +208,7 @@ def mmrec_seeds(folder: Path) -> list[Input]:
         "text_feat.npy": (folder / "text.npy").read_bytes(),
     }
     mapping = {
-        f"{kind}_id_mapping.csv": (f"{kind}ser\tnumber\n" + "".join(f"x{n}\t{n}\n" for n in range(7))).encode()
+        f"{kind}_id_mapping.csv": (f"{kind}_id\tnumber\n" + "".join(f"x{n}\t{n}\n" for n in range(7))).encode()
         for kind in "ui"
     }
     return [
@@ -231,7 +231,7 @@ def movielens_seeds(_: Path) -> list[Input]:
     ratings = {mark: "".join(mark.join(map(str, row)) + "\n" for row in rows).encode() for mark in ("\t", "::")}
     genres = b"unknown|0\nAction|1\nDrama|2\n\n"
     films = "".join(f"{n}|Film {n} (1995)|01-Jan-1995||http://x|0|1|{n % 2}\n" for n in range(1, 8)).encode("latin-1")
-    movies = "".join(f"{n}::Caf\xe9 {n} (1995)::Drama|Comedy\n" for n in range(1, 8)).encode("latin-1")
+    movies = "".join(f"{n}::Film \xe9 {n} (1995)::Drama|Comedy\n" for n in range(1, 8)).encode("latin-1")
     plots = "".join(json.dumps({"movieID": n, "plot": "Once."}) + "\n" for n in range(1, 8)).encode()
     return [
         {"u.data": ratings["\t"], "u.item": films, "u.genre": genres},
