@@ -15,7 +15,7 @@ import traceback
 import warnings
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from random import Random
@@ -223,7 +223,7 @@ def main() -> None:
                 _warm(target, seeds[what], executor)
             numbers = range(int(start), int(stop))
             tally = execute(target, seeds[what], executor, seed, numbers, progress)
-            print(json.dumps(asdict(tally)), file=answers, flush=True)
+            print(json.dumps(vars(tally)), file=answers, flush=True)
     finally:
         os.chdir("/")
         shutil.rmtree(scratch, ignore_errors=True)
