@@ -57,13 +57,13 @@ def feature_facts(features: Features) -> FeatureFacts:
         return FeatureFacts(features.name, features.width, features.present, 0, 0, 0, 0.0)
     weights = np.random.default_rng(0).integers(1, 2**63, size=features.width, dtype=np.uint64) | np.uint64(1)
     keys = np.empty(len(rows), dtype=np.uint64)
-    norms = np.empty(len(rows), dtype=np.float32)
+    norms = np.empty(len(rows))
     low = np.full(features.width, np.inf, dtype=np.float32)
     high = np.full(features.width, -np.inf, dtype=np.float32)
     for start in range(0, len(rows), BLOCK):
         block = features.matrix[rows[start : start + BLOCK]]
         keys[start : start + BLOCK] = _row_keys(block, weights)
-        norms[start : start + BLOCK] = np.linalg.norm(block, axis=1)
+        norms[start : start + BLOCK] = np.linalg.norm(block.astype(np.float64), axis=1)  # squares beyond float32
         low, high = np.minimum(low, block.min(axis=0)), np.maximum(high, block.max(axis=0))
     _, counts = np.unique(keys, return_counts=True)
     return FeatureFacts(

@@ -42,3 +42,10 @@ def test_no_item_has_them():
     report = feature_report(features(np.zeros((3, 2)), [False] * 3))
     assert (report.present, report.mean_share, report.norms["max"]) == (0, 0.0, 0.0)
     assert report.warnings == ["features 'image': no item has them"]
+
+
+@pytest.mark.filterwarnings("error")
+def test_lengths_beyond_float32():
+    report = feature_report(Features("x", np.full((2, 3), 3e38, dtype=np.float32), np.ones(2, dtype=bool)))
+    assert report.norms["max"] == pytest.approx(3e38 * 3**0.5)
+    assert report.to_json()["width"] == 3

@@ -141,3 +141,20 @@ def test_encrypted_members_and_links_in_the_way_are_refused(tmp_path: Path) -> N
     archive.write_bytes(bytes(content))
     with pytest.raises(InputError, match="member 'deep/a' is encrypted"):
         unpack(archive, tmp_path / "other")
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "/".join(["d"] * 3000)])
+def test_names_that_no_file_can_have_are_refused_before_anything_is_written(tmp_path: Path, name: str) -> None:
+    out = tmp_path / "out"
+    for archive in (
+        _zip(tmp_path / "a.zip", "good", name),
+        _tar(tmp_path / "a.tar", (tarfile.TarInfo("good"), b"x"), (tarfile.TarInfo(name), b"y")),
+    ):
+        with pytest.raises(InputError, match=r"no file can be called '[xd/]{80}' here"):
+            unpack(archive, out)
+        assert not out.exists()
+
+
+def test_a_member_below_another_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no file can be called 'a/b' here"):
+        unpack(_zip(tmp_path / "a.zip", "a", "a/b"), tmp_path / "out")

@@ -74,7 +74,7 @@ def as_float32(matrix: NDArray[np.generic], label: str) -> NDArray[np.float32]:
     values = np.empty(matrix.shape, dtype=np.float32)
     for start in range(0, len(matrix), BLOCK):
         block = values[start : start + BLOCK]
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):
             block[:] = matrix[start : start + BLOCK]
         bad = np.flatnonzero(~np.isfinite(block).all(axis=1))
         if len(bad):
@@ -152,7 +152,7 @@ def _from_table(table: Table, item_columns: Sequence[str]) -> Matrix:
 def _lists(table: Table, column: pl.Series) -> NDArray[np.generic]:
     lists = column.cast(pl.List(column.dtype.inner)) if isinstance(column.dtype, pl.Array) else column
     width = lists.list.len()
-    odd = (width != width[0]).fill_null(True)
+    odd = width.ne_missing(width[0] or 0)
     if odd.any():
         row = int(odd.arg_max() or 0)
         raise InputError(

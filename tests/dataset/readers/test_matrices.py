@@ -188,3 +188,16 @@ def test_pipes_and_other_arrays_are_refused(tmp_path: Path) -> None:
     (tmp_path / "m.npz").touch()
     with pytest.raises(InputError, match=r"a feature matrix is a \.npy or \.safetensors file, .* \(got '\.npz'\)"):
         read_matrix(tmp_path / "m.npz")
+
+
+@pytest.mark.filterwarnings("error")
+def test_odd_values_are_refused_without_a_warning_beside_the_error(tmp_path: Path) -> None:
+    lists = pl.DataFrame({"sku": ["a", "b"], "vector": [None, [1.0]]}, schema_overrides={"vector": pl.List(pl.Float64)})
+    lists.write_parquet(tmp_path / "l.parquet")
+    with pytest.raises(InputError, match=r"row 1 has 0 values in 'vector'|row 2 has 1 values in 'vector'"):
+        read_matrix(tmp_path / "l.parquet", ("sku",))
+    signalling = np.frombuffer(
+        np.uint64(0x7FF0000000000001).tobytes(), dtype=np.float64
+    )  # a NaN that casts complain of
+    with pytest.raises(InputError, match="holds NaN"):
+        read_matrix(save(tmp_path / "m.npy", np.array([[1.0, signalling[0]]])))
