@@ -197,10 +197,10 @@ def open_pieces(folder: Path, out: Path, rng: Random) -> None:
 
 
 TARGETS = (
-    Target("pretrained", 3_000, pretrained_seeds, open_encoder, with_tokenizer, quick=False),
-    Target("pretraining", 3_000, resumed_seeds, resume_pretraining, quick=False),
-    Target("text-encoder", 1_500, text_encoder_seeds, open_text, quick=False),
-    Target("image-encoder", 1_500, image_encoder_seeds, open_image, quick=False),
-    Target("beit3-checkpoint", 4_000, public_seeds, open_public, quick=False),
-    Target("beit3-pieces", 8_000, pieces_seeds, open_pieces, quick=False),
+    Target("pretrained", 800, pretrained_seeds, open_encoder, with_tokenizer, quick=False),
+    Target("pretraining", 600, resumed_seeds, resume_pretraining, quick=False),
+    Target("text-encoder", 500, text_encoder_seeds, open_text, quick=False),
+    Target("image-encoder", 500, image_encoder_seeds, open_image, quick=False),
+    Target("beit3-checkpoint", 1_500, public_seeds, open_public, quick=False),
+    Target("beit3-pieces", 4_000, pieces_seeds, open_pieces, quick=False),
 )

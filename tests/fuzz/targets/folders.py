@@ -358,12 +358,12 @@ def read_graph(folder: Path, out: Path, rng: Random) -> None:
 
 
 TARGETS = (
-    Target("dataset", 9_000, dataset_seeds, open_dataset, with_hashes),
-    Target("run", 4_000, run_seeds, open_run, repaired_run, quick=False),
-    Target("embeddings", 8_000, table_seeds, read_tables, quick=False),
-    Target("comparison", 3_000, comparison_seeds, read_comparison, quick=False),
-    Target("token-cache", 5_000, cache_seeds, read_cache, quick=False),
-    Target("graph-cache", 4_000, graph_seeds, read_graph, quick=False),
+    Target("dataset", 3_000, dataset_seeds, open_dataset, with_hashes),
+    Target("run", 600, run_seeds, open_run, repaired_run, quick=False),
+    Target("embeddings", 6_000, table_seeds, read_tables, quick=False),
+    Target("comparison", 800, comparison_seeds, read_comparison, quick=False),
+    Target("token-cache", 3_000, cache_seeds, read_cache, quick=False),
+    Target("graph-cache", 3_000, graph_seeds, read_graph, quick=False),
     Target("new-items", 10_000, new_item_seeds, read_items_to_embed, quick=False),
-    Target("probe", 3_000, probe_seeds, export_with_probe, quick=False),
+    Target("probe", 1_500, probe_seeds, export_with_probe, quick=False),
 )

@@ -111,10 +111,10 @@ def read_codebook(folder: Path, out: Path, rng: Random) -> None:
 
 
 TARGETS = (
-    Target("matrix-npy", 16_000, npy_seeds, read_features),
-    Target("matrix-safetensors", 12_000, safetensors_seeds, read_features),
-    Target("matrix-table", 10_000, matrix_table_seeds, read_features),
-    Target("row-ids", 10_000, ids_seeds, read_row_ids),
-    Target("features", 12_000, stored_seeds, read_stored),
-    Target("codebook", 4_000, codebook_seeds, read_codebook, quick=False),
+    Target("matrix-npy", 25_000, npy_seeds, read_features),
+    Target("matrix-safetensors", 20_000, safetensors_seeds, read_features),
+    Target("matrix-table", 6_000, matrix_table_seeds, read_features),
+    Target("row-ids", 12_000, ids_seeds, read_row_ids),
+    Target("features", 20_000, stored_seeds, read_stored),
+    Target("codebook", 6_000, codebook_seeds, read_codebook, quick=False),
 )

@@ -252,14 +252,14 @@ def read_movielens_folder(folder: Path, out: Path, rng: Random) -> None:
 
 
 TARGETS = (
-    Target("table-csv", 12_000, quoted_seeds, read_pairs),
-    Target("table-tsv", 9_000, lambda _: table_seeds(".tsv", "\t"), read_pairs),
-    Target("table-inter", 4_000, lambda _: table_seeds(".inter", "\t"), read_pairs),
-    Target("table-text", 8_000, text_seeds, read_pairs),
-    Target("table-gzip", 5_000, gzip_seeds, read_pairs),
-    Target("table-parquet", 10_000, typed_seeds, read_pairs),
-    Target("table-jsonl", 8_000, json_seeds, read_pairs),
-    Target("items", 8_000, items_seeds, read_with_items),
-    Target("mmrec", 8_000, mmrec_seeds, read_mmrec_folder),
-    Target("movielens", 8_000, movielens_seeds, read_movielens_folder),
+    Target("table-csv", 9_000, quoted_seeds, read_pairs),
+    Target("table-tsv", 6_000, lambda _: table_seeds(".tsv", "\t"), read_pairs),
+    Target("table-inter", 3_000, lambda _: table_seeds(".inter", "\t"), read_pairs),
+    Target("table-text", 5_000, text_seeds, read_pairs),
+    Target("table-gzip", 4_000, gzip_seeds, read_pairs),
+    Target("table-parquet", 4_000, typed_seeds, read_pairs),
+    Target("table-jsonl", 6_000, json_seeds, read_pairs),
+    Target("items", 4_000, items_seeds, read_with_items),
+    Target("mmrec", 4_000, mmrec_seeds, read_mmrec_folder),
+    Target("movielens", 5_000, movielens_seeds, read_movielens_folder),
 )
