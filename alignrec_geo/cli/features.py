@@ -218,7 +218,7 @@ def _describe_rows(found: "FeatureReport") -> Iterator[tuple[str, str]]:
 
 
 def _probe_result(content: Any, path: Path) -> Any:
-    needed = {"dataset", "split", "protocol", "items", "rows"}
-    if not isinstance(content, dict) or not needed <= content.keys():
-        raise InputError(f"{path}: not what 'probe --out' writes")
-    return content
+    from alignrec_geo.content.feature_card import Probed
+    from alignrec_geo.validation import checked
+
+    return checked(Probed, content, prefix=f"{path}: not what 'probe --out' writes: ").model_dump()

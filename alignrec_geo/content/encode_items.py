@@ -8,6 +8,7 @@ import torch
 from alignrec_geo.content.item_encoder import ItemEncoder, NewItem, has_encoder, open_item_encoder
 from alignrec_geo.content.text_tokens import Progress
 from alignrec_geo.dataset.store import Dataset
+from alignrec_geo.errors import InputError
 from alignrec_geo.graph.content import Modality
 from alignrec_geo.pictures import read_rgb
 
@@ -77,6 +78,8 @@ def _rows(
         rows = missing[start : start + batch_size]
         assert encoder is not None
         x[rows], present[rows] = encoder.encode([items[row] for row in rows])
+        if not x[rows].isfinite().all():
+            raise InputError(f"features '{name}': their encoder gives vectors with NaN or infinity; it is damaged")
         if progress is not None:
             progress(start + len(rows), len(missing))
     return Modality(name, x, present)

@@ -3,8 +3,44 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pydantic import BaseModel, ConfigDict
+
 from alignrec_geo.content.feature_report import FeatureReport
 from alignrec_geo.dataset.store import Dataset
+
+
+class ProbedRow(BaseModel):
+    """What the probe says of one content."""
+
+    model_config = ConfigDict(allow_inf_nan=False, strict=True)
+
+    content: str
+    """Names of feature matrices."""
+    centred: bool
+    """Whether the mean vector was subtracted."""
+    zero_shot: dict[str, float]
+    """Metrics of the zero-shot ranking."""
+    item_cf: dict[str, float] | None
+    """Metrics of item-CF."""
+    agreement: float | None
+    """Share of content neighbours that are co-interaction neighbours."""
+
+
+class Probed(BaseModel):
+    """What of the file that ``probe --out`` writes stands on the card."""
+
+    model_config = ConfigDict(allow_inf_nan=False, strict=True)
+
+    dataset: str
+    """Name of the data set."""
+    split: str
+    """Which pairs were to be found."""
+    protocol: str
+    """Which items were left out."""
+    items: int
+    """Items that have all of the compared content."""
+    rows: list[ProbedRow]
+    """One per content."""
 
 
 def feature_card(
@@ -80,4 +116,4 @@ def _metrics(probed: Mapping[str, Any] | None) -> list[str]:
 
 
 def _recall(metrics: Mapping[str, float] | None) -> float | None:
-    return None if metrics is None else metrics["recall@20"]
+    return None if metrics is None else metrics.get("recall@20")

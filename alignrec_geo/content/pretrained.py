@@ -44,6 +44,9 @@ def open_pretrained(dataset: Dataset, feature: str, device: torch.device | None 
     if opener is None:
         raise InputError(f"{folder / CONFIG}: unknown kind of encoder (got {kind!r}); known: {', '.join(_openers())}")
     tensors, _ = read_tensors(folder / MODEL)
+    for name, part in tensors.items():
+        if part.is_floating_point() and not part.float().isfinite().all():
+            raise InputError(f"{folder / MODEL}: damaged: the weights '{name}' hold NaN or infinity")
     with reading(folder, f"encoder: {CONFIG} and {MODEL} do not fit each other"):
         return opener(folder, config, tensors, device or torch.device("cpu"))
 

@@ -4,8 +4,7 @@ import os
 import re
 from pathlib import Path
 
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
 from alignrec_geo.dataset.manifest import DATA_SET
 from alignrec_geo.dataset.store import Dataset
@@ -17,6 +16,7 @@ from alignrec_geo.reading import as_path
 from alignrec_geo.serving.cold_store import COLD, load_cold_items
 from alignrec_geo.serving.recommend import TopItems
 from alignrec_geo.staging import recover
+from alignrec_geo.tensors import read_tensors
 
 EMBEDDINGS = "embeddings.safetensors"
 DATASET = "dataset"
@@ -50,11 +50,18 @@ def read_embeddings(folder: Path) -> Embeddings:
     file = inside(folder, EMBEDDINGS, DATASET, COLD)
     if not file.exists():
         raise InputError(f"{folder}: not a run folder with a trained model (no {EMBEDDINGS})")
-    try:
-        stored = load_file(file)
-        return Embeddings(stored["users"], stored["items"])
-    except (SafetensorError, KeyError) as error:
-        raise InputError(f"{file}: truncated or not an embedding file ({error})") from None
+    stored, _ = read_tensors(file, needed=Embeddings._fields)
+    tables = Embeddings(stored["users"], stored["items"])
+    if not all(table.dim() == 2 and table.is_floating_point() for table in tables):
+        found = ", ".join(f"{tuple(table.shape)} {table.dtype}" for table in tables)
+        raise InputError(f"{file}: must hold two tables of numbers, users [U, D] and items [I, D] (got {found})")
+    if tables.users.shape[1] != tables.items.shape[1]:
+        widths = f"users' vectors {tables.users.shape[1]} numbers and items' {tables.items.shape[1]}"
+        raise InputError(f"{file}: both tables must be of one width (got {widths})")
+    tables = Embeddings(tables.users.float(), tables.items.float())
+    if not all(table.isfinite().all() for table in tables):
+        raise InputError(f"{file}: damaged: the tables hold NaN or infinity")
+    return tables
 
 
 def load_top_items(path: str | os.PathLike[str], include_cold: bool = False) -> TopItems:

@@ -77,6 +77,10 @@ def test_the_card_takes_what_probe_wrote(verb, tmp_path: Path, options: list[str
     verb(*export, "--probe", tmp_path / "other.json").refused("not what 'probe --out' writes")
     done = verb("probe", folder, "--features", "text", "--out", tmp_path / "probe.json")
     assert done.code == 0, done.err
+    whole = json.loads((tmp_path / "probe.json").read_text())
+    for key, value in (("items", "many"), ("rows", {"a": 1}), ("rows", [{"content": "text"}]), ("protocol", None)):
+        (tmp_path / "other.json").write_text(json.dumps({**whole, key: value}))
+        verb(*export, "--probe", tmp_path / "other.json").refused("not what 'probe --out' writes", key)
     assert verb(*export, "--probe", tmp_path / "probe.json").code == 0
     assert "| text, centred |" in (tmp_path / "field" / "README.md").read_text()
 

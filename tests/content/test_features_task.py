@@ -1,14 +1,16 @@
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from alignrec_geo.content.align import align
+from alignrec_geo.content.encode_items import encode_items
 from alignrec_geo.content.features_encoder import open_features_encoder
 from alignrec_geo.content.features_model import FeaturesModel, InputWhitening
 from alignrec_geo.content.features_task import FeaturesConfig, FeaturesTask
 from alignrec_geo.content.item_encoder import NewItem
 from alignrec_geo.content.pretrain import PretrainConfig, pretrain
+from alignrec_geo.content.pretrained import open_pretrained
 from alignrec_geo.dataset import Dataset, make_catalogue
 from alignrec_geo.dataset.features import Features
 from alignrec_geo.errors import InputError
@@ -197,3 +199,18 @@ def test_a_modality_that_is_the_same_for_all_items_is_refused(data):
     made = data.with_features(Features("flat", constant, np.ones(len(constant), dtype=np.bool_)))
     with pytest.raises(InputError, match="features 'flat' are the same for all items that have them"):
         FeaturesTask(made, ["look", "flat"], SHAPE)
+
+
+def test_an_encoder_with_damaged_weights_is_refused(aligned, data, tmp_path):
+    copy = data.save(tmp_path / "copy")
+    file = copy.encoder_folder("aligned") / "model.safetensors"
+    tensors = load_file(file)
+    name = next(name for name, part in tensors.items() if part.dim() > 1)
+    tensors[name][0, 0] = torch.nan
+    save_file(tensors, file)
+    with pytest.raises(InputError, match=f"the weights '{name}' hold NaN or infinity"):
+        open_pretrained(copy, "aligned")
+    save_file({name: torch.full_like(part, 3e38) for name, part in tensors.items()}, file)  # no NaN yet
+    made = [NewItem("x", vectors={name: np.ones(width, dtype=np.float32) for name, width in WIDTHS.items()})]
+    with pytest.raises(InputError, match="features 'aligned': their encoder gives vectors with NaN or infinity"):
+        encode_items(copy, ["aligned"], made)

@@ -29,6 +29,7 @@ class Target:
         read: reads the input in the first folder, may write into the second, and draws options; returns normally, or
             raises ``InputError``. Anything else is a fault.
         repair: makes hashes right again after a change, so that what they protect is reached.
+        noise: what a library that cannot be silenced may print; a regular expression, one line.
         quick: part of the slice that runs with the other tests.
     """
 
@@ -37,6 +38,7 @@ class Target:
     seeds: Callable[[Path], list[Input]]
     read: Callable[[Path, Path, Random], Any]
     repair: Callable[[Input], Input] = _as_it_is
+    noise: str = "(?!)"
     quick: bool = True
 
 

@@ -4,6 +4,7 @@ import contextlib
 import json
 import mmap
 import os
+import re
 import resource
 import shutil
 import signal
@@ -104,10 +105,11 @@ class Executor:
         if self._errors is not None:
             for stream in (sys.stdout, sys.stderr):
                 stream.flush()
-            if size := os.fstat(2).st_size:
+            if os.fstat(2).st_size:
                 text = self._errors.read_bytes()[:4000].decode(errors="replace")
                 os.ftruncate(2, 0)
-                said = ("stderr", f"{size} bytes: {text}")
+                heard = [line for line in text.splitlines() if line.strip() and not re.match(target.noise, line)]
+                said = ("stderr", "\n".join(heard)) if heard else said
         grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
         if grown > GROWTH:
             said = ("memory", f"took {grown >> 10} MB")

@@ -126,21 +126,24 @@ def load_tokenizer(folder: Path) -> Any:
 
 
 def _read(folder: Path, what: str, load: Callable[[], Any]) -> Any:
-    """Load with the progress bar off and the global generator left alone; any failure is about the folder."""
-    with reading(folder, f"transformers {what}"), torch.random.fork_rng(devices=[]), _no_progress_bar():
+    """Load without a word and with the global generator left alone; any failure is about the folder."""
+    with reading(folder, f"transformers {what}"), torch.random.fork_rng(devices=[]), _quiet():
         return load()
 
 
 @contextmanager
-def _no_progress_bar() -> Any:
+def _quiet() -> Any:
+    """No progress bar, and no report on weights that are missing: what matters of it is checked here."""
     from transformers.utils import logging as transformers_logging
 
     logging: Any = transformers_logging  # untyped
 
-    shown = logging.is_progress_bar_enabled()
+    shown, level = logging.is_progress_bar_enabled(), logging.get_verbosity()
     logging.disable_progress_bar()
+    logging.set_verbosity_error()
     try:
         yield
     finally:
+        logging.set_verbosity(level)
         if shown:
             logging.enable_progress_bar()

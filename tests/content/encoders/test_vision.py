@@ -68,3 +68,10 @@ def test_settings_of_pictures_that_cannot_be_are_one_line(tmp_path, content):
     with pytest.raises(InputError, match="vit") as refused:
         open_image_encoder(str(folder))
     assert "\n" not in str(refused.value)
+
+
+def test_a_folder_without_a_pooler_is_opened_without_a_word(tmp_path, capfd):
+    open_image_encoder(str(vision_folder(tmp_path / "vit", pooler=False)))
+    capfd.readouterr()  # what the folder was written with
+    open_image_encoder(str(tmp_path / "vit"))
+    assert capfd.readouterr() == ("", "")
