@@ -23,7 +23,8 @@ from alignrec_geo.comparison.run import COST, GROUPS, Run, seed_run, trial_run
 from alignrec_geo.comparison.search import Tried
 from alignrec_geo.comparison.study import TrialLog
 from alignrec_geo.errors import InputError
-from alignrec_geo.files import atomic_directory, atomic_path, read_json, write_json
+from alignrec_geo.files import atomic_path, read_json, write_json
+from alignrec_geo.staging import staged_folder
 from alignrec_geo.training.run_folder import PER_USER, RESULT
 
 KEPT = (PLAN, PER_USER, "report.html")
@@ -76,10 +77,13 @@ def restore(results: Path, name: str, folder: Path) -> int:
     stored = read_json(results / f"{name}.json")
     users = pl.read_parquet(results / name / PER_USER)
     plan = Plan.load(results / name / PLAN)
-    with atomic_directory(folder) as staging:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with staged_folder(folder) as staging:
         layout = Layout(staging)
         plan.save(layout.plan)
-        return sum(_model(plan, layout, model, users) for model in stored["models"])
+        runs = sum(_model(plan, layout, model, users) for model in stored["models"])
+        staging.rename(folder)
+    return runs
 
 
 def _model(plan: Plan, layout: Layout, model: dict[str, Any], users: pl.DataFrame) -> int:

@@ -35,11 +35,11 @@ class Failure(Record):
 class Cost(Record):
     """``cost.json``."""
 
-    peak_memory_mb: FiniteFloat
     seconds: FiniteFloat
-    seconds_per_epoch: FiniteFloat
-    seconds_to_best: FiniteFloat
-    parameters: int
+    peak_memory_mb: FiniteFloat | None
+    seconds_per_epoch: FiniteFloat | None
+    seconds_to_best: FiniteFloat | None
+    parameters: int | None
 
 
 class Groups(Record):

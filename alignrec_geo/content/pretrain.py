@@ -17,7 +17,9 @@ from alignrec_geo.content.task import PretrainTask
 from alignrec_geo.dataset.interactions import Int64
 from alignrec_geo.errors import InputError, TrainingDiverged
 from alignrec_geo.files import atomic_path
+from alignrec_geo.json_text import as_object, parse_json
 from alignrec_geo.randomness import child_generator
+from alignrec_geo.reading import check_plain_file, reading
 from alignrec_geo.validation import Settings
 
 LAST, HISTORY = "last.safetensors", "metrics.jsonl"
@@ -214,4 +216,8 @@ def _write_history(path: Path, history: list[dict[str, Any]]) -> None:
 def _read_history(path: Path) -> list[dict[str, Any]]:
     if not path.exists():
         return []
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    check_plain_file(path, "log of epochs")
+    with reading(path, "log of epochs"):
+        lines = path.read_text(encoding="utf-8").splitlines()
+    labels = [f"{path}, line {number}" for number in range(1, len(lines) + 1)]
+    return [as_object(parse_json(line, label), label) for line, label in zip(lines, labels, strict=True)]

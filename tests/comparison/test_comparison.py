@@ -4,6 +4,7 @@ import json
 import random
 import signal
 import time
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -163,16 +164,18 @@ def test_two_processes_share_the_work_and_train_nothing_twice(program, fake_comp
     assert [same({**json.loads(text), "out": 0}) == same({**whole, "out": 0}) for text, _ in said] == [True, True]
 
 
-def test_ctrl_c_stops_the_runs_and_says_how_to_go_on(program, tmp_path, monkeypatch):
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_ctrl_c_stops_the_runs_and_says_how_to_go_on(program, tmp_path, monkeypatch, number, code):
     monkeypatch.setenv("FAKE_EPOCH", "30")
     out = tmp_path / "out"
     process = program("--models", "popularity", "--seeds", 1, "--out", out)
     log = out / "runs" / "popularity" / "seed-1" / "worker.log"
     while process.poll() is None and not (log.exists() and log.read_text()):
         time.sleep(0.01)
-    process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=20)
-    assert process.returncode == 130
+    process.send_signal(number)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == code
+    assert not Path("/proc", log.read_text().split()[-1]).exists()  # the run's own process has ended too
     assert "go on with the same command" in " ".join(said.split())
     assert "Traceback" not in said
     assert not (out / "runs" / "popularity" / "seed-1" / "error.json").exists()
