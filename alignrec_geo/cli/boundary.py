@@ -20,6 +20,8 @@ from alignrec_geo.reading import first_line
 
 TRACEBACK = "ALIGNREC_TRACEBACK"
 """Environment variable that shows the traceback of an unexpected error in place of a line that names a log."""
+LONGEST = 2000
+"""Letters of a line that is said; of a longer one both ends."""
 USAGE: type[Exception] = typer.BadParameter.__bases__[0]
 """An option that does not exist, or a value that it cannot have; newer Typers have a copy of Click of their own."""
 
@@ -64,6 +66,8 @@ def _ended(error: BaseException) -> int:
 
 
 def _say(message: str, code: int) -> int:
+    if len(message) > LONGEST:  # an id that is a whole file, say
+        message = f"{message[: LONGEST // 2]} … {message[-LONGEST // 2 :]}"
     with suppress(OSError, ValueError):  # standard error may be closed, or a pipe that nobody reads
         stderr.print(f"error: {message}", soft_wrap=True)
     return code

@@ -49,6 +49,14 @@ def test_failures_are_one_line(error, code, words, capsys):
     assert said.err.count("\n") == 1
 
 
+def test_a_line_has_an_end(capsys):
+    assert guarded(raising(InputError("unknown user '" + "x" * 1_000_000 + "' (got it)"))) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: unknown user 'xxx")
+    assert said.endswith("' (got it)\n")
+    assert len(said) < 2100
+
+
 @pytest.mark.parametrize(
     ("error", "code"),
     [
