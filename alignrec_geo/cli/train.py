@@ -85,6 +85,7 @@ def run_training(config: "RunConfig", out: Path, resume: bool = False, overwrite
     from alignrec_geo.dataset.store import Dataset
     from alignrec_geo.models import find_model
     from alignrec_geo.training.loop import fit
+    from alignrec_geo.training.run_config import CONFIG
     from alignrec_geo.training.run_folder import RunFolder
 
     data = Dataset.open(str(config.dataset))
@@ -105,7 +106,11 @@ def run_training(config: "RunConfig", out: Path, resume: bool = False, overwrite
                 observers=[progress],
             )
         except KeyboardInterrupt:
-            stderr.print(f"stopped; every finished epoch is saved in {out}, go on with --resume", soft_wrap=True)
+            if (out / CONFIG).exists():
+                said = f"every finished epoch is saved in {out}, go on with --resume"
+            else:
+                said = "no epoch was finished, nothing is kept; give the same command again"
+            stderr.print(f"stopped; {said}", soft_wrap=True)
             raise
 
 
