@@ -15,6 +15,7 @@ from alignrec_geo.files import atomic_path
 from alignrec_geo.kernels.knn import cosine_knn
 from alignrec_geo.kernels.ranges import outlier
 from alignrec_geo.reading import first_line
+from alignrec_geo.staging import sweep_inside
 from alignrec_geo.tensors import read_tensors
 
 
@@ -88,6 +89,7 @@ def _read(file: Path, n_items: int) -> tuple[Tensor, Tensor] | None:
 def _write(file: Path, edge_index: Tensor, edge_weight: Tensor) -> None:
     """Keep a graph; a cache that cannot be written costs time and nothing else."""
     try:
+        sweep_inside(file.parent)  # of processes that were killed
         with atomic_path(file) as staging:
             save_file({"edge_index": edge_index, "edge_weight": edge_weight}, staging)
     except (OSError, InputError, ValueError, SafetensorError) as error:

@@ -17,7 +17,7 @@ def configure(catalogue, folder, *settings, **given):
 
 def test_a_final_run_leaves_result_groups_and_cost_and_can_be_served(catalogue, tmp_path):
     run = configure(catalogue, tmp_path / "run")
-    (run / ".dataset.abc.part").mkdir()  # of a process that was killed
+    (run / ".dataset.abcdefgh.part").mkdir()  # of a process that was killed
     worker.train_run(run, test=True)
     result, cost, groups = (json.loads((run / f"{name}.json").read_text()) for name in ("result", "cost", "groups"))
     assert 0 < result["metrics"]["recall@20"] <= 1
