@@ -135,7 +135,8 @@ def differences(wanted: Any, made: Any, place: str = "") -> list[str]:
 
 def left_behind(folder: Path) -> list[str]:
     """What nobody needs any more."""
-    return [str(path.relative_to(folder)) for path in folder.rglob("*") if path.name.endswith(LEFT_BEHIND)]
+    found = [path for path in folder.rglob("*") if path.name.endswith(LEFT_BEHIND)]
+    return [str(path.relative_to(folder)) for path in found if path.parent.name != "locks"]  # a comparison's stay
 
 
 def hashes(folder: Path, *besides: str) -> dict[str, str]:
