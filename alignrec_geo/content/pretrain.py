@@ -123,6 +123,8 @@ def pretrain(
     if resume and (folder / LAST).exists():
         state = load_checkpoint(folder / LAST, task.model, optimizer, {})
         history = _read_history(folder / HISTORY)[: state.epochs_done]
+        if len(history) < state.epochs_done:  # it is written first, so a kill cannot leave this
+            raise InputError(f"{folder / HISTORY}: {len(history)} epochs, the checkpoint has {state.epochs_done}")
     per_epoch = math.ceil(len(trained) / config.batch_size)
     for epoch in range(state.epochs_done, config.epochs):
         started = time.perf_counter()

@@ -53,7 +53,7 @@ def read_interactions(pairs: pl.DataFrame, n_users: int, n_items: int, file: Pat
 
 
 def check_ids(table: pl.DataFrame, kind: str, file: Path) -> None:
-    """Check the table of users or items: ``id`` is text, unique and never null; other texts may be null.
+    """Check the table of users or items: ``id`` is text, unique and never null or blank; other texts may be null.
 
     Args:
         table: the table.
@@ -70,6 +70,9 @@ def check_ids(table: pl.DataFrame, kind: str, file: Path) -> None:
     ids = table["id"]
     if ids.null_count():
         raise InputError(f"{file}: column 'id' has {ids.null_count()} nulls (first: row {_first(ids.is_null())})")
+    blank = ids.str.strip_chars() == ""
+    if blank.any():
+        raise InputError(f"{file}: column 'id' has {blank.sum()} blanks (first: row {_first(blank)})")
     if ids.n_unique() < len(ids):
         raise InputError(f"{file}: column 'id' has '{ids.filter(ids.is_duplicated())[0]}' twice")
     for row, name in enumerate(table["image"].to_list() if kind == "items" else []):

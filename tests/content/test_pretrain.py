@@ -52,6 +52,11 @@ def test_a_run_that_was_cut_off_ends_like_one_that_was_not(tmp_path):
     straight = pretrain(whole, CONFIG, 3, tmp_path / "whole")
     with pytest.raises(KeyboardInterrupt):
         pretrain(cut, CONFIG, 3, tmp_path / "cut")
+    log = (tmp_path / "cut" / HISTORY).read_text()
+    (tmp_path / "cut" / HISTORY).write_text("".join(log.splitlines(keepends=True)[1:]))
+    with pytest.raises(InputError, match=r"metrics\.jsonl: \d epochs, the checkpoint has \d"):
+        pretrain(again, CONFIG, 3, tmp_path / "cut", resume=True)
+    (tmp_path / "cut" / HISTORY).write_text(log)
     resumed = pretrain(again, CONFIG, 3, tmp_path / "cut", resume=True)
     assert torch.equal(whole.model.weight, again.model.weight)
     assert [r["loss"] for r in straight.history] == [r["loss"] for r in resumed.history]

@@ -57,6 +57,7 @@ def write(folder: Path, table: str, frame: pl.DataFrame) -> None:
     ("table", "columns", "said"),
     [
         ("users", {"id": pl.lit(1)}, "users.parquet: column 'id' must be text"),
+        ("users", {"id": pl.lit("  ")}, "users.parquet: column 'id' has 3 blanks (first: row 0)"),
         ("users", {"id": pl.lit("ann")}, "users.parquet: column 'id' has 'ann' twice"),
         ("items", {"id": pl.lit(None, dtype=pl.String)}, "items.parquet: column 'id' has 3 nulls"),
         ("items", {"title": pl.lit(1.5)}, "items.parquet: column 'title' must be text"),
