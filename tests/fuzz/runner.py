@@ -144,7 +144,8 @@ def run(
         for turn, start in enumerate(range(0, counts[name], BATCH)):
             queues[turn % jobs].append((name, start, min(start + BATCH, counts[name])))
     processes = [_Process(folder, number, seed) for number in range(jobs)]
-    while any(queue or process.batch for queue, process in zip(queues, processes, strict=True)):
+    going = list(known)
+    while going:
         for queue, process in zip(queues, processes, strict=True):
             if process.batch is None:
                 while queue and found[queue[0][0]].slow >= HOPELESS:
@@ -153,13 +154,15 @@ def run(
                     process.give(queue.popleft())
             if process.batch is not None:
                 _look(process, found[process.batch[0]], queue, 1.0 / jobs)
+        waiting = {name for queue in queues for name, _, _ in queue} | {p.batch[0] for p in processes if p.batch}
+        for name in [name for name in going if name not in waiting]:
+            going.remove(name)
+            for kind, faults in found[name].faults.items():
+                keep(known[name], kind, faults[:KEPT], folder, seed)
+            if told:
+                print(line_of(name, found[name]), *found[name].faults, sep="\n  ", flush=True)
     for process in processes:
         process.close()
-    for name, result in found.items():
-        for kind, faults in result.faults.items():
-            keep(known[name], kind, faults[:KEPT], folder, seed)
-        if told:
-            print(line_of(name, result))
     return found
 
 
