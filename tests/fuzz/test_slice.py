@@ -13,6 +13,18 @@ from tests.fuzz.target import Target, Wrong
 from tests.fuzz.targets.all import TARGETS
 from tests.fuzz.worker import Executor, random_of
 
+SHARE = 0.01
+
+
+def test_no_fault_in_a_slice(tmp_path):
+    quick = [target for target in TARGETS if target.quick]
+    found = run(quick, {target.name: max(int(target.count * SHARE), 1) for target in quick}, tmp_path / "fuzz", jobs=1)
+    assert {name: list(one.faults) for name, one in found.items() if one.faults} == {}
+    for name, one in found.items():
+        assert one.executions >= 20, name
+        assert one.normal, f"{name}: nothing was read, so only the first check of the reader was tried"
+        assert one.refused, f"{name}: nothing was refused, so nothing was broken"
+
 
 def test_a_full_run_has_enough_executions():
     assert sum(target.count for target in TARGETS) >= 200_000

@@ -209,6 +209,7 @@ def main() -> None:
     os.dup2(handle, 1)
     os.dup2(handle, 2)
     warnings.simplefilter("always")
+    warnings.simplefilter("ignore", DeprecationWarning)  # as Python does: these are for developers
     with (folder / f"{name}.progress").open("r+b") as stream:
         progress = mmap.mmap(stream.fileno(), PROGRESS.size)
     memory = Path("/dev/shm")

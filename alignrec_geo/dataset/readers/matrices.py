@@ -1,5 +1,6 @@
 """Feature matrices from files: ``.npy``, ``.safetensors``, or a table with an item column."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -114,7 +115,8 @@ def _load_npy(path: Path) -> NDArray[np.generic]:
     if start != np.lib.format.MAGIC_PREFIX:
         raise InputError(f"{path}: not a readable .npy file: it does not start as one")
     try:
-        with np.errstate(over="ignore"):  # an impossible shape is refused by its size
+        # an impossible shape is refused by its size; how Python 2 wrote headers is nobody's concern here
+        with np.errstate(over="ignore"), warnings.catch_warnings(action="ignore", category=UserWarning):
             return np.lib.format.open_memmap(path, mode="r")
     except ValueError as error:
         if "object" not in str(error).lower():

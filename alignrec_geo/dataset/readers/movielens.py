@@ -94,7 +94,7 @@ def _read(path: Path, columns: tuple[str, ...], separator: str) -> Table:
 
 
 def _films_100k(folder: Path) -> pl.DataFrame:
-    genres = _read(folder / "u.genre", ("name", "number"), "|").frame["name"].to_list()
+    genres = id_column(_read(folder / "u.genre", ("name", "number"), "|"), "name").to_list()
     table = _read(folder / "u.item", (*DATES, *genres), "|")
     marked = [pl.when(pl.col(genre) == "1").then(pl.lit(genre)) for genre in genres]
     text = table.frame.select(pl.concat_list(marked).list.drop_nulls().list.join(", ").alias("text"))["text"]

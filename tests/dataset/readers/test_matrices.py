@@ -196,6 +196,9 @@ def test_odd_values_are_refused_without_a_warning_beside_the_error(tmp_path: Pat
     lists.write_parquet(tmp_path / "l.parquet")
     with pytest.raises(InputError, match=r"row 1 has 0 values in 'vector'|row 2 has 1 values in 'vector'"):
         read_matrix(tmp_path / "l.parquet", ("sku",))
+    python2 = b"{'descr': '<f8', 'fortran_order': False, 'shape': (1L, 2L), }".ljust(117) + b"\n"
+    (tmp_path / "old.npy").write_bytes(b"\x93NUMPY\x01\x00v\x00" + python2 + VALUES[0].tobytes())
+    np.testing.assert_array_equal(read_matrix(tmp_path / "old.npy").values, VALUES[:1])
     signalling = np.frombuffer(
         np.uint64(0x7FF0000000000001).tobytes(), dtype=np.float64
     )  # a NaN that casts complain of

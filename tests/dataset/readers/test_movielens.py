@@ -68,6 +68,9 @@ def test_what_is_not_movielens(tmp_path: Path, small: Path) -> None:
         read_movielens(tmp_path / "none")
     with pytest.raises(InputError, match="--text needs a file of items"):
         read_movielens(small, text=("plot",))
+    write(small / "u.genre", "unknown|0\n|1\n")
+    with pytest.raises(InputError, match=r"u\.genre: line 2 has no id in column 'name'"):
+        read_movielens(small)
     (small / "u.data").unlink()
     with pytest.raises(InputError, match="neither MovieLens 100K"):
         read_movielens(small)

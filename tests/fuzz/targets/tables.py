@@ -141,8 +141,8 @@ def check_lines(file: Path, data: Dataset) -> None:
     content = file.read_bytes() if file.suffix in (".tsv", ".inter", ".csv", ".dat", ".jsonl") else b'"'
     if (b'"' in content and file.suffix != ".jsonl") or b"\0" in content:  # quotes join lines; UTF-16 has others
         return
-    for mark in (b"\r\n", b"\r"):
-        content = content.replace(mark, b"\n")
+    content = content.replace(b"\r\n", b"\n")
+    content = content if b"\n" in content else content.replace(b"\r", b"\n")
     empty = b" \t" if file.suffix == ".jsonl" else b""
     lines = [line for line in content.split(b"\n") if line.strip(empty or b" ")]
     rows = len(lines) - (file.suffix != ".jsonl")
