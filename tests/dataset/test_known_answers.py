@@ -73,6 +73,6 @@ def test_the_meter_of_an_archive_stands_at_its_beginning_and_reads_nothing(tmp_p
     assert stream.seek(0) == 0
     assert stream.read(0) == b""
     assert stream.read(3) == b"abc"
-    for wrong in (lambda: stream.read(-1), lambda: stream.seek(-1), lambda: stream.seek(0, io.SEEK_END)):
+    for wrong in (stream.read, lambda: stream.read(-1), lambda: stream.seek(-1), lambda: stream.seek(0, io.SEEK_END)):
         with pytest.raises(tarfile.ReadError):
             wrong()
