@@ -77,3 +77,12 @@ def test_what_cannot_be_forced(monkeypatch):
         with pytest.raises(InputError, match=message), use_backends(**choice):
             pass
     assert choose("spmm").runs == "torch"
+
+
+def test_a_backend_whose_package_is_not_there_is_not_available(monkeypatch):
+    monkeypatch.setattr(backends, "find_spec", lambda name: None)
+    look = backends.available.__wrapped__  # past the cache
+    assert look("torch")
+    assert look("reference")
+    assert not look("torch-sparse")
+    assert not look("triton")

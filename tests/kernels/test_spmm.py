@@ -5,7 +5,14 @@ from hypothesis import strategies as st
 
 from alignrec_geo.kernels.backends import use_backends
 from alignrec_geo.kernels.csr import CSR
-from alignrec_geo.kernels.spmm import mean_propagation, reference_mean_propagation, reference_spmm, spmm
+from alignrec_geo.kernels.spmm import (
+    mean_propagation,
+    multiply,
+    reference_mean_propagation,
+    reference_multiply,
+    reference_spmm,
+    spmm,
+)
 
 
 def drawn(seed: int, rows: int, cols: int, nnz: int) -> CSR:
@@ -58,3 +65,15 @@ def test_gradcheck():
 def test_wrong_number_of_rows():
     with pytest.raises(ValueError, match=r"x must have 4 rows.*\(got \(3, 2\)\)"):
         spmm(drawn(0, 5, 4, 3), torch.zeros(3, 2))
+
+
+@pytest.mark.parametrize("run", [multiply, reference_multiply])
+@pytest.mark.parametrize("with_base", [False, True])
+def test_a_product_is_written_where_it_is_asked_for(run, with_base):
+    graph = CSR.from_coo(torch.tensor([0, 1]), torch.tensor([1, 0]), torch.tensor([2.0, 3.0]), (2, 2))
+    x, out = torch.tensor([[1.0], [10.0]]), torch.full((2, 1), -1.0)
+    base = torch.tensor([[100.0], [200.0]]) if with_base else None
+    expected = [[120.0], [203.0]] if with_base else [[20.0], [3.0]]
+    assert run(graph.matrix, x, base, out) is out
+    assert out.tolist() == expected
+    assert run(graph.matrix, x, base).tolist() == expected
