@@ -1,6 +1,7 @@
 """Pictures of strangers: which files are read, and how each becomes what a person sees, as 8-bit RGB."""
 
 import io
+import logging
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,6 +15,8 @@ from PIL import Image, UnidentifiedImageError
 
 from alignrec_geo.limits import limit, over_limit
 from alignrec_geo.reading import check_plain_file, first_line
+
+logging.getLogger("PIL").addHandler(logging.NullHandler())  # else what it says of damaged files goes to the terminal
 
 Prepared = TypeVar("Prepared")
 

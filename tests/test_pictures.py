@@ -1,6 +1,7 @@
 """Every picture reaches the encoders as a person sees it, and no picture ends anything."""
 
 import io
+import logging
 import os
 import struct
 import zlib
@@ -191,3 +192,14 @@ def test_files_that_never_end_are_not_read(tmp_path: Path) -> None:
     os.truncate(tmp_path / "huge.png", 1 << 40)
     assert "has 1099511627776 bytes; the limit is" in str(read_rgb(tmp_path / "huge.png"))
     assert read_rgb(tmp_path / "none.png") == "the file is missing"
+
+
+def test_what_pillow_says_of_a_damaged_tiff_stays_off_the_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(logging.root, "handlers", [])  # as outside of pytest
+    content = saved(Image.new("RGB", (4, 4)), "TIFF").replace(
+        struct.pack("<HHII", 277, 3, 1, 3), struct.pack("<HHII", 277, 3, 1, 16)
+    )
+    assert broken_picture(content) is not None
+    assert capsys.readouterr() == ("", "")
