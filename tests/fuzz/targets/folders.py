@@ -60,7 +60,7 @@ def with_hashes(files: Input, manifest: str = "dataset.json") -> Input:
             if isinstance(content, bytes):
                 told["files"][name] = sha256(content).hexdigest()
         return {**files, manifest: json.dumps(told).encode()}
-    except (ValueError, KeyError, TypeError):
+    except (RecursionError, ValueError, KeyError, TypeError):
         return files
 
 
@@ -137,7 +137,7 @@ def _with_tables(files: Input) -> Input:
         header["__metadata__"]["cold"] = json.dumps({**said, "tables": sha256(tables).hexdigest()})
         text = json.dumps(header).encode()
         return {**files, "cold.safetensors": len(text).to_bytes(8, "little") + text + cold[8 + size :]}
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (RecursionError, ValueError, KeyError, TypeError, AttributeError):
         return files
 
 
