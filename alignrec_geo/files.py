@@ -92,6 +92,8 @@ def _named(path: Path) -> Iterator[None]:
 
 def is_within(path: str | os.PathLike[str], folder: str | os.PathLike[str]) -> bool:
     """Whether ``path`` is ``folder`` or lies in it, with all links followed."""
+    if "\0" in os.fspath(path):
+        return False  # no file is called so
     inner, outer = os.path.realpath(path), os.path.realpath(folder)
     return inner == outer or inner.startswith(outer.rstrip(os.sep) + os.sep)
 

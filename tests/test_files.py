@@ -3,7 +3,7 @@ import json
 import pytest
 
 from alignrec_geo.errors import InputError
-from alignrec_geo.files import atomic_path, read_json, sha256_of, write_json
+from alignrec_geo.files import atomic_path, is_within, read_json, sha256_of, write_json
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
@@ -33,3 +33,8 @@ def test_json_and_hash(tmp_path):
         read_json(tmp_path / "b.json")
     (tmp_path / "empty").write_bytes(b"")
     assert sha256_of(tmp_path / "empty").startswith("e3b0c442")
+
+
+def test_a_name_that_no_file_can_have_lies_nowhere(tmp_path):
+    assert not is_within(f"{tmp_path}/a\0b", tmp_path)
+    assert is_within(f"{tmp_path}/ab", tmp_path)

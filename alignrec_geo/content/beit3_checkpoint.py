@@ -4,6 +4,7 @@ import copy
 import logging
 import math
 import pickle
+import warnings
 import zipfile
 from argparse import Namespace
 from collections.abc import Mapping
@@ -84,7 +85,8 @@ def read_public_checkpoint(path: Path) -> dict[str, Tensor]:
     check_plain_file(path, CHECKPOINT)
     with reading(path, CHECKPOINT):
         try:
-            with torch.serialization.safe_globals([Namespace]):  # fine-tuned checkpoints keep their command line in one
+            # fine-tuned checkpoints keep their command line in one; what torch says of old pickles is nobody's concern
+            with torch.serialization.safe_globals([Namespace]), warnings.catch_warnings(action="ignore"):
                 stored = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
         except pickle.UnpicklingError:  # whose message tells how to run what is in the file
             raise InputError(f"{path}: not a {CHECKPOINT}, or it holds other things too; they are not loaded") from None

@@ -74,9 +74,11 @@ def open_features_encoder(
 ) -> FeaturesItemEncoder:
     """Open what ``pretrain --encoder features`` left; the tensors hold all that is needed."""
     task = config["task"]
-    settings, widths = task["settings"], [int(width) for width in task["widths"]]
+    settings, widths, names = task["settings"], [int(width) for width in task["widths"]], task["modalities"]
+    if not (isinstance(names, list) and all(isinstance(name, str) for name in names) and len(names) == len(widths)):
+        raise InputError(f"{folder}: 'modalities' must be one name for each of 'widths' (got {names!r:.80})")
     model = FeaturesModel(widths, settings["dim"], settings["layers"], settings["heads"])
     whitening = Whitening.of(tensors)
     outside = {} if whitening is None else whitening.tensors()
     model.load_state_dict({name: part for name, part in tensors.items() if name not in outside})
-    return FeaturesItemEncoder(model, task["modalities"], widths, whitening, device)
+    return FeaturesItemEncoder(model, names, widths, whitening, device)

@@ -214,3 +214,12 @@ def test_an_encoder_with_damaged_weights_is_refused(aligned, data, tmp_path):
     made = [NewItem("x", vectors={name: np.ones(width, dtype=np.float32) for name, width in WIDTHS.items()})]
     with pytest.raises(InputError, match="features 'aligned': their encoder gives vectors with NaN or infinity"):
         encode_items(copy, ["aligned"], made)
+
+
+@pytest.mark.parametrize("names", ["look", ["look"], [["look"], "sound", "words.en"], None])
+def test_an_encoder_whose_modalities_are_no_names_is_refused(aligned, data, tmp_path, names):
+    folder = data.encoder_folder("aligned")
+    config = read_json(folder / "config.json")
+    config["task"]["modalities"] = names
+    with pytest.raises(InputError, match="'modalities' must be one name for each of 'widths'"):
+        open_features_encoder(folder, config, load_file(folder / "model.safetensors"), torch.device("cpu"))

@@ -52,8 +52,8 @@ class TransformerTextEncoder:
             self.special_ids = frozenset(int(number) for number in self._tokenizer.all_special_ids)
             self.mask_id: int | None = self._tokenizer.mask_token_id
             self._words = len(self.word_vectors())
-            found = self.encode(self.tokenize(["a text"]))
-            if found.pooled.shape != (1, self.width):
+            found = self.encode(self.tokenize(["a text", ""]))  # the second is padded
+            if found.pooled.shape != (2, self.width):
                 raise InputError(f"{folder}: not a text encoder: vectors have shape {tuple(found.pooled.shape)}")
 
     def word_vectors(self) -> Tensor:

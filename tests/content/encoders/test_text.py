@@ -147,3 +147,15 @@ def test_words_that_the_model_does_not_have_are_refused(tmp_path):
         (tmp_path / "few" / name).replace(folder / name)
     with pytest.raises(InputError, match="the tokenizer of 'bert' has word 12, its model only 12 words"):
         open_text_encoder(str(folder)).tokenize(["a mauve mug"])
+
+
+def test_a_tokenizer_whose_padding_the_model_does_not_know_is_refused(tmp_path):
+    folder = text_folder(tmp_path / "bert")
+    file = folder / "tokenizer.json"
+    content = json.loads(file.read_text())
+    content["added_tokens"].append({**content["added_tokens"][0], "id": 999, "content": "[FAR]"})
+    file.write_text(json.dumps(content))
+    settings = json.loads((folder / "tokenizer_config.json").read_text())
+    (folder / "tokenizer_config.json").write_text(json.dumps({**settings, "pad_token": "[FAR]"}))
+    with pytest.raises(InputError, match="text encoder"):
+        open_text_encoder(str(folder))
