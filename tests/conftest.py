@@ -3,6 +3,7 @@
 import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tiny models gain nothing from threads, and lose much on a busy machine
+os.environ.pop("COLUMNS", None)  # pytest-xdist sets it; a console takes it for its width once and for all
 
 import subprocess
 import sys

@@ -10,7 +10,7 @@ from alignrec_geo import Dataset, Features, SplitConfig
 from alignrec_geo.kernels.config import KernelConfig
 from alignrec_geo.limits import DEFAULTS
 from alignrec_geo.models import AlignRecConfig
-from alignrec_geo.training import TrainingConfig, loop
+from alignrec_geo.training import TrainingConfig
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -25,10 +25,21 @@ def make_shop() -> None:
     data.with_features(Features("image", matrix, matrix.any(axis=1))).save("data/shop")
 
 
+@pytest.fixture
+def short_runs():
+    """Training takes three epochs where no number is given."""
+    epochs = TrainingConfig.model_fields["epochs"]
+    usual, epochs.default = epochs.default, 3
+    TrainingConfig.model_rebuild(force=True)
+    yield
+    epochs.default = usual
+    TrainingConfig.model_rebuild(force=True)
+
+
+@pytest.mark.usefixtures("short_runs")
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_python_blocks_run(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(loop, "TrainingConfig", lambda: TrainingConfig(epochs=3))  # a short run
     make_shop()
     blocks = re.findall(r"^```python\n(.*?)^```$", page.read_text(), flags=re.DOTALL | re.MULTILINE)
     assert len(blocks) == page.read_text().count("```python")

@@ -98,6 +98,7 @@ def test_failures_in_other_threads_are_one_line(capsys):
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_signals_end_as_ctrl_c_does(number, code, capsys):
+    before = signal.signal(number, signal.SIG_DFL)  # nohup has the tests ignore SIGHUP
     seen = []
 
     def run():
@@ -109,7 +110,10 @@ def test_signals_end_as_ctrl_c_does(number, code, capsys):
             seen.append("in order")
             raise OSError(errno.EIO, "the terminal is gone") from stop
 
-    assert guarded(run) == code
+    try:
+        assert guarded(run) == code
+    finally:
+        signal.signal(number, before)
     assert isinstance(seen[0], Stopped)
     assert seen[1] == "in order"
     assert capsys.readouterr().err == ""

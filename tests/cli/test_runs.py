@@ -103,7 +103,7 @@ def test_bad_input_leaves_nothing(catalogue, run, verb, tmp_path):
     verb("evaluate", run[0], "--split", "dev").refused("unknown split (got 'dev')")
     verb("recommend", run[0]).refused("no user given")
     verb("recommend", run[0], "--users-file", tmp_path / "u.txt").refused("no such file")
-    verb("recommend", run[0], "--users-file", tmp_path).refused("not a text file")
+    verb("recommend", run[0], "--users-file", tmp_path).refused("is a folder; a text file of user ids is needed")
     verb("train", data, "--out", run[0]).refused("holds a run already", "--resume")
     verb("train", data, "--out", run[0], "--resume", "--overwrite").refused("pass one of them")
     verb("train", data, "--out", run[0], "--resume", "--set", "dim=8").refused("other settings")

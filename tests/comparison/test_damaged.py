@@ -25,7 +25,7 @@ def finished(fake_compare, tmp_path):
     [
         ("seed-1*/result.json", "[]", "a JSON object is needed"),
         ("seed-1*/result.json", '{"metrics": {}}', "validation"),
-        ("seed-1*/cost.json", '{"seconds": "x"}', "peak_memory_mb"),
+        ("seed-1*/cost.json", '{"seconds": "x"}', "seconds: "),
         ("seed-1*/groups.json", '{"users": 1, "items": {}}', "users"),
         ("seed-1*/error.json", '{"error": 5}', "error: "),
         ("seed-1*/error.json", "{", "not valid JSON"),
