@@ -359,7 +359,7 @@ def read_graph(folder: Path, out: Path, rng: Random) -> None:
 
 TARGETS = (
     Target("dataset", 3_000, dataset_seeds, open_dataset, with_hashes),
-    Target("run", 600, run_seeds, open_run, repaired_run, quick=False),
+    Target("run", 400, run_seeds, open_run, repaired_run, quick=False),
     Target("embeddings", 6_000, table_seeds, read_tables, quick=False),
     Target("comparison", 800, comparison_seeds, read_comparison, quick=False),
     Target("token-cache", 3_000, cache_seeds, read_cache, noise=".*token cache cannot be written", quick=False),

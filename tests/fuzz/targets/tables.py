@@ -144,7 +144,7 @@ def check_lines(file: Path, data: Dataset) -> None:
     content = content.replace(b"\r\n", b"\n")
     content = content if b"\n" in content else content.replace(b"\r", b"\n")
     empty = b" \t" if file.suffix == ".jsonl" else b""
-    lines = [line for line in content.split(b"\n") if line.strip(empty or b" ")]
+    lines = [line for line in content.split(b"\n") if line.strip(empty or b" \r")]
     rows = len(lines) - (file.suffix != ".jsonl")
     merged = sum(int(note.split()[0].replace(",", "")) for note in data.notes if note[0].isdigit())
     if len(data.interactions) + merged not in (rows, rows - _blank(lines)):
@@ -252,14 +252,14 @@ def read_movielens_folder(folder: Path, out: Path, rng: Random) -> None:
 
 
 TARGETS = (
-    Target("table-csv", 9_000, quoted_seeds, read_pairs),
-    Target("table-tsv", 6_000, lambda _: table_seeds(".tsv", "\t"), read_pairs),
+    Target("table-csv", 8_000, quoted_seeds, read_pairs),
+    Target("table-tsv", 5_000, lambda _: table_seeds(".tsv", "\t"), read_pairs),
     Target("table-inter", 3_000, lambda _: table_seeds(".inter", "\t"), read_pairs),
     Target("table-text", 5_000, text_seeds, read_pairs),
     Target("table-gzip", 4_000, gzip_seeds, read_pairs),
-    Target("table-parquet", 4_000, typed_seeds, read_pairs),
+    Target("table-parquet", 3_000, typed_seeds, read_pairs),
     Target("table-jsonl", 6_000, json_seeds, read_pairs),
-    Target("items", 4_000, items_seeds, read_with_items),
-    Target("mmrec", 4_000, mmrec_seeds, read_mmrec_folder),
-    Target("movielens", 5_000, movielens_seeds, read_movielens_folder),
+    Target("items", 3_000, items_seeds, read_with_items),
+    Target("mmrec", 3_000, mmrec_seeds, read_mmrec_folder),
+    Target("movielens", 4_000, movielens_seeds, read_movielens_folder),
 )
