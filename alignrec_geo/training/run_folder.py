@@ -18,6 +18,7 @@ from alignrec_geo.errors import InputError
 from alignrec_geo.files import atomic_path, inside, write_json
 from alignrec_geo.folders import FolderKind, NewFolder, check_links, folder_target, is_vacant, new_folder
 from alignrec_geo.locks import LOCK, Lock, in_use, sole
+from alignrec_geo.reading import reading
 from alignrec_geo.records import RunResult, read_record
 from alignrec_geo.serving.cold_store import COLD
 from alignrec_geo.serving.store import DATASET, EMBEDDINGS, write_embeddings
@@ -158,7 +159,9 @@ class RunFolder:
     def keep_epochs(self, count: int) -> None:
         """Drop the lines of ``metrics.jsonl`` after the first ``count`` epochs (those of a killed session)."""
         path = self.path / METRICS
-        lines = path.read_text(encoding="utf-8").splitlines()[:count] if path.exists() else []
+        with reading(path, "log of epochs"):
+            stored = path.read_bytes().splitlines() if path.exists() else []
+            lines = [line.decode() for line in stored[:count]]  # what a kill cut off lies behind these
         if len(lines) < count:
             raise InputError(f"{path}: {len(lines)} epochs, the checkpoint has {count}")
         with atomic_path(path) as staging:

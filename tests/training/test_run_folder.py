@@ -184,3 +184,13 @@ def test_a_saved_model_replaces_a_saved_model_only(data, tmp_path):
             model.save(tmp_path / folder)
         assert everything(tmp_path / folder) == before
     assert sorted(os.listdir(tmp_path)) == ["project", "run", "saved"]
+
+
+def test_a_log_that_is_no_text_is_named_and_one_cut_off_is_not(tmp_path):
+    log = tmp_path / "metrics.jsonl"
+    log.write_bytes(b'{"epoch": 0}\n{"epoch": \xe2\x82')
+    RunFolder(tmp_path).keep_epochs(1)
+    assert log.read_bytes() == b'{"epoch": 0}\n'
+    log.write_bytes(b'{"epoch": \xff}\n')
+    with pytest.raises(InputError, match=r"metrics\.jsonl: not a readable log of epochs, or damaged"):
+        RunFolder(tmp_path).keep_epochs(1)
