@@ -1,12 +1,12 @@
 """Arrays that take long to fill: written chunk by chunk into memory-mapped files, continued after an interruption."""
 
 import errno
-import fcntl
 import hashlib
 import logging
 import math
 import os
 import shutil
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import cache
@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 from alignrec_geo.errors import InputError
 from alignrec_geo.files import read_json, write_json
 from alignrec_geo.graph.item_knn import cache_folder
+from alignrec_geo.locks import Lock
+from alignrec_geo.reading import check_plain_file
 
 logger = logging.getLogger(__name__)
 
@@ -95,7 +97,9 @@ class TokenCache:
         try:
             state = read_json(folder / STATE)
             done, notes = state["done"], dict(state["notes"])
-            if (state["schema"], state["items"]) != (SCHEMA, self._n_items) or done not in range(self._n_items + 1):
+            if (state["schema"], state["items"]) != (SCHEMA, self._n_items):
+                return False
+            if type(done) is not int or done not in range(self._n_items + 1):
                 return False
             if not all(isinstance(text, str) for pair in notes.items() for text in pair):
                 return False
@@ -114,6 +118,7 @@ class TokenCache:
             raise OSError(errno.ENOSPC, told)
         for name, spec in self._specs.items():
             path = folder / f"{name}.npy"
+            path.unlink(missing_ok=True)  # a link would be followed
             if math.prod(spec.shape):
                 np.lib.format.open_memmap(path, mode="w+", dtype=np.dtype(spec.dtype), shape=spec.shape)
                 _reserve(path)
@@ -152,11 +157,11 @@ def open_token_cache(
         try:
             folder = (cache_folder() if root is None else root) / f"tokens-{kind}" / digest.hexdigest()
             folder.mkdir(parents=True, exist_ok=True)
-            lock = held.enter_context((folder / "lock").open("w"))
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # the system lets go of it when the process ends
+            lock = Lock.attempt(folder / "lock")  # the system lets go of it when the process ends
+            if lock is None:
+                raise InputError(f"{folder}: another process is filling this cache; wait until it is done")
+            held.callback(lock.release)
             store = TokenCache(folder, arrays, n_items)
-        except BlockingIOError:
-            raise InputError(f"{folder}: another process is filling this cache; wait until it is done") from None
         except (OSError, RuntimeError) as error:  # RuntimeError: there is no home folder
             store = _without(folder, arrays, n_items, getattr(error, "strerror", None) or str(error))
         yield store
@@ -208,7 +213,10 @@ def _reserve(path: Path) -> None:
 
 def _open(path: Path, spec: ArraySpec, mode: Any) -> NDArray[Any]:
     """Open one array; a file that does not fit its shape and type is refused with ``ValueError``."""
-    array: NDArray[Any] = np.load(path, mmap_mode=mode if math.prod(spec.shape) else None, allow_pickle=False)
+    check_plain_file(path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # a header in the spelling of Python 2, which none of ours is
+        array: NDArray[Any] = np.load(path, mmap_mode=mode if math.prod(spec.shape) else None, allow_pickle=False)
     if array.shape != tuple(spec.shape) or array.dtype != np.dtype(spec.dtype):
         raise ValueError(f"{path}: shape {array.shape}, type {array.dtype}")
     return array

@@ -1,9 +1,11 @@
 import errno
 import json
+import os
 
 import numpy as np
 import pytest
 
+from alignrec_geo import locks
 from alignrec_geo.content import token_cache
 from alignrec_geo.content.token_cache import CHUNK, ArraySpec, open_token_cache
 from alignrec_geo.errors import InputError
@@ -49,7 +51,18 @@ def test_another_key_is_another_cache(tmp_path):
 
 @pytest.mark.parametrize(
     "damage",
-    ["array cut", "array missing", "array header", "state cut", "state list", "done", "other shape", "other items"],
+    [
+        "array cut",
+        "array missing",
+        "array header",
+        "array is a pipe",
+        "state cut",
+        "state list",
+        "done",
+        "done is no whole number",
+        "other shape",
+        "other items",
+    ],
 )
 def test_a_damaged_cache_is_made_again(tmp_path, damage):
     with opened(tmp_path) as store:
@@ -61,6 +74,11 @@ def test_a_damaged_cache_is_made_again(tmp_path, damage):
         rows.unlink()
     elif damage == "array header":
         rows.write_bytes(b"\x93NUMPY\x01\x00\x01\x00[")
+    elif damage == "array is a pipe":
+        rows.unlink()
+        os.mkfifo(rows)
+    elif damage == "done is no whole number":
+        state.write_text(json.dumps({**json.loads(state.read_text()), "done": float(N)}))
     elif damage == "state list":
         state.write_text("[1]")
     elif damage == "done":
@@ -74,6 +92,15 @@ def test_a_damaged_cache_is_made_again(tmp_path, damage):
     with opened(tmp_path) as store:
         assert store.done == 0
         assert not store.arrays["rows"].any()
+
+
+def test_a_pipe_in_place_of_the_lock_is_not_waited_for(tmp_path):
+    with opened(tmp_path) as store:
+        fill(store)
+    (store.folder / "lock").unlink()
+    os.mkfifo(store.folder / "lock")
+    with opened(tmp_path) as store:
+        assert store.done == N
 
 
 def test_two_do_not_fill_one_cache(tmp_path):
@@ -145,9 +172,9 @@ def test_a_finished_cache_is_used_where_it_cannot_be_locked(tmp_path, monkeypatc
         fill(store)
 
     def refuse(*_):
-        raise OSError(errno.ENOLCK, "No locks available")
+        raise OSError(errno.EACCES, "Permission denied")
 
-    monkeypatch.setattr(token_cache.fcntl, "flock", refuse)
+    monkeypatch.setattr(locks.fcntl, "flock", refuse)
     with opened(tmp_path) as store:
         assert store.complete
         assert store.folder is not None
