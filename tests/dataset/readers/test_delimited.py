@@ -127,7 +127,9 @@ def test_nothing_is_lost_in_silence(pairs: list[tuple[str, str]], separator: str
         return
     quoting = csv.QUOTE_MINIMAL if separator in ",;" else csv.QUOTE_NONE
     records = csv.reader(io.StringIO(text, newline=""), delimiter=separator, quoting=quoting, strict=True)
-    wanted = [tuple(field or None for field in record) for record in records if "".join(record).strip()]
+    # a line of blanks alone is left out; of two fields one with a blank is a row
+    kept = [record for record in records if "".join(record) and (len(record) > 1 or record[0].strip())]
+    wanted = [tuple(field or None for field in record) for record in kept]
     assert [tuple(field or None for field in row) for row in table.frame.rows()] == wanted
 
 
