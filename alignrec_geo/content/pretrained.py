@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from alignrec_geo.content.align import CONFIG, MODEL
-from alignrec_geo.content.item_encoder import ItemEncoder
+from alignrec_geo.content.item_encoder import ItemEncoder, NewItem
 from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.errors import InputError
 from alignrec_geo.files import read_json
@@ -48,7 +48,9 @@ def open_pretrained(dataset: Dataset, feature: str, device: torch.device | None 
         if part.is_floating_point() and not part.float().isfinite().all():
             raise InputError(f"{folder / MODEL}: damaged: the weights '{name}' hold NaN or infinity")
     with reading(folder, f"encoder: {CONFIG} and {MODEL} do not fit each other"):
-        return opener(folder, config, tensors, device or torch.device("cpu"))
+        encoder = opener(folder, config, tensors, device or torch.device("cpu"))
+        encoder.encode([NewItem("an item", text="a text")])  # what does not fit is found now, not after hours
+    return encoder
 
 
 def _openers() -> dict[str, Opener]:

@@ -223,3 +223,15 @@ def test_an_encoder_whose_modalities_are_no_names_is_refused(aligned, data, tmp_
     config["task"]["modalities"] = names
     with pytest.raises(InputError, match="'modalities' must be one name for each of 'widths'"):
         open_features_encoder(folder, config, load_file(folder / "model.safetensors"), torch.device("cpu"))
+
+
+def test_an_encoder_whose_parts_do_not_fit_is_refused_when_it_is_opened(aligned, data, tmp_path):
+    copy = data.save(tmp_path / "copy")
+    folder = copy.encoder_folder("aligned")
+    config, tensors = read_json(folder / "config.json"), load_file(folder / "model.safetensors")
+    config["task"]["widths"][0] = 10**12
+    with pytest.raises(InputError, match="those of the weights"):
+        open_features_encoder(folder, config, tensors, torch.device("cpu"))
+    save_file({**tensors, "whitening.matrix": torch.zeros(64, 16)}, folder / "model.safetensors")
+    with pytest.raises(InputError, match="do not fit each other"):
+        open_pretrained(copy, "aligned")

@@ -179,3 +179,18 @@ def test_a_finished_cache_is_used_where_it_cannot_be_locked(tmp_path, monkeypatc
         assert store.complete
         assert store.folder is not None
     assert not caplog.records
+
+
+@pytest.mark.filterwarnings("error")
+def test_odd_files_of_a_cache_are_made_again_without_a_wait(tmp_path):
+    with opened(tmp_path) as store:
+        folder = store.folder
+        store.commit(N, {})
+    state = json.loads((folder / "state.json").read_text())
+    (folder / "state.json").write_text(json.dumps({**state, "done": float(N)}))
+    with opened(tmp_path) as store:
+        assert next(store.remaining()) == range(CHUNK)
+    (folder / "lock").unlink()
+    os.mkfifo(folder / "lock")
+    with opened(tmp_path) as store:  # without the folder, with a warning
+        assert next(store.remaining()) == range(CHUNK)
