@@ -1,9 +1,9 @@
 # make quickstart   set up .venv and run the whole system once on a generated catalogue
-# make test         set up .venv and run the tests (under 10 minutes on 2 cores)
+# make test         set up .venv and run the tests, in two processes
 # make test-slow    also the long checks
-# make mutation     change single tokens of the program and count which changes the tests notice (about an hour; goes on
+# make mutation     change single tokens of the program and count which changes the tests notice (long; goes on
 #                   where it was cut off; MUTATION="--only 17,45" repeats single ones)
-# make fuzz         changed files of every format that the program opens, 200,000 executions (under 10 minutes on 2 cores)
+# make fuzz         changed files of every format that the program opens, more than 200,000 executions in two processes
 # make test-ext     what needs torch-sparse and torch-scatter: their backends, sampled training; in a .venv-ext of its own
 #                   (builds them: 20 minutes)
 # make bench-peers time RecBole, implicit and cornac on the same data
