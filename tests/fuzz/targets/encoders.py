@@ -196,6 +196,6 @@ TARGETS = (
     Target("pretraining", 600, resumed_seeds, resume_pretraining, quick=False),
     Target("text-encoder", 500, text_encoder_seeds, open_text, noise="Ignored unknown kwarg option", quick=False),
     Target("image-encoder", 500, image_encoder_seeds, open_image, quick=False),
-    Target("beit3-checkpoint", 1_000, public_seeds, open_public, quick=False),
+    Target("beit3-checkpoint", 700, public_seeds, open_public, quick=False),
     Target("beit3-pieces", 4_000, pieces_seeds, open_pieces, quick=False),
 )

@@ -358,10 +358,10 @@ def read_graph(folder: Path, out: Path, rng: Random) -> None:
 
 
 TARGETS = (
-    Target("dataset", 3_000, dataset_seeds, open_dataset, with_hashes),
-    Target("run", 400, run_seeds, open_run, repaired_run, quick=False),
+    Target("dataset", 2_000, dataset_seeds, open_dataset, with_hashes),
+    Target("run", 300, run_seeds, open_run, repaired_run, quick=False),
     Target("embeddings", 6_000, table_seeds, read_tables, quick=False),
-    Target("comparison", 800, comparison_seeds, read_comparison, quick=False),
+    Target("comparison", 600, comparison_seeds, read_comparison, quick=False),
     Target("token-cache", 3_000, cache_seeds, read_cache, noise=".*token cache cannot be written", quick=False),
     Target("graph-cache", 3_000, graph_seeds, read_graph, noise=".*graphs cannot be kept|  edge_index", quick=False),
     Target("new-items", 10_000, new_item_seeds, read_items_to_embed, quick=False),

@@ -115,6 +115,6 @@ TARGETS = (
     Target("matrix-safetensors", 20_000, safetensors_seeds, read_features),
     Target("matrix-table", 6_000, matrix_table_seeds, read_features),
     Target("row-ids", 12_000, ids_seeds, read_row_ids),
-    Target("features", 20_000, stored_seeds, read_stored),
+    Target("features", 18_000, stored_seeds, read_stored),
     Target("codebook", 6_000, codebook_seeds, read_codebook, quick=False),
 )

@@ -137,7 +137,7 @@ def unpack_archive(folder: Path, out: Path, rng: Random) -> None:
 
 
 TARGETS = (
-    Target("picture", 9_000, picture_seeds, read_any_picture),
+    Target("picture", 7_500, picture_seeds, read_any_picture),
     Target("photos", 6_000, photo_seeds, store_photos),
-    Target("unpack", 7_000, archive_seeds, unpack_archive),
+    Target("unpack", 6_000, archive_seeds, unpack_archive),
 )

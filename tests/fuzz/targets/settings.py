@@ -83,8 +83,8 @@ def read_any_record(folder: Path, out: Path, rng: Random) -> None:
 
 
 TARGETS = (
-    Target("config", 3_000, config_seeds, read_config),
-    Target("set", 14_000, setting_seeds, read_setting),
-    Target("recipe", 18_000, recipe_seeds, read_any_recipe),
-    Target("record", 16_000, record_seeds, read_any_record),
+    Target("config", 2_500, config_seeds, read_config),
+    Target("set", 12_000, setting_seeds, read_setting),
+    Target("recipe", 16_000, recipe_seeds, read_any_recipe),
+    Target("record", 14_000, record_seeds, read_any_record),
 )

@@ -252,14 +252,14 @@ def read_movielens_folder(folder: Path, out: Path, rng: Random) -> None:
 
 
 TARGETS = (
-    Target("table-csv", 8_000, quoted_seeds, read_pairs),
-    Target("table-tsv", 5_000, lambda _: table_seeds(".tsv", "\t"), read_pairs),
+    Target("table-csv", 6_500, quoted_seeds, read_pairs),
+    Target("table-tsv", 4_000, lambda _: table_seeds(".tsv", "\t"), read_pairs),
     Target("table-inter", 3_000, lambda _: table_seeds(".inter", "\t"), read_pairs),
     Target("table-text", 5_000, text_seeds, read_pairs),
     Target("table-gzip", 4_000, gzip_seeds, read_pairs),
-    Target("table-parquet", 3_000, typed_seeds, read_pairs),
-    Target("table-jsonl", 6_000, json_seeds, read_pairs),
-    Target("items", 3_000, items_seeds, read_with_items),
-    Target("mmrec", 3_000, mmrec_seeds, read_mmrec_folder),
-    Target("movielens", 4_000, movielens_seeds, read_movielens_folder),
+    Target("table-parquet", 2_500, typed_seeds, read_pairs),
+    Target("table-jsonl", 5_000, json_seeds, read_pairs),
+    Target("items", 2_500, items_seeds, read_with_items),
+    Target("mmrec", 2_500, mmrec_seeds, read_mmrec_folder),
+    Target("movielens", 3_000, movielens_seeds, read_movielens_folder),
 )
