@@ -50,8 +50,8 @@ def fitting(tables: Any, n_users: int, n_items: int) -> Embeddings:
     for name, part in (("users", users), ("items", items)):
         if not part.dtype.is_floating_point:
             raise InputError(f"the table of {name} must hold floating-point numbers (got {part.dtype})")
-        bad = torch.nonzero(~torch.isfinite(part).all(dim=1))[:, 0]
-        if len(bad):
+        if not bool(torch.isfinite(part).all()):
+            bad = torch.nonzero(~torch.isfinite(part).all(dim=1))[:, 0]
             raise InputError(f"the table of {name} holds NaN or infinity in {len(bad)} rows (first: row {int(bad[0])})")
     kind = torch.promote_types(users.dtype, items.dtype)
     kind = kind if kind in (torch.float32, torch.float64) else torch.float32

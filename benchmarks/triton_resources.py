@@ -7,7 +7,6 @@ that must move and operations that must be done, over the rates of the datasheet
 """
 
 from importlib.metadata import version
-from math import ceil
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
@@ -15,9 +14,7 @@ import typer
 from measure import report, results_folder
 from shapes import SHAPES, Shape
 
-from alignrec_geo.kernels.triton import topk
 from alignrec_geo.kernels.triton.compile import WIDTH, compile_all
-from alignrec_geo.kernels.triton.launch import padded
 
 NOTE = "estimates from datasheet rates, not measurements: max(bytes / bandwidth, flops / rate), everything else free"
 
@@ -46,7 +43,6 @@ GPUS = (Gpu("A100 SXM 80GB", 2.039e12, 19.5e12), Gpu("H100 SXM", 3.35e12, 67e12)
 
 def main(
     batch: Annotated[int, typer.Option(help="Triplets per step.")] = 2048,
-    k: Annotated[int, typer.Option(help="Items per ranked list.")] = 50,
     results: Annotated[Path | None, typer.Option(help="Folder for the result.")] = None,
 ) -> None:
     """Print one JSON object, and store it as triton-resources.json."""
@@ -56,7 +52,7 @@ def main(
         "kernels": [each._asdict() for each in compile_all()],
         "estimate_note": NOTE,
         "estimate_rates": [each._asdict() for each in GPUS],
-        "estimates": [estimate(work) for work in baby_work(SHAPES["baby"], batch, k)],
+        "estimates": [estimate(work) for work in baby_work(SHAPES["baby"], batch)],
     }
     report("triton-resources", content, results_folder(quick=False, results=results))
 
@@ -73,11 +69,10 @@ def estimate(work: Work) -> dict[str, Any]:
     return {**work._asdict(), "estimated_least_microseconds": bounds, "estimated_limit": limits}
 
 
-def baby_work(shape: Shape, batch: int, k: int) -> list[Work]:
+def baby_work(shape: Shape, batch: int) -> list[Work]:
     """Bytes and operations of each call at a shape, embeddings of 64 float32."""
     nodes, entries, row = shape.users + shape.items, 2 * shape.pairs, 4 * WIDTH
     gathered, groups = 3 * batch, 2
-    candidates = shape.users * ceil(shape.items / (topk.ITEMS * topk.TILES)) * padded(k, 1, topk.MOST)
     return [
         Work(
             "spmm",
@@ -98,12 +93,6 @@ def baby_work(shape: Shape, batch: int, k: int) -> list[Work]:
             groups * 4 * 2 * batch * batch * WIDTH,
         ),
         Work("pair_loss", f"{batch} triplets", batch * (3 * row + 12), 10 * batch * WIDTH),
-        Work(
-            "topk",
-            f"the best {k} of {shape.items} items for {shape.users} users, comparisons not counted",
-            (shape.users + shape.items) * row + 2 * 8 * candidates + 12 * shape.users * k,
-            2 * shape.users * shape.items * WIDTH,
-        ),
     ]
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -15,8 +15,9 @@ from alignrec_geo.errors import InputError
 from alignrec_geo.evaluation.metrics import CUTOFFS, cutoff_tuple, ranking_metrics
 from alignrec_geo.evaluation.protocols import Protocol
 from alignrec_geo.kernels.csr import CSR
+from alignrec_geo.kernels.excluded import ExcludedPairs
 from alignrec_geo.kernels.pair_set import PairSet
-from alignrec_geo.kernels.topk import blocked_top_k
+from alignrec_geo.kernels.topk import Ranking, blocked_top_k
 
 
 @dataclass(frozen=True)
@@ -98,13 +99,25 @@ class Evaluator:
             raise InputError(f"the {split.label} split has no user with a training interaction; nothing to evaluate")
         self.users = torch.from_numpy(counted)
         self.positives = torch.from_numpy(wanted.user_degree()[counted])
-        self._wanted = PairSet(torch.from_numpy(wanted.keys()))
+        self._keys = torch.from_numpy(wanted.keys())
         masked = interactions.of(*protocol.masked(split))
         user, item = torch.from_numpy(masked.user), torch.from_numpy(masked.item)
         self.masked = CSR.pattern(user, item, (masked.n_users, masked.n_items))
+        self._tasks: dict[torch.device, _Task] = {}
 
     def __call__(self, embeddings: Embeddings) -> Evaluation:
-        """Rank and measure.
+        """Rank and measure, on the device of the tables; what leaves it is the result.
+
+        Args:
+            embeddings: ``users [U, D]`` and ``items [I, D]``, finite.
+
+        Raises:
+            InputError: the tables have another shape, or hold NaN or infinity.
+        """
+        return self.measure(self.rank(embeddings))
+
+    def rank(self, embeddings: Embeddings) -> Ranking:
+        """Rank all items for :attr:`users`, on the device of the tables: the blocks that :meth:`measure` takes.
 
         Args:
             embeddings: ``users [U, D]`` and ``items [I, D]``, finite.
@@ -113,7 +126,8 @@ class Evaluator:
             InputError: the tables have another shape, or hold NaN or infinity.
         """
         embeddings = fitting(embeddings, self.n_users, self.n_items)
-        return self.measure(blocked_top_k(*embeddings, self.users, max(self.cutoffs), self.masked))
+        task = self._task(embeddings.users.device)
+        return blocked_top_k(*embeddings, task.users, max(self.cutoffs), task.excluded)
 
     def measure(self, ranking: Iterable[tuple[Tensor, Tensor, Tensor]]) -> Evaluation:
         """Measure a ranking that was made elsewhere.
@@ -122,9 +136,30 @@ class Evaluator:
             ranking: blocks of user rows ``[b]``, scores ``[b, k]`` and items ``[b, k]``, all of :attr:`users` in their
                 order; items scored minus infinity do not count.
         """
-        hits = [self.hits(*block) for block in ranking]
-        return Evaluation(self.users, ranking_metrics(torch.cat(hits), self.positives, self.cutoffs))
+        hits = torch.cat([self.hits(*block) for block in ranking])  # [n, k]
+        metrics = ranking_metrics(hits, self._task(hits.device).positives, self.cutoffs)
+        values = torch.stack(list(metrics.values())).cpu()  # one copy from a GPU
+        return Evaluation(self.users, dict(zip(metrics, values, strict=True)))
 
     def hits(self, users: Tensor, scores: Tensor, items: Tensor) -> Tensor:
         """Return which ranked items are to be found, ``[b, k]`` bool, for one block of a ranking."""
-        return self._wanted.contains(users[:, None] * self.n_items + items) & (scores != -torch.inf)
+        wanted = self._task(items.device).wanted
+        return wanted.contains(users[:, None] * self.n_items + items) & (scores != -torch.inf)
+
+    def _task(self, device: torch.device) -> "_Task":
+        """What is ranked and looked for, on a device; moved there once."""
+        if device not in self._tasks:
+            self._tasks[device] = _Task(
+                self.users.to(device),
+                self.positives.to(device),
+                PairSet(self._keys.to(device)),
+                ExcludedPairs.of(self.masked, self.users).to(device),
+            )
+        return self._tasks[device]
+
+
+class _Task(NamedTuple):
+    users: Tensor
+    positives: Tensor
+    wanted: PairSet
+    excluded: ExcludedPairs

@@ -12,7 +12,6 @@ from alignrec_geo.embeddings import Embeddings
 from alignrec_geo.evaluation.evaluator import Evaluator
 from alignrec_geo.evaluation.metrics import ranking_metrics
 from alignrec_geo.evaluation.protocols import Protocol
-from alignrec_geo.kernels.topk import blocked_top_k
 
 HISTORY_EDGES = (1, 3, 5, 10, 20)
 """Where the groups of users begin, in training items."""
@@ -63,9 +62,9 @@ def group_metrics(
     group_of_item = popularity_groups(train.item_degree())
     of_item = torch.from_numpy(group_of_item)
     hit_blocks, group_blocks = [], []
-    for block in blocked_top_k(*embeddings, evaluator.users, max(cutoffs), evaluator.masked):
-        hit_blocks.append(evaluator.hits(*block))
-        group_blocks.append(of_item[block[2]])
+    for block in evaluator.rank(embeddings):
+        hit_blocks.append(evaluator.hits(*block).cpu())
+        group_blocks.append(of_item[block[2].cpu()])
     hits, groups = torch.cat(hit_blocks), torch.cat(group_blocks)  # [n, R]
     history = np.searchsorted(HISTORY_EDGES, train.user_degree()[users], side="right") - 1  # [n]
     return {

@@ -42,15 +42,21 @@ TABLE: dict[str, dict[str, str]] = {
         "reference": "pair_loss:reference_terms_and_gradients",
     },
     "topk": {
-        "torch": "topk:best_items",
-        "triton": "triton.topk:best_items",
-        "reference": "topk:reference_best_items",
+        "torch": "topk:rank_users",
+        "numpy": "numpy_topk:rank_users",
+        "reference": "topk:reference_rank_users",
     },
 }
 """Operation → backend → where its function is, below ``alignrec_geo.kernels``."""
 
+ON_CPU = {"topk": "numpy"}
+"""What runs on a CPU where it is not torch."""
+
 NEEDS = {"triton": "triton", "torch-sparse": "torch_sparse", "torch-scatter": "torch_scatter"}
 """Backends that need a package."""
+
+CPU_ONLY = ("numpy",)
+"""Backends for tensors on a CPU."""
 
 LEAST_VERSION = {"triton": (3, 7)}
 """Versions below it are not used: the kernels are tested on this one."""
@@ -73,7 +79,8 @@ def choose(operation: str, device: torch.device | str = "cpu") -> Choice:
     """Return the backend that runs ``operation`` on ``device``.
 
     What :func:`use_backends` forces comes first, then ``$ALIGNREC_BACKEND`` (one backend for every operation that has
-    it, or ``spmm=torch-sparse,infonce=reference``), then Triton for CUDA tensors where it is installed, else torch.
+    it, or ``spmm=torch-sparse,infonce=reference``), then Triton for CUDA tensors where it is installed,
+    :data:`ON_CPU` on a CPU, else torch.
 
     Raises:
         InputError: a forced backend does not exist, its package is not installed, or it cannot run on ``device``.
@@ -87,7 +94,8 @@ def choose(operation: str, device: torch.device | str = "cpu") -> Choice:
         return Choice(operation, _checked(operation, wanted, kind), f"set by ${VARIABLE}")
     if kind == "cuda" and "triton" in TABLE[operation] and available("triton"):
         return Choice(operation, "triton", "the default on CUDA")
-    return Choice(operation, "torch", f"the default on {kind.upper()}")
+    runs = ON_CPU.get(operation, "torch") if kind == "cpu" else "torch"
+    return Choice(operation, runs, f"the default on {kind.upper()}")
 
 
 def check_backends(device: torch.device) -> None:
@@ -170,6 +178,8 @@ def _checked(operation: str, backend: str, device: str | None = None) -> str:
         least = ".".join(map(str, LEAST_VERSION.get(backend, ())))
         wanted = f"{NEEDS[backend]} {least} or newer" if least else f"the package {NEEDS[backend]}"
         raise InputError(f"backend '{backend}' of {operation} needs {wanted}, which is not installed")
+    if backend in CPU_ONLY and device not in (None, "cpu"):
+        raise InputError(f"backend '{backend}' of {operation} runs on a CPU only (got {device})")
     if backend == "triton" and device not in (None, "cuda") and os.environ.get("TRITON_INTERPRET") != "1":
         raise InputError(
             f"backend 'triton' of {operation} runs on CUDA tensors (got {device}); on a CPU it runs in Triton's "

@@ -6,6 +6,9 @@ from pydantic_core.core_schema import ValidationInfo
 from alignrec_geo.kernels.backends import AUTO, TABLE
 from alignrec_geo.validation import Settings
 
+GONE = {("topk", "triton")}
+"""Backends that stored settings may name and that are no longer there: the choice is open again."""
+
 
 class KernelConfig(Settings):
     """Backends by operation; ``auto`` takes the best for the device (see ``alignrec-geo doctor``)."""
@@ -19,11 +22,13 @@ class KernelConfig(Settings):
     pair_loss: str = AUTO
     """BPR, UIA and L2: auto, torch, triton, reference."""
     topk: str = AUTO
-    """Ranking: auto, torch, triton, reference."""
+    """Ranking: auto, torch, numpy, reference."""
 
     @field_validator("*")
     @classmethod
     def _known(cls, value: str, info: ValidationInfo) -> str:
+        if (info.field_name, value) in GONE:
+            return AUTO
         allowed = [AUTO, *TABLE[str(info.field_name)]]
         if value not in allowed:
             raise ValueError(f"allowed: {', '.join(allowed)}")

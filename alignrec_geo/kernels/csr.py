@@ -88,11 +88,12 @@ class CSR:
 
     def entries(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Stored places of some rows: the position within ``rows`` and the column of each, sorted by position."""
-        crow, col = self.matrix.crow_indices().long(), self.matrix.col_indices().long()
-        start, count = crow[rows], crow[rows + 1] - crow[rows]
+        crow, col = self.matrix.crow_indices(), self.matrix.col_indices()
+        start, end = crow[rows].long(), crow[rows + 1].long()
+        count = end - start
         position = torch.repeat_interleave(torch.arange(len(rows), device=rows.device), count)
         offset = torch.arange(len(position), device=rows.device) - (count.cumsum(0) - count)[position]
-        return position, col[start[position] + offset]
+        return position, col[start[position] + offset].long()
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(shape={self.shape}, nnz={self.nnz})"

@@ -4,10 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from alignrec_geo.kernels.topk import top_k
-
-BLOCK_SCORES = 1 << 23
-"""Similarities held at once: 32 MB of float32."""
+from alignrec_geo.kernels.topk import blocked_top_k
 
 
 def cosine_knn(x: Tensor, k: int) -> tuple[Tensor, Tensor]:
@@ -25,10 +22,11 @@ def cosine_knn(x: Tensor, k: int) -> tuple[Tensor, Tensor]:
     unit = F.normalize(x, dim=1)
     k = min(k, len(x))
     similarity, neighbour = x.new_empty(len(x), k), torch.empty(len(x), k, dtype=torch.long, device=x.device)
-    block = max(1, BLOCK_SCORES // max(len(x), 1))
-    for start in range(0, len(x), block):
-        rows = slice(start, start + block)
-        similarity[rows], neighbour[rows] = top_k(unit[rows] @ unit.T, k)
+    first = 0
+    for rows, value, column in blocked_top_k(unit, unit, torch.arange(len(x), device=x.device), k):
+        block = slice(first, first + len(rows))
+        similarity[block], neighbour[block] = value, column
+        first += len(rows)
     return similarity, neighbour
 
 

@@ -12,7 +12,8 @@ class PairSet:
     """Which user-item pairs are there, as keys ``user * n_items + item``.
 
     Two hashed tables of flags answer "no" for most keys, the second asked only where the first cannot tell; what
-    neither can rule out (the true ones and about one in a hundred others) is looked up by binary search.
+    neither can rule out (the true ones and about one in a hundred others) is looked up by binary search. On a GPU all
+    are looked up by binary search: nothing is read back.
 
     Args:
         keys: ``[E]`` int64, any order.
@@ -26,12 +27,14 @@ class PairSet:
     def __init__(self, keys: Tensor) -> None:
         self._sorted = torch.sort(keys).values
         self._bits = max(_SLOTS_PER_KEY * len(keys) - 1, 1).bit_length()
-        self._flags = [torch.zeros(1 << self._bits, dtype=torch.bool) for _ in _MULTIPLIERS]
+        self._flags = [torch.zeros(1 << self._bits, dtype=torch.bool, device=keys.device) for _ in _MULTIPLIERS]
         for number, flags in enumerate(self._flags):
             flags[self._slots(keys, number)] = True
 
     def contains(self, keys: Tensor) -> Tensor:
         """Return which of ``keys`` (int64, any shape) are in the set, in the same shape."""
+        if self._sorted.is_cuda:
+            return self.search(keys)
         flat = keys.reshape(-1)
         found = self._flags[0].index_select(0, self._slots(flat, 0))
         open_rows = torch.nonzero(found)[:, 0]
@@ -39,9 +42,15 @@ class PairSet:
         likely = self._flags[1].index_select(0, self._slots(wanted, 1))
         found[open_rows] = likely
         open_rows, wanted = open_rows[likely], wanted[likely]
-        place = torch.searchsorted(self._sorted, wanted).clamp_(max=max(len(self._sorted) - 1, 0))
-        found[open_rows] = self._sorted[place] == wanted if len(self._sorted) else False
+        found[open_rows] = self.search(wanted)
         return found.view(keys.shape)
+
+    def search(self, keys: Tensor) -> Tensor:
+        """The same as :meth:`contains`, by binary search alone."""
+        if not len(self._sorted):
+            return torch.zeros_like(keys, dtype=torch.bool)
+        place = torch.searchsorted(self._sorted, keys).clamp_(max=len(self._sorted) - 1)
+        return self._sorted[place] == keys
 
     def _slots(self, keys: Tensor, number: int) -> Tensor:
         spread = keys * _MULTIPLIERS[number]

@@ -7,9 +7,17 @@ from torch import Tensor
 
 from alignrec_geo.kernels.backends import implementation
 from alignrec_geo.kernels.csr import CSR
+from alignrec_geo.kernels.excluded import ExcludedPairs
 
 BLOCK_SCORES = 1 << 23
-"""Scores held at once by :func:`blocked_top_k`: 32 MB of float32."""
+"""Scores held at once on a CPU: 32 MB of float32."""
+LARGEST_BLOCK = (1 << 31) - 1
+"""Scores held at once on a GPU at most: what torch's kernels address with 32 bits."""
+REPAIRED_SCORES = 1 << 24
+"""Scores of rows with ties that are worked on at once."""
+
+Ranking = Iterator[tuple[Tensor, Tensor, Tensor]]
+"""Blocks of user rows ``[b]``, scores ``[b, k]`` and items ``[b, k]``."""
 
 
 def top_k(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
@@ -33,40 +41,37 @@ def top_k(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
     if k == scores.shape[1]:
         return torch.sort(scores, dim=1, descending=True, stable=True)
     value, column = scores.topk(k + 1, dim=1)
-    tied = torch.nonzero(value[:, k - 1] == value[:, k])[:, 0]
+    equal = value[:, 1:] == value[:, :-1]  # [B, k]
+    # equal scores in another order, or on both sides of the border: few rows, selected again
+    rows = torch.nonzero((equal & (column[:, 1:] < column[:, :-1])).any(dim=1) | equal[:, -1])[:, 0]
     value, column = value[:, :k].contiguous(), column[:, :k].contiguous()
-    if len(tied):
-        rows, border = scores[tied], value[tied, k - 1 :]
-        above, equal = rows > border, rows == border
-        kept = above | (equal & (equal.cumsum(dim=1) <= k - above.sum(dim=1, keepdim=True)))
-        column[tied] = kept.nonzero()[:, 1].view(-1, k)
-        value[tied] = rows.gather(1, column[tied])
-    column, order = column.sort(dim=1)
-    value, order = value.gather(1, order).sort(dim=1, descending=True, stable=True)
-    return value, column.gather(1, order)
+    for part in rows.split(max(1, REPAIRED_SCORES // scores.shape[1])) if len(rows) else ():
+        value[part], column[part] = _lower_first(scores[part], k)
+    return value, column
 
 
 def blocked_top_k(
-    users: Tensor, items: Tensor, rows: Tensor, k: int, exclude: CSR | None = None
-) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    users: Tensor, items: Tensor, rows: Tensor, k: int, exclude: CSR | ExcludedPairs | None = None
+) -> Ranking:
     """Score ``users[rows]`` against all items in blocks and yield each block's best.
 
     Args:
         users: ``[U, D]``.
         items: ``[I, D]``.
-        rows: which users, ``[n]`` int64; like ``exclude`` on any device, on which the results come back.
+        rows: which users, ``[n]`` int64; on any device, on which the results come back.
         k: how many items per user.
-        exclude: ``[U, I]``; stored entries are scored minus infinity.
+        exclude: ``[U, I]``, or what was made of it for just these ``rows``; these pairs are scored minus infinity.
 
     Yields:
         The block's user rows ``[b]``, scores ``[b, k]`` and items ``[b, k]``. Excluded items come last, with ``-inf``.
     """
-    best = implementation("topk", users.device)
-    for chosen in rows.split(max(1, BLOCK_SCORES // max(len(items), 1))):
-        entries = None if exclude is None else exclude.entries(chosen)
-        seen = None if entries is None else (entries[0].to(users.device), entries[1].to(users.device))
-        scores, best_columns = best(users[chosen.to(users.device)], items, k, seen)
-        yield chosen, scores.to(rows.device), best_columns.to(rows.device)
+    rank = implementation("topk", users.device)
+    if isinstance(exclude, CSR):
+        exclude = ExcludedPairs.of(exclude, rows.to(exclude.matrix.device))
+    excluded = None if exclude is None else exclude.to(users.device)
+    users, items = users.detach(), items.detach()
+    for chosen, scores, columns in rank(users, items, rows.to(users.device), k, excluded):
+        yield chosen.to(rows.device), scores.to(rows.device), columns.to(rows.device)
 
 
 def reference_top_k(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
@@ -75,31 +80,71 @@ def reference_top_k(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
     return value[:, :k], column[:, :k]
 
 
-def best_items(users: Tensor, items: Tensor, k: int, seen: tuple[Tensor, Tensor] | None) -> tuple[Tensor, Tensor]:
-    """Backend ``torch``: one block of scores, seen entries out, :func:`top_k`.
+def rank_users(users: Tensor, items: Tensor, rows: Tensor, k: int, excluded: ExcludedPairs | None) -> Ranking:
+    """Backend ``torch``: a product and ``torch.topk`` per block, on a GPU in blocks as large as its free memory allows.
 
-    Every backend of ``topk`` has this signature.
+    Every backend of ``topk`` has this signature; all tensors are on one device.
 
     Args:
-        users: ``[b, D]``.
+        users: ``[U, D]``.
         items: ``[I, D]``.
+        rows: which users, ``[n]`` int64.
         k: how many.
-        seen: row within the block and item of every excluded pair, ``[s]`` int64 each, sorted by row; or ``None``.
+        excluded: pairs to leave out of the ranking of these users.
 
-    Returns:
-        Scores ``[b, k]`` and items ``[b, k]``; at equal scores the lower item first.
+    Yields:
+        The block's user rows ``[b]``, scores ``[b, k]`` and items ``[b, k]``; at equal scores the lower item first.
     """
-    scores = users @ items.T  # [b, I]
-    if seen is not None:
-        scores[seen] = -torch.inf
-    return top_k(scores, k)
+    for chosen, scores in score_blocks(users, items, rows, excluded):
+        yield chosen, *top_k(scores, k)
 
 
-def reference_best_items(
-    users: Tensor, items: Tensor, k: int, seen: tuple[Tensor, Tensor] | None
-) -> tuple[Tensor, Tensor]:
+def reference_rank_users(users: Tensor, items: Tensor, rows: Tensor, k: int, excluded: ExcludedPairs | None) -> Ranking:
     """Backend ``reference``: sort everything."""
-    scores = users @ items.T
-    if seen is not None:
-        scores[seen] = -torch.inf
-    return reference_top_k(scores, min(k, len(items)))
+    for chosen, scores in score_blocks(users, items, rows, excluded):
+        yield chosen, *reference_top_k(scores, k)
+
+
+def score_blocks(
+    users: Tensor, items: Tensor, rows: Tensor, excluded: ExcludedPairs | None
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield blocks of users and their scores, excluded pairs at minus infinity, all in one buffer.
+
+    Args:
+        users: ``[U, D]``.
+        items: ``[I, D]``.
+        rows: which users, ``[n]`` int64.
+        excluded: pairs of these users.
+
+    Yields:
+        User rows ``[b]`` and scores ``[b, I]``, which hold until the next block.
+    """
+    size = min(len(rows), block_rows(len(items), users))
+    buffer = users.new_empty(size, len(items))
+    for first in range(0, len(rows), max(size, 1)):
+        chosen = rows[first : first + size]
+        scores = torch.mm(users[chosen], items.T, out=buffer[: len(chosen)])  # [b, I]
+        if excluded is not None:
+            place, item = excluded.block(first, first + len(chosen))
+            scores.view(-1).index_fill_(0, place * len(items) + item, -torch.inf)
+        yield chosen, scores
+
+
+def block_rows(columns: int, like: Tensor) -> int:
+    """How many rows of ``columns`` scores are held at once: a fixed amount on a CPU, half of a GPU's free memory."""
+    scores = BLOCK_SCORES
+    if like.is_cuda:
+        free, _ = torch.cuda.mem_get_info(like.device)
+        kept = torch.cuda.memory_reserved(like.device) - torch.cuda.memory_allocated(like.device)
+        scores = min(LARGEST_BLOCK, (free + kept) // (2 * like.element_size()))
+    return max(1, scores // max(columns, 1))
+
+
+def _lower_first(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """The ``k`` best of rows with ties, the lower column first: all above the border, then those equal to it."""
+    border = scores.topk(k, dim=1).values[:, -1:]
+    above, equal = scores > border, scores == border
+    kept = above | (equal & (equal.cumsum(dim=1) <= k - above.sum(dim=1, keepdim=True)))
+    column = kept.nonzero()[:, 1].view(-1, k)
+    value, order = scores.gather(1, column).sort(dim=1, descending=True, stable=True)
+    return value, column.gather(1, order)

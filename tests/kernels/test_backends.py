@@ -3,7 +3,8 @@ import torch
 
 from alignrec_geo.errors import InputError
 from alignrec_geo.kernels import backends
-from alignrec_geo.kernels.backends import NEEDS, TABLE, check_backends, choose, implementation, use_backends
+from alignrec_geo.kernels.backends import NEEDS, ON_CPU, TABLE, check_backends, choose, implementation, use_backends
+from alignrec_geo.kernels.config import KernelConfig
 
 
 def test_every_operation_has_torch_and_a_reference_that_exist():
@@ -16,7 +17,9 @@ def test_every_operation_has_torch_and_a_reference_that_exist():
 
 def test_defaults(monkeypatch):
     monkeypatch.delenv("ALIGNREC_BACKEND", raising=False)
-    assert {choose(operation).runs for operation in TABLE} == {"torch"}
+    assert {choose(operation).runs for operation in TABLE if operation not in ON_CPU} == {"torch"}
+    assert choose("topk") == ("topk", "numpy", "the default on CPU")
+    assert choose("topk", "cuda") == ("topk", "torch", "the default on CUDA")
     monkeypatch.setattr(backends, "available", lambda name: name == "triton")
     assert choose("spmm", "cuda") == ("spmm", "triton", "the default on CUDA")
     monkeypatch.setattr(backends, "available", lambda name: name not in NEEDS)
@@ -50,6 +53,19 @@ def test_triton_needs_cuda_or_the_interpreter(monkeypatch):
     check_backends(torch.device("cpu"))
 
 
+def test_numpy_is_for_the_cpu():
+    with use_backends(topk="numpy"):
+        check_backends(torch.device("cpu"))
+        with pytest.raises(InputError, match=r"backend 'numpy' of topk runs on a CPU only \(got cuda\)"):
+            check_backends(torch.device("cuda"))
+
+
+def test_a_backend_of_stored_settings_that_is_gone_leaves_the_choice_open():
+    assert KernelConfig(topk="triton") == KernelConfig()
+    with pytest.raises(ValueError, match="allowed: auto, torch, numpy, reference"):
+        KernelConfig(topk="fast")
+
+
 def test_old_versions_do_not_count(monkeypatch):
     monkeypatch.setattr(backends, "find_spec", lambda name: object())
     for found, usable in (("3.2.0", False), ("3.7.1", True), ("4.0", True)):
@@ -62,7 +78,7 @@ def test_forcing_is_limited_to_the_block(monkeypatch):
     monkeypatch.delenv("ALIGNREC_BACKEND", raising=False)
     with use_backends(spmm="reference", topk="auto"):
         assert choose("spmm").runs == "reference"
-        assert choose("topk").runs == "torch"
+        assert choose("topk").runs == "numpy"
     assert choose("spmm").runs == "torch"
 
 

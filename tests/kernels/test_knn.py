@@ -1,13 +1,13 @@
 import torch
 
-from alignrec_geo.kernels import knn
+from alignrec_geo.kernels import topk
 from alignrec_geo.kernels.knn import cosine_knn, reference_cosine_knn
 
 
 def test_equals_the_whole_similarity_matrix(monkeypatch):
     x = torch.randn(37, 8, generator=torch.Generator().manual_seed(0))
     for size in (1, 100, 10**6):
-        monkeypatch.setattr(knn, "BLOCK_SCORES", size)
+        monkeypatch.setattr(topk, "BLOCK_SCORES", size)
         similarity, neighbour = cosine_knn(x, 5)
         expected, column = reference_cosine_knn(x, 5)
         torch.testing.assert_close(similarity, expected)

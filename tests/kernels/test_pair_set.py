@@ -18,3 +18,9 @@ def test_dense_neighbouring_keys_and_shapes():
     held = torch.arange(0, 3000, 3)
     asked = torch.arange(3000).view(3, 1000)
     assert torch.equal(PairSet(held).contains(asked), asked % 3 == 0)
+
+
+@given(keys, keys)
+def test_binary_search_alone_says_the_same(held, asked):
+    pairs, both = PairSet(torch.tensor(held, dtype=torch.long)), torch.tensor(asked + held[::2], dtype=torch.long)
+    assert torch.equal(pairs.search(both), pairs.contains(both))

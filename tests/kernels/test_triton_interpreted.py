@@ -46,7 +46,6 @@ def test_every_kernel_compiles_for_sm_80_and_sm_90():
         "infonce.query_pass",
         "infonce.key_pass",
         "pair_loss.triplets",
-        "topk.select",
     }
     assert sorted({each["capability"] for each in compiled}) == [80, 90]
     for each in compiled:

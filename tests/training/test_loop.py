@@ -284,7 +284,7 @@ def test_impossible_devices_and_backends_leave_nothing(data, tmp_path, monkeypat
     monkeypatch.setattr("alignrec_geo.kernels.backends.available", lambda name: name != "torch-sparse")
     for kernels, message in (
         (KernelConfig(spmm="torch-sparse"), "needs the package torch_sparse"),
-        (KernelConfig(topk="triton"), "runs on CUDA tensors"),
+        (KernelConfig(spmm="triton"), "runs on CUDA tensors"),
     ):
         with pytest.raises(InputError, match=message):
             fit(model_for(data), data, TrainingConfig(epochs=1), kernels=kernels, out=tmp_path / "run")

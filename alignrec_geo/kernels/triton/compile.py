@@ -17,7 +17,7 @@ from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
 from alignrec_geo.errors import InputError
-from alignrec_geo.kernels.triton import gather, infonce, pair_loss, spmm, topk
+from alignrec_geo.kernels.triton import gather, infonce, pair_loss, spmm
 from alignrec_geo.kernels.triton.launch import INTERPRETED
 
 CAPABILITIES = (80, 90)
@@ -33,12 +33,9 @@ _POINTERS = {
     "target": "*i64",
     "source": "*i64",
     "ids": "*i64",
-    "column": "*i32",
-    "border": "*i32",
-    "candidates": "*i64",
 }
 """Types of the tables that do not hold float32."""
-_COUNTS = ("count", "width", "size", "batch_size", "total")
+_COUNTS = ("count", "width", "size", "batch_size")
 
 
 class Kernel(NamedTuple):
@@ -70,7 +67,6 @@ def kernels() -> dict[str, Kernel]:
     tile = infonce.tile_size(WIDTH)
     loss = {"TEMPERATURE": 0.2, "ROWS": tile, "COLUMNS": tile, "WIDTH": WIDTH}
     short = {"ROWS": spmm.ROWS, "UNROLL": spmm.UNROLL, "WIDTH": WIDTH}
-    select = {"K": 64, "USERS": topk.USERS, "ITEMS": topk.ITEMS, "TILES": topk.TILES, "DEPTH": topk.DEPTH}
     return {
         "spmm.short_rows": Kernel(spmm.short_rows, short),
         "spmm.long_rows": Kernel(spmm.long_rows, {"CHUNK": spmm.CHUNK, "WIDTH": WIDTH}),
@@ -80,7 +76,6 @@ def kernels() -> dict[str, Kernel]:
         "infonce.key_pass": Kernel(infonce.key_pass, {**loss, "ids": None}),
         "infonce.key_pass, ids": Kernel(infonce.key_pass, loss),
         "pair_loss.triplets": Kernel(pair_loss.triplets, {"ROWS": pair_loss.ROWS, "WIDTH": WIDTH}),
-        "topk.select": Kernel(topk.select, select),
     }
 
 
