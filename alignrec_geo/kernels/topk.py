@@ -11,6 +11,8 @@ from alignrec_geo.kernels.excluded import ExcludedPairs
 
 BLOCK_SCORES = 1 << 23
 """Scores held at once on a CPU: 32 MB of float32."""
+UNASKED_BLOCK = 1 << 28
+"""Scores held at once on a GPU without asking for its free memory: 1 GB of float32."""
 LARGEST_BLOCK = (1 << 31) - 1
 """Scores held at once on a GPU at most: what torch's kernels address with 32 bits."""
 REPAIRED_SCORES = 1 << 24
@@ -119,8 +121,8 @@ def score_blocks(
     Yields:
         User rows ``[b]`` and scores ``[b, I]``, which hold until the next block.
     """
-    size = min(len(rows), block_rows(len(items), users))
-    buffer = users.new_empty(size, len(items))
+    buffer = score_buffer(len(rows), len(items), users)
+    size = len(buffer)
     for first in range(0, len(rows), max(size, 1)):
         chosen = rows[first : first + size]
         scores = torch.mm(users[chosen], items.T, out=buffer[: len(chosen)])  # [b, I]
@@ -130,13 +132,26 @@ def score_blocks(
         yield chosen, scores
 
 
-def block_rows(columns: int, like: Tensor) -> int:
-    """How many rows of ``columns`` scores are held at once: a fixed amount on a CPU, half of a GPU's free memory."""
-    scores = BLOCK_SCORES
-    if like.is_cuda:
-        free, _ = torch.cuda.mem_get_info(like.device)
-        kept = torch.cuda.memory_reserved(like.device) - torch.cuda.memory_allocated(like.device)
-        scores = min(LARGEST_BLOCK, (free + kept) // (2 * like.element_size()))
+def score_buffer(rows: int, columns: int, like: Tensor) -> Tensor:
+    """Room for the scores of as many of ``rows`` users as are worked on at once, in the type and place of ``like``.
+
+    A fixed amount on a CPU. On a GPU everything, up to a number that takes a small part of its memory: asking how much
+    is free costs as much as ranking a thousand users. Beyond that, or where it does not fit, half of what is free.
+    """
+    if not like.is_cuda:
+        return like.new_empty(min(rows, _rows_of(BLOCK_SCORES, columns)), columns)
+    if rows * columns <= UNASKED_BLOCK:
+        try:
+            return like.new_empty(rows, columns)
+        except torch.cuda.OutOfMemoryError:
+            pass
+    free, _ = torch.cuda.mem_get_info(like.device)
+    kept = torch.cuda.memory_reserved(like.device) - torch.cuda.memory_allocated(like.device)
+    scores = min(LARGEST_BLOCK, (free + kept) // (2 * like.element_size()))
+    return like.new_empty(min(rows, _rows_of(scores, columns)), columns)
+
+
+def _rows_of(scores: int, columns: int) -> int:
     return max(1, scores // max(columns, 1))
 
 

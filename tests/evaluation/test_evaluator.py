@@ -3,10 +3,11 @@ import polars as pl
 import pytest
 import torch
 
-from alignrec_geo.dataset import Interactions, Split
+from alignrec_geo.dataset import Interactions, Split, make_catalogue
 from alignrec_geo.embeddings import Embeddings
 from alignrec_geo.errors import InputError
 from alignrec_geo.evaluation import Evaluator, Protocol
+from alignrec_geo.kernels.backends import TABLE, use_backends
 
 # user 0: train 0, validation 1, test 2; user 1: train 0 1, test 3; user 2: test 0 only (no training item)
 USER = np.array([0, 0, 0, 1, 1, 1, 2])
@@ -62,3 +63,22 @@ def test_protocol_names():
     assert Protocol.parse("mmrec") is Protocol.MMREC
     with pytest.raises(InputError, match=r"unknown protocol \(got 'loo'\); allowed: clean, mmrec"):
         Protocol.parse("loo")
+
+
+@pytest.mark.parametrize("backend", [*TABLE["topk"], "cuda"])
+def test_every_backend_and_device_measures_the_same(backend):
+    if backend == "cuda" and not torch.cuda.is_available():
+        pytest.skip("needs a GPU")
+    pairs = make_catalogue(n_users=90, n_items=70, image_size=16).interactions
+    generator = torch.Generator().manual_seed(1)
+    tables = Embeddings(*(torch.randint(-1, 2, (n, 4), generator=generator).float() for n in (90, 70)))  # many ties
+    evaluator = Evaluator(pairs, Split.TEST, cutoffs=(3, 10))
+    with use_backends(topk="reference"):
+        expected = evaluator(tables)
+    device = torch.device(backend if backend == "cuda" else "cpu")
+    with use_backends(topk="auto" if backend == "cuda" else backend):
+        got = evaluator(Embeddings(*(table.to(device) for table in tables)))
+    assert got.per_user.keys() == expected.per_user.keys()
+    for name, values in expected.per_user.items():
+        assert got.per_user[name].device.type == "cpu"
+        assert torch.equal(got.per_user[name], values)

@@ -10,7 +10,7 @@ from alignrec_geo.kernels.backends import TABLE, use_backends
 from alignrec_geo.kernels.csr import CSR
 from alignrec_geo.kernels.excluded import ExcludedPairs
 from alignrec_geo.kernels.numpy_topk import threshold_top_k
-from alignrec_geo.kernels.topk import block_rows, blocked_top_k, reference_top_k, top_k
+from alignrec_geo.kernels.topk import blocked_top_k, reference_top_k, score_buffer, top_k
 
 WAYS = [top_k, threshold_top_k]
 BACKENDS = list(TABLE["topk"])
@@ -145,8 +145,19 @@ def test_blocks_take_half_of_what_a_gpu_has_left(monkeypatch):
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (6000, 10_000))
     monkeypatch.setattr(torch.cuda, "memory_reserved", lambda device: 3000)
     monkeypatch.setattr(torch.cuda, "memory_allocated", lambda device: 1000)
-    table = SimpleNamespace(is_cuda=True, device="cuda:0", element_size=lambda: 4)
-    assert block_rows(100, table) == 10
-    assert block_rows(10_000, table) == 1
+    room = 4000
+
+    def new_empty(*shape):
+        if shape[0] * shape[1] > room:
+            raise torch.cuda.OutOfMemoryError
+        return torch.empty(*shape)
+
+    table = SimpleNamespace(is_cuda=True, device="cuda:0", element_size=lambda: 4, new_empty=new_empty)
+    assert score_buffer(30, 100, table).shape == (30, 100)  # fits, nothing was asked
+    assert score_buffer(70, 100, table).shape == (10, 100)  # does not
+    monkeypatch.setattr(topk, "UNASKED_BLOCK", 500)
+    assert score_buffer(30, 100, table).shape == (10, 100)
+    assert score_buffer(7, 100, table).shape == (7, 100)
+    assert score_buffer(30, 3000, table).shape == (1, 3000)
     monkeypatch.setattr(topk, "LARGEST_BLOCK", 500)
-    assert block_rows(100, table) == 5
+    assert score_buffer(30, 100, table).shape == (5, 100)
