@@ -1,7 +1,7 @@
 """Evaluate two embedding tables on a split: one blocked ranking pass gives every metric for every user."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,8 +12,15 @@ from torch import Tensor
 from alignrec_geo.dataset.interactions import EVALUATED, Int64, Interactions, Split
 from alignrec_geo.embeddings import Embeddings, fitting
 from alignrec_geo.errors import InputError
-from alignrec_geo.evaluation.metrics import CUTOFFS, cutoff_tuple, ranking_metrics
+from alignrec_geo.evaluation.metrics import (
+    CUTOFFS,
+    Catalogue,
+    Measurement,
+    choose_metrics,
+    cutoff_tuple,
+)
 from alignrec_geo.evaluation.protocols import Protocol
+from alignrec_geo.graph.content_space import unit_content
 from alignrec_geo.kernels.csr import CSR
 from alignrec_geo.kernels.excluded import ExcludedPairs
 from alignrec_geo.kernels.pair_set import PairSet
@@ -27,15 +34,17 @@ class Evaluation:
     Args:
         users: rows of the users that count, ``[n]`` int64.
         per_user: ``{"recall@20": [n] float64, …}`` in the order of ``users``.
+        overall: ``{"coverage@20": …}``, of metrics that have one value for all users together.
     """
 
     users: Tensor
     per_user: dict[str, Tensor]
+    overall: dict[str, float] = field(default_factory=dict)
 
     @property
     def metrics(self) -> dict[str, float]:
-        """The mean over users of every metric."""
-        return {name: float(values.mean()) for name, values in self.per_user.items()}
+        """The mean over users of every metric that users have a value of, then the others."""
+        return {**{name: float(values.mean()) for name, values in self.per_user.items()}, **self.overall}
 
     def frame(self, ids: pl.Series) -> pl.DataFrame:
         """One row per user with its external id (``ids`` holds those of all users) and every metric."""
@@ -58,13 +67,16 @@ class Evaluator:
     """Ranks all items for the users of a split; made once, called every epoch.
 
     Args:
-        interactions: all pairs with their splits; a data set stands for its own.
+        interactions: a data set, or its pairs with their splits alone, which is enough where no metric needs content.
         split: which pairs are to be found.
         protocol: which items are left out (see :class:`Protocol`).
         cutoffs: the values of ``K``; one number stands for itself.
+        metrics: names such as ``ndcg`` or ``mrr@10``, or :class:`~alignrec_geo.evaluation.metrics.Metric` objects;
+            ``None`` takes Recall, NDCG, Precision and MAP.
 
     Raises:
-        InputError: no user of the split has a training item, or an argument is none of those above.
+        InputError: no user of the split has a training item, a metric needs content that is not there, or an argument
+            is none of those above.
 
     Example:
         >>> import torch
@@ -82,7 +94,9 @@ class Evaluator:
         split: Split | str,
         protocol: Protocol | str = Protocol.CLEAN,
         cutoffs: int | Iterable[int] = CUTOFFS,
+        metrics: Any = None,
     ) -> None:
+        given = interactions
         if not isinstance(interactions, Interactions):
             interactions = getattr(interactions, "interactions", interactions)  # those of a whole data set
         if not isinstance(interactions, Interactions):
@@ -92,6 +106,8 @@ class Evaluator:
             raise InputError(f"the split '{split.label}' is not evaluated")
         protocol = protocol if isinstance(protocol, Protocol) else Protocol.parse(protocol)
         self.split, self.protocol, self.cutoffs = split, protocol, cutoff_tuple(cutoffs)
+        self.chosen = choose_metrics(metrics, self.cutoffs)
+        self.depth = max(k for _, cutoffs in self.chosen for k in cutoffs)
         self.n_users, self.n_items = interactions.n_users, interactions.n_items
         wanted = interactions.of(split)
         counted = counted_users(interactions, split)
@@ -104,6 +120,8 @@ class Evaluator:
         user, item = torch.from_numpy(masked.user), torch.from_numpy(masked.item)
         self.masked = CSR.pattern(user, item, (masked.n_users, masked.n_items))
         self._tasks: dict[torch.device, _Task] = {}
+        by_content = [metric.name for metric, _ in self.chosen if metric.needs_content]
+        self._catalogue = Catalogue(interactions, unit_content(given, by_content[0]) if by_content else None)
 
     def __call__(self, embeddings: Embeddings) -> Evaluation:
         """Rank and measure, on the device of the tables; what leaves it is the result.
@@ -127,7 +145,7 @@ class Evaluator:
         """
         embeddings = fitting(embeddings, self.n_users, self.n_items)
         task = self._task(embeddings.users.device)
-        return blocked_top_k(*embeddings, task.users, max(self.cutoffs), task.excluded)
+        return blocked_top_k(*embeddings, task.users, self.depth, task.excluded)
 
     def measure(self, ranking: Iterable[tuple[Tensor, Tensor, Tensor]]) -> Evaluation:
         """Measure a ranking that was made elsewhere.
@@ -136,10 +154,12 @@ class Evaluator:
             ranking: blocks of user rows ``[b]``, scores ``[b, k]`` and items ``[b, k]``, all of :attr:`users` in their
                 order; items scored minus infinity do not count.
         """
-        hits = torch.cat([self.hits(*block) for block in ranking])  # [n, k]
-        metrics = ranking_metrics(hits, self._task(hits.device).positives, self.cutoffs)
-        values = torch.stack(list(metrics.values())).cpu()  # one copy from a GPU
-        return Evaluation(self.users, dict(zip(metrics, values, strict=True)))
+        measurement, first = Measurement(self.chosen, self._catalogue), 0
+        for users, scores, items in ranking:
+            positives = self._task(items.device).positives[first : first + len(users)]
+            measurement.add(self.hits(users, scores, items), positives, users, items, scores != -torch.inf)
+            first += len(users)
+        return Evaluation(self.users, measurement.per_user(), measurement.overall())
 
     def hits(self, users: Tensor, scores: Tensor, items: Tensor) -> Tensor:
         """Return which ranked items are to be found, ``[b, k]`` bool, for one block of a ranking."""

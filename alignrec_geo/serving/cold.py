@@ -12,9 +12,9 @@ from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.embeddings import Embeddings
 from alignrec_geo.errors import InputError
 from alignrec_geo.graph.content import Modality, feature_list
+from alignrec_geo.graph.content_space import ContentSpace
 from alignrec_geo.kernels.topk import blocked_top_k
 from alignrec_geo.serving.asked import asked_count
-from alignrec_geo.serving.content_space import ContentSpace
 
 UNLIKE = 1e-6
 """The least similarity that counts: an item unlike all others gets the plain mean of its neighbours."""
@@ -48,7 +48,7 @@ class NeighbourMean:
     r"""Gives an item the mean of its content neighbours, as AlignRec's item graph would.
 
     Among the warm items (those with a training interaction), with trained vectors :math:`h_j` and mean :math:`\mu`,
-    take the ``k`` nearest :math:`\mathcal N(i)` by content (:class:`~alignrec_geo.serving.content_space.ContentSpace`)
+    take the ``k`` nearest :math:`\mathcal N(i)` by content (:class:`~alignrec_geo.graph.content_space.ContentSpace`)
     and their similarities :math:`s_{ij}`, negative ones counted as zero:
 
     .. math::

@@ -13,12 +13,12 @@ from alignrec_geo.dataset import Dataset, Features, Interactions, SplitConfig, m
 from alignrec_geo.embeddings import Embeddings
 from alignrec_geo.errors import InputError
 from alignrec_geo.graph.content import Modality
+from alignrec_geo.graph.content_space import ContentSpace
 from alignrec_geo.models import AlignRec
 from alignrec_geo.serving import (
     ColdItems,
     NeighbourMean,
     TopItems,
-    content_space,
     load_cold_items,
     load_top_items,
     save_cold_items,
@@ -103,7 +103,7 @@ def test_a_missing_modality_makes_nothing_more_similar(dataset):
     words = np.array([[1, 0], [1, 0], [0, 1], [1, 0], [1, 0], [0, 1]], dtype=np.float32)
     has = np.array([True, False, True, True, True, True])
     data = dataset.with_features(look, Features("words", words, has))
-    space = content_space.ContentSpace(data, ["look", "words"], torch.arange(6) < 3)
+    space = ContentSpace(data, ["look", "words"], torch.arange(6) < 3)
     assert space.widths == {"look": 4, "words": 2}
     rows = space.rows(torch.arange(6))
     length = rows.norm(dim=1)

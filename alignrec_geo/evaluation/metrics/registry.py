@@ -1,0 +1,95 @@
+"""The metrics by name, and which of them are measured."""
+
+from collections.abc import Iterable
+from importlib.metadata import entry_points
+from typing import Any
+
+from alignrec_geo.errors import InputError
+from alignrec_geo.evaluation.metrics.base import AnyMetric, CatalogueMetric, Metric
+from alignrec_geo.evaluation.metrics.cutoffs import cutoff_tuple
+from alignrec_geo.evaluation.metrics.diversity import DIVERSITY
+from alignrec_geo.evaluation.metrics.exposure import COVERAGE, GINI
+from alignrec_geo.evaluation.metrics.hits import HIT_RATE, PRECISION, RECALL
+from alignrec_geo.evaluation.metrics.popularity import ARP, NOVELTY, POPULARITY_LIFT
+from alignrec_geo.evaluation.metrics.ranks import MAP, MRR, NDCG
+
+METRICS: dict[str, AnyMetric] = {
+    metric.name: metric
+    for metric in (
+        RECALL, NDCG, PRECISION, MAP, HIT_RATE, MRR,
+        COVERAGE, GINI, NOVELTY, ARP, POPULARITY_LIFT, DIVERSITY,
+    )
+}  # fmt: skip
+"""Metrics of this package; others join through the entry-point group ``alignrec_geo.metrics``."""
+DEFAULT = ("recall", "ndcg", "precision", "map")
+"""What is measured where nothing else is asked for."""
+SHOWN = ("recall@10", "recall@20", "ndcg@10", "ndcg@20")
+"""The columns of every table of models."""
+TESTED = ("recall@20", "ndcg@20")
+"""What differences between models are tested by; the first one orders them."""
+ENTRY_POINT_GROUP = "alignrec_geo.metrics"
+
+Chosen = tuple[AnyMetric, tuple[int, ...]]
+"""A metric and its cutoffs."""
+
+
+def find_metric(name: str) -> AnyMetric:
+    """Return the metric called ``name``: one of :data:`METRICS`, or one that an installed package offers.
+
+    Raises:
+        InputError: there is none, or what a package offers under that name is no metric of that name.
+    """
+    if name in METRICS:
+        return METRICS[name]
+    offered = {entry.name: entry for entry in entry_points(group=ENTRY_POINT_GROUP)}
+    if name not in offered:
+        raise InputError(f"unknown metric (got {name!r:.80}); there are: {', '.join([*METRICS, *sorted(offered)])}")
+    metric = offered[name].load()
+    if not isinstance(metric, Metric | CatalogueMetric) or metric.name != name:
+        raise InputError(f"metric '{name}' of {offered[name].value} is not a Metric of that name (got {metric!r:.80})")
+    return metric
+
+
+def choose_metrics(metrics: Any, cutoffs: tuple[int, ...]) -> list[Chosen]:
+    """Return metrics with their cutoffs.
+
+    Args:
+        metrics: one or several: names (``ndcg``), names with a cutoff (``ndcg@10``), or metrics; ``None`` takes
+            :data:`DEFAULT`.
+        cutoffs: the cutoffs of those that do not name their own.
+
+    Raises:
+        InputError: a metric is unknown, or is not one.
+
+    Example:
+        >>> [(metric.name, cutoffs) for metric, cutoffs in choose_metrics(["mrr", "ndcg@10", "ndcg@5"], (20,))]
+        [('mrr', (20,)), ('ndcg', (10, 5))]
+    """
+    one = isinstance(metrics, str | Metric | CatalogueMetric)
+    if metrics is not None and not one and not isinstance(metrics, Iterable):
+        raise InputError(f"metrics are names such as 'ndcg' or 'ndcg@10', or Metric objects (got {metrics!r:.80})")
+    chosen: dict[str, Chosen] = {}
+    for given in DEFAULT if metrics is None else [metrics] if one else metrics:
+        metric, own = _parsed(given)
+        at = own or metric.cutoffs or cutoffs
+        known, before = chosen.get(metric.name, (metric, ()))
+        if known != metric:
+            raise InputError(f"two metrics are called '{metric.name}'")
+        chosen[metric.name] = metric, tuple(dict.fromkeys([*before, *at]))
+    if not chosen:
+        raise InputError("no metric given; name some, such as recall or ndcg@10")
+    return list(chosen.values())
+
+
+def _parsed(given: Any) -> tuple[AnyMetric, tuple[int, ...]]:
+    """A metric and the cutoff that its name says, if it says one."""
+    if isinstance(given, Metric | CatalogueMetric):
+        return given, ()
+    if not isinstance(given, str):
+        raise InputError(f"metrics are names such as 'ndcg' or 'ndcg@10', or Metric objects (got {given!r:.80})")
+    name, at, cutoff = given.partition("@")
+    if not at:
+        return find_metric(name), ()
+    if not cutoff.isascii() or not cutoff.isdigit():
+        raise InputError(f"a metric's cutoff is a whole number, as in 'ndcg@10' (got '{given:.80}')")
+    return find_metric(name), cutoff_tuple(int(cutoff))
