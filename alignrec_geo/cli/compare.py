@@ -8,7 +8,6 @@ import typer
 
 from alignrec_geo.cli.output import JsonFlag, print_json, print_table, stderr
 
-SHOWN = ("recall@20", "ndcg@20")
 COSTS = {"s/epoch": ("seconds_per_epoch", ".2f"), "MB": ("peak_memory_mb", ",.0f"), "weights": ("parameters", ",.0f")}
 """What a layer costs, and how it is written: medians over the seeds."""
 
@@ -27,6 +26,10 @@ def compare(
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", help="MODEL.key=value, or key=value for every model that has it; repeatable."),
+    ] = None,
+    metrics: Annotated[
+        str | None,
+        typer.Option(help="What tests measure beside Recall, NDCG, Precision and MAP: coverage,novelty,…"),
     ] = None,
     reference: Annotated[
         str | None,
@@ -66,6 +69,7 @@ def compare(
             trials=trials,
             jobs=jobs,
             settings=settings or [],
+            metrics=split_names(metrics or ""),
             reference=reference,
             retry_failed=retry_failed,
             console=stderr,
@@ -92,21 +96,22 @@ def split_names(text: str) -> list[str]:
 
 
 def _print_results(results: dict[str, Any], costs: bool) -> None:
-    from alignrec_geo.reporting.rows import summarise
+    from alignrec_geo.evaluation.metrics import TESTED
+    from alignrec_geo.reporting.rows import further_metrics, summarise
     from alignrec_geo.reporting.verdict import verdict
 
-    rows = []
+    rows, shown = [], [*TESTED, *further_metrics(results)]
     for model in results["models"]:
         tested = [run["metrics"] for run in model["runs"] if run["error"] is None]
-        cells = [_mean_and_deviation([metrics[name] for metrics in tested]) for name in SHOWN]
+        cells = [_mean_and_deviation([metrics[name] for metrics in tested]) for name in shown]
         if costs:
             runs = [run for run in model["runs"] if run["error"] is None]
             cells += [f"{median(run[name] for run in runs):{form}}" if runs else "" for name, form in COSTS.values()]
-        order = -mean(metrics[SHOWN[0]] for metrics in tested) if tested else 1.0  # what failed stands last
+        order = -mean(metrics[TESTED[0]] for metrics in tested) if tested else 1.0  # what failed stands last
         rows.append((order, [model["name"], *cells, f"{len(tested)} of {results['seeds']}"]))
     rows.sort(key=lambda row: row[0])
     title = f"{results['dataset']['name']}, test, protocol {results['protocol']}"
-    print_table(title, ["model", *SHOWN, *(COSTS if costs else ()), "seeds"], [row for _, row in rows])
+    print_table(title, ["model", *shown, *(COSTS if costs else ()), "seeds"], [row for _, row in rows])
     stderr.print(verdict(results, summarise(results)), soft_wrap=True)
 
 

@@ -89,7 +89,10 @@ def print_metrics(title: str, metrics: Mapping[str, float]) -> None:
     """Print metrics as a table, one row per metric and one column per cutoff."""
     names = list(dict.fromkeys(key.split("@")[0] for key in metrics))
     cutoffs = list(dict.fromkeys(key.split("@")[1] for key in metrics))
-    rows = [[name, *(f"{metrics[f'{name}@{k}']:.4f}" for k in cutoffs)] for name in names]
+    rows = [
+        [name, *(f"{metrics[key]:.4f}" if (key := f"{name}@{k}") in metrics else "–" for k in cutoffs)]
+        for name in names
+    ]
     print_table(title, ["metric", *(f"@{k}" for k in cutoffs)], rows)
 
 

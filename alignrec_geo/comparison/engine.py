@@ -5,7 +5,6 @@ import shlex
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
@@ -17,8 +16,10 @@ from alignrec_geo.comparison.request import default_threads, make_plan
 from alignrec_geo.comparison.retry import forget_failed
 from alignrec_geo.comparison.schedule import Scheduler
 from alignrec_geo.comparison.status import StatusReader
+from alignrec_geo.comparison.table import ComparisonResults
 from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.errors import InputError
+from alignrec_geo.evaluation.metrics import DEFAULT
 from alignrec_geo.folders import check_links
 from alignrec_geo.locks import locked
 from alignrec_geo.outputs import check_parents, followed
@@ -36,10 +37,11 @@ def compare(
     trials: int = 0,
     jobs: int = 1,
     settings: Sequence[str] = (),
+    metrics: Sequence[str] = (),
     reference: str | None = None,
     retry_failed: bool = False,
     console: Console | None = None,
-) -> dict[str, Any]:
+) -> ComparisonResults:
     """Train models on equal terms, test them, and write tables, figures and a report.
 
     With ``trials`` every model gets the same number of them over its own search space; validation alone chooses. Then
@@ -56,12 +58,13 @@ def compare(
         trials: trials per model; 0 takes the defaults.
         jobs: runs at a time, each in a process of its own.
         settings: ``MODEL.key=value``, or ``key=value`` for every model that has it; what is set is not searched.
+        metrics: what the tests measure beside Recall, NDCG, Precision and MAP: names such as ``coverage``.
         reference: the model the others are compared with; by default AlignRec.
         retry_failed: train runs again that failed before.
         console: where progress is shown; by default nowhere.
 
     Returns:
-        The content of ``results.json``.
+        The content of ``results.json``, with ``to_frame()``.
 
     Raises:
         InputError: something unknown or impossible was asked for, or ``out`` holds something else.
@@ -72,6 +75,8 @@ def compare(
     """
     if jobs < 1:
         raise InputError(f"jobs must be at least 1 (got {jobs})")
+    if metrics:
+        settings = [*settings, f"training.metrics=[{', '.join([*DEFAULT, *metrics])}]"]
     root = Path(out)
     if root.exists() and not root.is_dir():
         raise InputError(f"{root} is a file; the folder of a comparison is to be written there")
@@ -108,7 +113,7 @@ def compare(
     reporter = Reporter(layout)
     with LiveTable(console or Console(quiet=True), StatusReader(plan, layout), jobs) as table:
         Scheduler(plan, layout, jobs, table, reporter.after_run).run()
-    return reporter.write()
+    return ComparisonResults(reporter.write())
 
 
 def _command(

@@ -12,6 +12,7 @@ from alignrec_geo.dataset.interactions import Split
 from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.errors import InputError
 from alignrec_geo.evaluation.evaluator import Evaluator
+from alignrec_geo.evaluation.metrics import CUTOFFS, choose_metrics, require_content
 from alignrec_geo.evaluation.protocols import Protocol
 from alignrec_geo.files import sha256_of
 from alignrec_geo.models import MODELS, find_model
@@ -73,6 +74,10 @@ def make_plan(
         Evaluator(dataset.interactions, split, ranked)
     chosen = dataset.feature_names if features is None else list(dict.fromkeys(features))
     own = _settings_by_model(names, settings)
+    planned = {name: _plan_model(name, chosen, own[name]) for name in names}
+    for plan in planned.values():
+        measured = [*plan.training["metrics"], plan.training["metric"]]
+        require_content(dataset, choose_metrics(measured, CUTOFFS))
     return Plan(
         command=command,
         dataset=str(_folder(dataset).resolve()),
@@ -83,7 +88,7 @@ def make_plan(
         trials=trials,
         seeds=seeds,
         threads=threads,
-        models={name: _plan_model(name, chosen, own[name]) for name in names},
+        models=planned,
     )
 
 

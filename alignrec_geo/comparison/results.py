@@ -13,6 +13,7 @@ from alignrec_geo.comparison.plan import Plan, model_and_layer
 from alignrec_geo.comparison.run import epochs_done, error_of, is_over, outcome
 from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.errors import InputError
+from alignrec_geo.evaluation.metrics import TESTED
 from alignrec_geo.evaluation.significance import paired_comparison
 from alignrec_geo.models import find_model
 from alignrec_geo.parquet import read_parquet
@@ -20,8 +21,6 @@ from alignrec_geo.training.run_config import CONFIG, RunConfig
 from alignrec_geo.training.run_folder import PER_USER
 
 SCHEMA = 1
-TESTED_METRICS = ("recall@20", "ndcg@20")
-"""Metrics whose differences are tested."""
 TRIAL_FIELDS = ("validation", "best_epoch", "epochs", "seconds")
 RUN_FIELDS = (
     "metrics",
@@ -137,7 +136,7 @@ def _tested_users(path: Path) -> pl.DataFrame:
     """``per_user.parquet`` of a run: a user and numbers."""
     frame = read_parquet(path)
     columns = {"user": pl.String, **{name: pl.Float64 for name in frame.columns if name != "user"}}
-    lacking = [name for name in ("user", *TESTED_METRICS) if name not in frame.columns]
+    lacking = [name for name in ("user", *TESTED) if name not in frame.columns]
     wrong = [name for name, kind in frame.schema.items() if kind not in (columns[name], pl.Float32)]
     if lacking or wrong or frame.null_count().sum_horizontal().sum():
         what = f"has no column '{lacking[0]}'" if lacking else f"column '{wrong[0]}'" if wrong else "has empty fields"
@@ -148,4 +147,4 @@ def _tested_users(path: Path) -> pl.DataFrame:
 def _significance(per_user: pl.DataFrame, reference: str) -> list[dict[str, Any]]:
     if reference not in per_user["model"]:
         return []
-    return [row for metric in TESTED_METRICS for row in paired_comparison(per_user, reference, metric)]
+    return [row for metric in TESTED for row in paired_comparison(per_user, reference, metric)]

@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from alignrec_geo.dataset.features import Features, checked_name
+from alignrec_geo.dataset.from_memory import FromMemory
 from alignrec_geo.dataset.ids import text_ids
 from alignrec_geo.dataset.images import Picture, store_images
 from alignrec_geo.dataset.interactions import Int64, Interactions
@@ -39,7 +40,7 @@ from alignrec_geo.staging import recover
 
 
 @dataclass(frozen=True)
-class Dataset:
+class Dataset(FromMemory):
     """A recommendation data set: interactions, items with content, and feature matrices.
 
     Args:
@@ -250,20 +251,6 @@ class Dataset:
         )
         check_counts(made.counts(), manifest.counts, folder / MANIFEST)
         return made
-
-    @classmethod
-    def from_frame(cls, interactions: Any, **options: Any) -> "Dataset":
-        """Build a data set from a polars or pandas frame; see :func:`alignrec_geo.dataset.readers.frame.from_frame`."""
-        from alignrec_geo.dataset.readers.frame import from_frame
-
-        return from_frame(interactions, **options)
-
-    @classmethod
-    def from_hetero(cls, data: Any, **options: Any) -> "Dataset":
-        """Build a data set from a PyG ``HeteroData``; see :func:`alignrec_geo.dataset.readers.hetero.from_hetero`."""
-        from alignrec_geo.dataset.readers.hetero import from_hetero
-
-        return from_hetero(data, **options)
 
     def image_path(self, row: int) -> Path | None:
         """The stored picture of an item row, ``None`` without one.

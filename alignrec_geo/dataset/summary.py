@@ -1,7 +1,8 @@
 """A data set in a few lines, for a terminal and for a notebook."""
 
-from html import escape
 from typing import TYPE_CHECKING
+
+from alignrec_geo.notebook import html_table
 
 if TYPE_CHECKING:
     from alignrec_geo.dataset.store import Dataset
@@ -37,8 +38,7 @@ def text_summary(data: "Dataset") -> str:
 
 def html_summary(data: "Dataset") -> str:
     """A small table for notebooks."""
-    rows = "".join(f"<tr><th>{escape(name)}</th><td>{escape(value)}</td></tr>" for name, value in summary_rows(data))
-    return f"<b>{escape(data.name)}</b>: {headline(data)}<table>{rows}</table>"
+    return html_table(summary_rows(data), title=f"{data.name}: {headline(data)}")
 
 
 CONTENT = {"title": "a title", "text": "a text", "image": "a picture"}

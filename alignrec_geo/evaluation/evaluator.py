@@ -18,6 +18,7 @@ from alignrec_geo.evaluation.metrics import (
     Measurement,
     choose_metrics,
     cutoff_tuple,
+    require_content,
 )
 from alignrec_geo.evaluation.protocols import Protocol
 from alignrec_geo.graph.content_space import unit_content
@@ -25,6 +26,7 @@ from alignrec_geo.kernels.csr import CSR
 from alignrec_geo.kernels.excluded import ExcludedPairs
 from alignrec_geo.kernels.pair_set import PairSet
 from alignrec_geo.kernels.topk import Ranking, blocked_top_k
+from alignrec_geo.notebook import metrics_table
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,9 @@ class Evaluation:
     def metrics(self) -> dict[str, float]:
         """The mean over users of every metric that users have a value of, then the others."""
         return {**{name: float(values.mean()) for name, values in self.per_user.items()}, **self.overall}
+
+    def _repr_html_(self) -> str:
+        return metrics_table(self.metrics, f"{len(self.users):,} users")
 
     def frame(self, ids: pl.Series) -> pl.DataFrame:
         """One row per user with its external id (``ids`` holds those of all users) and every metric."""
@@ -120,8 +125,8 @@ class Evaluator:
         user, item = torch.from_numpy(masked.user), torch.from_numpy(masked.item)
         self.masked = CSR.pattern(user, item, (masked.n_users, masked.n_items))
         self._tasks: dict[torch.device, _Task] = {}
-        by_content = [metric.name for metric, _ in self.chosen if metric.needs_content]
-        self._catalogue = Catalogue(interactions, unit_content(given, by_content[0]) if by_content else None)
+        content = unit_content(given) if require_content(given, self.chosen) else None
+        self._catalogue = Catalogue(interactions, content)
 
     def __call__(self, embeddings: Embeddings) -> Evaluation:
         """Rank and measure, on the device of the tables; what leaves it is the result.

@@ -1,14 +1,12 @@
 """Where items are compared by their content, those of a data set and others."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from alignrec_geo.dataset.store import Dataset
-from alignrec_geo.errors import InputError
 from alignrec_geo.graph.content import Modality
 
 
@@ -61,22 +59,8 @@ class ContentSpace:
         return torch.cat(columns, dim=1)
 
 
-def unit_content(data: Any, metric: str) -> Tensor:
-    """Return vectors of unit length of all features of a data set, ``[I, D]``; zero for an item without content.
-
-    Args:
-        data: the data set.
-        metric: what needs them, for messages.
-
-    Raises:
-        InputError: it is no data set, or one without features.
-    """
-    if not isinstance(data, Dataset):
-        raise InputError(
-            f"metric '{metric}' compares items by their features; pass the data set, not only its interactions"
-        )
-    if not data.feature_names:
-        raise InputError(f"metric '{metric}' compares items by their features, and data set '{data.name}' has none")
+def unit_content(data: Dataset) -> Tensor:
+    """Return vectors of unit length of all features of a data set, ``[I, D]``; zero for an item without content."""
     n_items = data.interactions.n_items
     space = ContentSpace(data, data.feature_names, torch.ones(n_items, dtype=torch.bool))
     return F.normalize(space.rows(torch.arange(n_items)), dim=1)

@@ -15,7 +15,8 @@ from alignrec_geo.graph.content import feature_list
 from alignrec_geo.kernels.csr import CSR
 from alignrec_geo.models.size import enough_memory
 from alignrec_geo.serving.cold import NeighbourMean
-from alignrec_geo.serving.recommend import Recommendation, TopItems
+from alignrec_geo.serving.recommend import TopItems
+from alignrec_geo.serving.results import Recommendations, SimilarItems
 from alignrec_geo.serving.store import save_embeddings
 from alignrec_geo.validation import Settings, checked
 
@@ -149,9 +150,7 @@ class Recommender(nn.Module, ABC):
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         return self
 
-    def recommend(
-        self, users: Any, k: int = 10, cold: str = "error", include_cold: bool = False
-    ) -> dict[Any, list[Recommendation]]:
+    def recommend(self, users: Any, k: int = 10, cold: str = "error", include_cold: bool = False) -> Recommendations:
         """Return the ``k`` best unseen items of one or several users, by the ids that were given.
 
         See :meth:`alignrec_geo.serving.TopItems.recommend`.
@@ -165,7 +164,7 @@ class Recommender(nn.Module, ABC):
             top = TopItems(top.embeddings, top.dataset, own)
         return top.recommend(users, k, cold, include_cold)
 
-    def similar_items(self, item: Any, k: int = 10) -> list[Recommendation]:
+    def similar_items(self, item: Any, k: int = 10) -> SimilarItems:
         """Return the ``k`` items closest to an item; see :meth:`alignrec_geo.serving.TopItems.similar`."""
         return self.top_items().similar(item, k)
 

@@ -6,9 +6,10 @@ from typing import Any
 from jinja2 import Environment
 from markupsafe import Markup
 
+from alignrec_geo.evaluation.metrics import SHOWN
 from alignrec_geo.plain import printable
-from alignrec_geo.reporting.rows import METRICS, Row, best_two, has_several_seeds
-from alignrec_geo.reporting.tables import HEADER, cells, group_table, legend
+from alignrec_geo.reporting.rows import Row, best_two, has_several_seeds, metric_columns
+from alignrec_geo.reporting.tables import cells, group_table, header, legend
 from alignrec_geo.reporting.verdict import verdict
 
 PROTOCOLS = {
@@ -104,14 +105,17 @@ def page(results: Mapping[str, Any], rows: Sequence[Row], pictures: Sequence[tup
     template = PAGES.from_string(PAGE)
     kinds = (("users", "Recall@20 by the length of users' history"), ("items", "Recall@20 by items' popularity"))
     groups = [(title, *group_table(results, kind)) for kind, title in kinds]
-    ordered = sorted(rows, key=lambda row: row.floor)
+    metrics = metric_columns(rows)
     return template.render(
         results=results,
         protocol=PROTOCOLS[results["protocol"]],
         budget=_budget(results),
         verdict=verdict(results, rows),
-        header=HEADER,
-        rows=[{"floor": row.floor, "cells": list(zip(cells(row), _marks(row, rows), strict=True))} for row in ordered],
+        header=header(metrics),
+        rows=[
+            {"floor": row.floor, "cells": list(zip(cells(row, metrics), _marks(row, rows, metrics), strict=True))}
+            for row in sorted(rows, key=lambda row: row.floor)
+        ],
         legend=legend(),
         pictures=[(title, Markup(svg)) for title, svg in pictures],
         tests=[test for test in results["significance"] if test["baseline"] in has_several_seeds(results)],
@@ -130,9 +134,9 @@ def _budget(results: Mapping[str, Any]) -> str:
     return f"Budget: {tuned}; then {seeds} {'seed' if seeds == 1 else 'seeds'}."
 
 
-def _marks(row: Row, rows: Sequence[Row]) -> list[str]:
-    marks = [""] * len(HEADER)
-    for place, name in enumerate(METRICS, start=1):
+def _marks(row: Row, rows: Sequence[Row], metrics: Sequence[str]) -> list[str]:
+    marks = [""] * len(header(metrics))
+    for place, name in enumerate(SHOWN, start=1):
         for mark, best in zip(("first", "second"), best_two(rows, name), strict=True):
             if row.model in best:
                 marks[place] = mark

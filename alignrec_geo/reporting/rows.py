@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from statistics import mean, median, stdev
 from typing import Any
 
-METRICS = ("recall@10", "recall@20", "ndcg@10", "ndcg@20")
+from alignrec_geo.evaluation.metrics import DEFAULT, SHOWN
+
 COSTS = ("seconds_per_epoch", "seconds_to_best", "peak_memory_mb", "parameters")
 FLOORS = ("popularity", "random", "content-knn")
 """Models that learn nothing; they show what a number is worth."""
@@ -22,7 +23,7 @@ class Row:
         done: seeds that finished.
         wanted: seeds that were asked for.
         failed: seeds that failed.
-        means: mean of every metric over the seeds; empty if none finished.
+        means: mean of every metric of the table over the seeds; empty if none finished.
         spreads: standard deviation of every metric; empty for fewer than two seeds.
         costs: median of every cost over the seeds.
         difference: the reference's Recall@20 minus this model's; ``None`` for the reference.
@@ -66,8 +67,26 @@ def summarise(results: Mapping[str, Any]) -> list[Row]:
     """Return one row per model, the best mean Recall@20 first, models without a finished run last."""
     tested = {row["baseline"]: row for row in results["significance"] if row["metric"] == "recall@20"}
     several = has_several_seeds(results)
-    rows = [_row(model, results["seeds"], tested.get(model["name"]), several) for model in results["models"]]
+    names = [*SHOWN, *further_metrics(results)]
+    rows = [_row(model, results["seeds"], tested.get(model["name"]), several, names) for model in results["models"]]
     return sorted(rows, key=lambda row: (-row.means.get("recall@20", -1.0), row.model))
+
+
+def further_metrics(results: Mapping[str, Any]) -> list[str]:
+    """The metrics that were measured beside the usual ones, each at 20 or, without that, at its first cutoff.
+
+    Args:
+        results: the content of ``results.json``.
+    """
+    found: dict[str, list[str]] = {}
+    for key in (key for model in results["models"] for run in model["runs"] for key in run["metrics"] or ()):
+        found.setdefault(key.partition("@")[0], []).append(key)
+    return [f"{name}@20" if f"{name}@20" in keys else keys[0] for name, keys in found.items() if name not in DEFAULT]
+
+
+def metric_columns(rows: Sequence[Row]) -> list[str]:
+    """The metrics of a table of ``rows``, the usual ones first."""
+    return list(dict.fromkeys([*SHOWN, *(name for row in rows for name in row.means)]))
 
 
 def has_several_seeds(results: Mapping[str, Any]) -> Collection[str]:
@@ -89,9 +108,15 @@ def best_two(rows: Sequence[Row], metric: str) -> tuple[set[str], set[str]]:
     return first, second if len(first) == 1 else set()
 
 
-def _row(model: Mapping[str, Any], wanted: int, tested: Mapping[str, Any] | None, several: Collection[str]) -> Row:
+def _row(
+    model: Mapping[str, Any],
+    wanted: int,
+    tested: Mapping[str, Any] | None,
+    several: Collection[str],
+    names: Sequence[str],
+) -> Row:
     runs = [run for run in model["runs"] if run["error"] is None]
-    values = {name: [run["metrics"][name] for run in runs if name in run["metrics"]] for name in METRICS}
+    values = {name: [run["metrics"][name] for run in runs if name in run["metrics"]] for name in names}
     costs = {name: [run[name] for run in runs if run[name] is not None] for name in COSTS}
     return Row(
         model=model["name"],

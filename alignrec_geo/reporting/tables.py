@@ -5,12 +5,11 @@ import io
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from alignrec_geo.evaluation.metrics import SHOWN
 from alignrec_geo.plain import printable
-from alignrec_geo.reporting.rows import ALPHA, COSTS, METRICS, Row, best_two
+from alignrec_geo.reporting.rows import ALPHA, COSTS, Row, best_two, metric_columns
 
-HEADER = (
-    "model", "R@10", "R@20", "N@10", "N@20", "reference − model", "s/epoch", "s to best", "MB", "parameters", "seeds",
-)  # fmt: skip
+SHORT = {"recall@10": "R@10", "recall@20": "R@20", "ndcg@10": "N@10", "ndcg@20": "N@20"}
 
 _LATEX = {sign: f"\\{sign}" for sign in "&%$#_{}"} | {
     "\\": r"\textbackslash{}", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}",
@@ -18,9 +17,19 @@ _LATEX = {sign: f"\\{sign}" for sign in "&%$#_{}"} | {
 }  # fmt: skip
 
 
-def cells(row: Row) -> list[str]:
+def header(metrics: Sequence[str]) -> list[str]:
+    """The titles of the columns.
+
+    Args:
+        metrics: those of :func:`~alignrec_geo.reporting.rows.metric_columns`.
+    """
+    costs = ("s/epoch", "s to best", "MB", "parameters")
+    return ["model", *(SHORT.get(name, name) for name in metrics), "reference − model", *costs, "seeds"]
+
+
+def cells(row: Row, metrics: Sequence[str] = SHOWN) -> list[str]:
     """One row as text, without marks for the best."""
-    values = [_metric(row, name) for name in METRICS]
+    values = [_metric(row, name) for name in metrics]
     difference = "" if row.difference is None else f"{row.difference:+.4f}{'*' if row.significant else ''}"
     return [printable(row.model), *values, difference, *(_cost(row, name) for name in COSTS), row.seeds]
 
@@ -28,7 +37,8 @@ def cells(row: Row) -> list[str]:
 def markdown(rows: Sequence[Row]) -> str:
     """The table in Markdown: the best value bold, the second in italics, floors below."""
     marked = [_marked(row, rows, ("**{}**", "_{}_"), _plain_markdown) for row in _floors_last(rows)]
-    lines = [_line(HEADER), _line(["---", *["--:"] * (len(HEADER) - 1)]), *(_line(row) for row in marked)]
+    titles = header(metric_columns(rows))
+    lines = [_line(titles), _line(["---", *["--:"] * (len(titles) - 1)]), *(_line(row) for row in marked)]
     return "\n".join(lines) + "\n\n" + legend() + "\n"
 
 
@@ -41,8 +51,9 @@ def latex(rows: Sequence[Row]) -> str:
             body.append(r"\midrule")
         marked = _marked(row, rows, (r"\textbf{{{}}}", r"\underline{{{}}}"), _escaped)
         body.append(" & ".join(marked) + r" \\")
-    head = " & ".join(_escaped(name) for name in HEADER) + r" \\"
-    columns = "l" + "r" * (len(HEADER) - 1)
+    titles = header(metric_columns(rows))
+    head = " & ".join(_escaped(name) for name in titles) + r" \\"
+    columns = "l" + "r" * (len(titles) - 1)
     return "\n".join(
         [
             rf"\begin{{tabular}}{{{columns}}}",
@@ -60,12 +71,13 @@ def latex(rows: Sequence[Row]) -> str:
 def as_csv(rows: Sequence[Row]) -> str:
     """The numbers, unrounded: one line per model."""
     stream = io.StringIO()
-    names = [*METRICS, *(f"{name} sd" for name in METRICS), "difference", "p_holm", *COSTS, "seeds", "seeds_wanted"]
+    metrics = metric_columns(rows)
+    names = [*metrics, *(f"{name} sd" for name in metrics), "difference", "p_holm", *COSTS, "seeds", "seeds_wanted"]
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(["model", *names])
     for row in rows:
-        numbers: list[Any] = [row.means.get(name, "") for name in METRICS]
-        numbers += [row.spreads.get(name, "") for name in METRICS]
+        numbers: list[Any] = [row.means.get(name, "") for name in metrics]
+        numbers += [row.spreads.get(name, "") for name in metrics]
         numbers += ["" if value is None else value for value in (row.difference, row.p)]
         writer.writerow([row.model, *numbers, *(row.costs.get(name, "") for name in COSTS), row.done, row.wanted])
     return stream.getvalue()
@@ -112,8 +124,8 @@ def _cost(row: Row, name: str) -> str:
 
 
 def _marked(row: Row, rows: Sequence[Row], marks: tuple[str, str], escape: Callable[[str], str]) -> list[str]:
-    text = [escape(cell) for cell in cells(row)]
-    for place, name in enumerate(METRICS, start=1):
+    text = [escape(cell) for cell in cells(row, metric_columns(rows))]
+    for place, name in enumerate(SHOWN, start=1):
         for mark, best in zip(marks, best_two(rows, name), strict=True):
             if row.model in best:
                 text[place] = mark.format(text[place])

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,26 +18,9 @@ from alignrec_geo.kernels.topk import blocked_top_k, top_k
 from alignrec_geo.serving.asked import asked_count, asked_ids
 from alignrec_geo.serving.candidates import Candidates
 from alignrec_geo.serving.cold import ColdItems
+from alignrec_geo.serving.results import CONTENT, MODEL, POPULAR, Recommendation, Recommendations, SimilarItems
 
 COLD_POLICIES = ("error", "popular")
-MODEL, CONTENT, POPULAR = "model", "content", "popular"
-"""The sources of a score."""
-
-
-class Recommendation(NamedTuple):
-    """One recommended item."""
-
-    item: str
-    """External id."""
-    title: str | None
-    """Title, where known."""
-    score: float
-    """Dot product (for :meth:`TopItems.similar` the cosine; for popular items the number of training interactions)."""
-    cold: bool = False
-    """Whether the item has no training interaction."""
-    source: str = MODEL
-    """Where the score comes from: ``model`` (the trained tables), ``content`` (a cold item's vector from its content),
-    or ``popular`` (the most popular items, which a cold user gets)."""
 
 
 class TopItems:
@@ -61,9 +44,7 @@ class TopItems:
         self.dataset = dataset
         self.cold_items = cold_items
 
-    def recommend(
-        self, users: Any, k: int = 10, cold: str = "error", include_cold: bool = False
-    ) -> dict[Any, list[Recommendation]]:
+    def recommend(self, users: Any, k: int = 10, cold: str = "error", include_cold: bool = False) -> Recommendations:
         """Return the ``k`` best items per user, those the user has interacted with (in any split) left out.
 
         All items of the data set are ranked with the trained tables, as in evaluation; the model may have no more than
@@ -78,8 +59,8 @@ class TopItems:
                 set gets this vector in place of the trained one.
 
         Returns:
-            The items by user, in the order and with the ids that were given. :attr:`Recommendation.source` says where a
-            score comes from.
+            The items by user, in the order and with the ids that were given; a dictionary with ``to_frame()``.
+            :attr:`~alignrec_geo.serving.Recommendation.source` says where a score comes from.
 
         Raises:
             InputError: a cold user and ``cold="error"``, an unknown policy, ``include_cold`` without cold items, or
@@ -107,15 +88,18 @@ class TopItems:
             result[user] = _named(ranking, scores, items)
         for user in chilly:
             result[user] = self._popular(row_of[user], k)
-        return {user: result[user] for user in row_of}
+        return Recommendations({user: result[user] for user in row_of})
 
-    def similar(self, item: Any, k: int = 10, include_cold: bool = False) -> list[Recommendation]:
+    def similar(self, item: Any, k: int = 10, include_cold: bool = False) -> SimilarItems:
         """Return the ``k`` items whose vectors have the largest cosine with an item's, itself left out.
 
         Args:
             item: external id, of the data set or, if it does not know it, of :attr:`cold_items`.
             k: how many.
             include_cold: rank :attr:`cold_items` too, as in :meth:`recommend`.
+
+        Returns:
+            The items, the closest first; a list with ``to_frame()``.
 
         Raises:
             InputError: the item is unknown, or ``include_cold`` without cold items.
@@ -135,7 +119,7 @@ class TopItems:
         if own is not None:
             scores[own] = -torch.inf
         value, column = top_k(scores[None], k)
-        return _named(ranking, value[0], column[0])
+        return SimilarItems(_named(ranking, value[0], column[0]))
 
     def knows_item(self, item: Any) -> bool:
         """Whether the data set has an item."""

@@ -6,7 +6,7 @@ import torch
 from pydantic import Field, field_validator
 
 from alignrec_geo.errors import InputError
-from alignrec_geo.evaluation.metrics import CUTOFFS, METRICS
+from alignrec_geo.evaluation.metrics import CUTOFFS, DEFAULT, choose_metrics
 from alignrec_geo.validation import Settings
 
 
@@ -31,6 +31,8 @@ class TrainingConfig(Settings):
     """Stop after more than this many validations in a row without an improvement."""
     metric: str = "recall@20"
     """Validation metric that chooses the epoch."""
+    metrics: tuple[str, ...] = DEFAULT
+    """What the test measures, by name (`mrr`, `coverage@20`); Recall and NDCG are always among it."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to train: ``auto`` takes CUDA if there is a GPU."""
     compile: bool = False
@@ -40,10 +42,18 @@ class TrainingConfig(Settings):
 
     @field_validator("metric")
     @classmethod
-    def _known_metric(cls, value: str) -> str:
-        known = [f"{name}@{k}" for name in METRICS for k in CUTOFFS]
-        if value not in known:
-            raise ValueError(f"allowed: {', '.join(known)} (got '{value}')")
+    def _one_metric(cls, value: str) -> str:
+        ((metric, cutoffs),) = choose_metrics(value, CUTOFFS)
+        if "@" not in value:
+            raise ValueError(f"a metric at a cutoff is needed, such as '{metric.name}@{cutoffs[0]}' (got '{value}')")
+        if not metric.higher_is_better:
+            raise ValueError(f"the higher '{metric.name}' the worse; a metric of quality is needed (got '{value}')")
+        return value
+
+    @field_validator("metrics")
+    @classmethod
+    def _known_metrics(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        choose_metrics(value, CUTOFFS)
         return value
 
     def torch_device(self) -> torch.device:

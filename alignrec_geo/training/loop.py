@@ -24,6 +24,15 @@ from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.embeddings import Embeddings
 from alignrec_geo.errors import InputError, TrainingDiverged
 from alignrec_geo.evaluation.evaluator import Evaluation, Evaluator, counted_users
+from alignrec_geo.evaluation.metrics import (
+    ALWAYS,
+    CUTOFFS,
+    DEFAULT,
+    TESTED,
+    choose_metrics,
+    listed_metrics,
+    require_content,
+)
 from alignrec_geo.evaluation.protocols import Protocol
 from alignrec_geo.kernels.allocator import keep_freed_memory
 from alignrec_geo.kernels.backends import check_backends, use_backends
@@ -31,6 +40,7 @@ from alignrec_geo.kernels.config import KernelConfig
 from alignrec_geo.models.base import Batch, Recommender
 from alignrec_geo.models.size import enough_memory
 from alignrec_geo.nn.seeded import seeded
+from alignrec_geo.notebook import metrics_table
 from alignrec_geo.randomness import child_generator
 from alignrec_geo.training.config import TrainingConfig
 from alignrec_geo.training.observer import Observer, tensorboard_observer
@@ -72,6 +82,15 @@ class FitResult:
     test: Evaluation | None
     chosen_by: str = VALIDATION
 
+    def __repr__(self) -> str:
+        """What one asks first; the tables are thousands of numbers."""
+        shown = {name: round(self.metrics[name], 4) for name in TESTED if name in self.metrics}
+        return f"FitResult({shown}, epoch {self.best_epoch + 1} of {self.epochs}, {self.seconds:.1f} s)"
+
+    def _repr_html_(self) -> str:
+        title = f"epoch {self.best_epoch + 1} of {self.epochs}, chosen by {self.chosen_by}, {self.seconds:.1f} s"
+        return metrics_table(self.metrics or self.validation, f"{'test' if self.metrics else 'validation'}: {title}")
+
 
 def fit(
     model: Recommender,
@@ -85,6 +104,7 @@ def fit(
     resume: bool = False,
     overwrite: bool = False,
     test: bool = True,
+    metrics: Any = None,
     observers: Observer | Iterable[Observer] = (),
 ) -> FitResult:
     """Train a model, choose the epoch by validation, and test that epoch once.
@@ -103,6 +123,8 @@ def fit(
         resume: continue the run in ``out`` from its last finished epoch, bit for bit on the same CPU and thread count.
         overwrite: replace a run in ``out``, once everything has been checked.
         test: rank the test split at the end; without it nothing of that split is looked at.
+        metrics: what the test measures, names or :class:`~alignrec_geo.evaluation.metrics.Metric` objects, beside
+            Recall and NDCG; ``None`` takes those of ``config``.
         observers: told about every step and epoch.
 
     Raises:
@@ -132,7 +154,9 @@ def fit(
     if resume and out is None:
         raise InputError("resume continues the run in a folder; name it with out=")
     sampler = TripletSampler(data.interactions, settings.batch_size)
-    validate = _evaluator(data, Split.VALIDATION, trial)
+    measured = [*ALWAYS, *listed_metrics(settings.metrics if metrics is None else metrics)]
+    require_content(data, choose_metrics([*measured, settings.metric], CUTOFFS))
+    validate = _evaluator(data, Split.VALIDATION, trial, [*DEFAULT, settings.metric])
     if validate is None and has_parameters(model) and "epochs" not in settings.model_fields_set:
         raise InputError(
             f"the validation split of data set '{data.name}' has no user with a training interaction, so nothing can "
@@ -154,7 +178,7 @@ def fit(
             run.epoch()
         load_trainable(model, run.best)
         tables = Embeddings(*(table.cpu() for table in model.embeddings()))
-        tester = _evaluator(data, Split.TEST, trial) if test else None
+        tester = _evaluator(data, Split.TEST, trial, measured) if test else None
         tested = None if tester is None else tester(tables)
         result = FitResult(
             metrics={} if tested is None else tested.metrics,
@@ -329,10 +353,10 @@ def _observers(observers: Any) -> list[Observer]:
     return listening
 
 
-def _evaluator(dataset: Dataset, split: Split, protocol: Protocol) -> Evaluator | None:
+def _evaluator(dataset: Dataset, split: Split, protocol: Protocol, metrics: list[Any]) -> Evaluator | None:
     """The evaluator of a split, ``None`` where the split holds nobody to evaluate."""
     there = len(counted_users(dataset.interactions, split)) > 0
-    return Evaluator(dataset.interactions, split, protocol) if there else None
+    return Evaluator(dataset, split, protocol, metrics=metrics) if there else None
 
 
 def _tensorboard(folder: RunFolder | None, config: TrainingConfig) -> list[Observer]:

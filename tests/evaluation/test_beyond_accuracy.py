@@ -124,15 +124,15 @@ def test_popular_items_are_no_news():
 
 
 def test_equal_content_has_no_diversity_and_no_content_none():
-    data = make_catalogue(n_users=30, n_items=20, image_size=16)
-    two = np.where(np.arange(20)[:, None] < 10, [[1.0, 0.0]], [[-1.0, 0.0]]).astype(np.float32)
+    data = make_catalogue(n_users=30, n_items=30, image_size=16)
+    two = np.where(np.arange(30)[:, None] < 15, [[1.0, 0.0]], [[-1.0, 0.0]]).astype(np.float32)
     sides = data.with_features(
-        Features("image", two, np.ones(20, dtype=bool)), Features("text", two, np.ones(20, dtype=bool))
+        Features("image", two, np.ones(30, dtype=bool)), Features("text", two, np.ones(30, dtype=bool))
     )
-    one_side = Embeddings(torch.ones(30, 1), torch.where(torch.arange(20) < 10, 1.0, -1.0)[:, None])
+    one_side = Embeddings(torch.ones(30, 1), torch.where(torch.arange(30) < 15, 1.0, -1.0)[:, None])
     got = Evaluator(sides, "test", cutoffs=4, metrics="diversity")(one_side)
-    assert float(got.per_user["diversity@4"].abs().max()) < 1e-6  # nobody has seen more than six of the ten
-    absent = Features("image", two * 0, np.zeros(20, dtype=bool)), Features("text", two * 0, np.zeros(20, dtype=bool))
+    assert float(got.per_user["diversity@4"].abs().max()) < 1e-6  # nobody has seen more than ten of the fifteen
+    absent = (Features(name, two * 0, np.zeros(30, dtype=bool)) for name in ("image", "text"))
     got = Evaluator(data.with_features(*absent), "test", cutoffs=4, metrics="diversity")(one_side)
     assert got.metrics == {"diversity@4": 0.0}
 
@@ -140,8 +140,8 @@ def test_equal_content_has_no_diversity_and_no_content_none():
 def test_a_metric_of_ones_own():
     first = Metric("first-hit", lambda ranking, k: ranking.hits[:, 0].double(), cutoffs=(1,))
     never = CatalogueMetric("never", lambda counts: (counts == 0).sum())
-    data = make_catalogue(n_users=30, n_items=20, image_size=16)
-    tables = Embeddings(torch.randn(30, 4), torch.randn(20, 4))
+    data = make_catalogue(n_users=30, n_items=30, image_size=16)
+    tables = Embeddings(torch.randn(30, 4), torch.randn(30, 4))
     got = Evaluator(data, "test", cutoffs=5, metrics=[first, never, "recall@1"])(tables)
     assert list(got.metrics) == ["first-hit@1", "recall@1", "never@5"]
     assert ((got.per_user["first-hit@1"] > 0) == (got.per_user["recall@1"] > 0)).all()
@@ -193,11 +193,11 @@ def test_names_of_metrics(name):
 
 
 def test_diversity_needs_content():
-    data = make_catalogue(n_users=30, n_items=20, image_size=16)
+    data = make_catalogue(n_users=30, n_items=30, image_size=16)
     with pytest.raises(InputError, match="metric 'diversity' compares items by their features; pass the data set"):
         Evaluator(data.interactions, "test", metrics=["recall", "diversity"])
     bare = type(data)(data.name, data.interactions, data.users, data.items)
-    with pytest.raises(InputError, match=r"metric 'diversity' .* data set '.*' has none"):
+    with pytest.raises(InputError, match=r"metric 'diversity' compares items by .* data set '.*' has none"):
         Evaluator(bare, "test", metrics="diversity@10")
 
 

@@ -4,9 +4,9 @@ import torch.nn.functional as F
 
 from alignrec_geo.errors import InputError
 from alignrec_geo.models import BPR, Batch, BPRConfig
+from alignrec_geo.testing import KnownAnswers
 from tests.golden_numbers import toy_graph
 from tests.models.golden_parity import GoldenParity, ten_steps_agree
-from tests.models.known_answers import KnownAnswers
 
 BATCH = Batch(torch.tensor([0, 3, 5, 3]), torch.tensor([1, 2, 7, 9]), torch.tensor([4, 8, 11, 30]), nominal_size=8)
 

@@ -7,9 +7,9 @@ from torch_geometric.data import HeteroData
 from alignrec_geo.errors import InputError
 from alignrec_geo.graph.hetero import INTERACTS
 from alignrec_geo.models import ContentKNN, ContentKNNConfig
+from alignrec_geo.testing import KnownAnswers, parity_by_content
 from alignrec_geo.training import fit
 from tests.golden_numbers import toy_graph
-from tests.models.known_answers import KnownAnswers, parity_by_content
 
 
 class TestKnownAnswers(KnownAnswers):

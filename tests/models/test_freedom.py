@@ -7,9 +7,9 @@ from alignrec_geo.graph.adjacency import symmetric_adjacency
 from alignrec_geo.graph.content import modalities
 from alignrec_geo.models import FREEDOM, Batch, FREEDOMConfig
 from alignrec_geo.models.freedom import content_graph, modality_shares
+from alignrec_geo.testing import KnownAnswers
 from tests.golden_numbers import load_golden, toy_graph
 from tests.models.golden_parity import GoldenParity, ten_steps_agree
-from tests.models.known_answers import KnownAnswers
 
 BATCH = Batch(torch.tensor([0, 3, 5, 3]), torch.tensor([1, 2, 7, 9]), torch.tensor([4, 8, 11, 30]), nominal_size=8)
 

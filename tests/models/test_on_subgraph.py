@@ -9,7 +9,7 @@ from alignrec_geo.errors import InputError
 from alignrec_geo.graph.hetero import INTERACTS, REVERSE, SIMILAR, relation_graph
 from alignrec_geo.models import AlignRec, AlignRecConfig, Batch
 from alignrec_geo.models.on_subgraph import on_subgraph
-from tests.models.ring_data import ring
+from alignrec_geo.testing import ring
 
 SIZE = 30
 BATCH = Batch(torch.arange(12), (torch.arange(12) + 1) % SIZE, (torch.arange(12) * 5 + 8) % SIZE, nominal_size=16)

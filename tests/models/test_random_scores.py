@@ -2,9 +2,9 @@ import numpy as np
 import torch
 
 from alignrec_geo.models import RandomScores, RandomScoresConfig
+from alignrec_geo.testing import parity_by_content
 from alignrec_geo.training import fit
 from tests.golden_numbers import toy_graph
-from tests.models.known_answers import parity_by_content
 
 
 def test_the_seed_decides_and_the_global_generator_is_left_alone():

@@ -8,7 +8,7 @@ from alignrec_geo.errors import InputError
 from alignrec_geo.evaluation import Evaluator
 from alignrec_geo.models import ContentKNN
 from alignrec_geo.probing.probe import Probe
-from tests.models.known_answers import parity_by_content
+from alignrec_geo.testing import parity_by_content
 
 
 def test_content_that_tells_beats_content_that_does_not():

@@ -16,11 +16,10 @@ from alignrec_geo.models.on_subgraph import on_subgraph
 from alignrec_geo.nn.conv import CONVS
 from alignrec_geo.nn.hetero_encoder import HeteroEncoder
 from alignrec_geo.nn.losses import BPR, L2
+from alignrec_geo.testing import checkerboard, ring
 from alignrec_geo.training import subgraphs
 from alignrec_geo.training.sampling import TripletSampler
 from alignrec_geo.training.subgraphs import SubgraphSampler, sampling_package
-from tests.models.known_answers import checkerboard
-from tests.models.ring_data import ring
 
 needs_sampling = pytest.mark.skipif(sampling_package() is None, reason="needs pyg-lib or torch-sparse")
 

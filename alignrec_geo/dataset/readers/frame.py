@@ -46,39 +46,7 @@ def from_frame(
     min_rating: float | None = None,
     k_core: int = 1,
 ) -> Dataset:
-    """Build a data set from frames in memory.
-
-    Args:
-        interactions: polars (also lazy) or pandas frame, one row per interaction.
-        name: what tables call the data set.
-        user: column of the user id.
-        item: column of the item id.
-        split: column that says train, validation or test (or 0, 1, 2).
-        timestamp: column of the time.
-        rating: column of the rating.
-        items: polars or pandas frame of item metadata.
-        item_id: its id column.
-        title: its title column; ``"title"`` if there is one of that name.
-        text: its text column or columns; ``"text"`` if there is one of that name.
-        all_items: keep items of ``items`` that nobody interacted with.
-        features: matrices by name (arrays, tensors of any kind, frames), each ``(ids, matrix)`` or a matrix by row:
-            row ``r`` belongs to the item whose id is the whole number ``r``, or, if ids are not whole numbers, to
-            row ``r`` of ``items``.
-        images: folder or tar of pictures called ITEM-ID.jpg.
-        rule: split rule where there is no split column, or its name; random per user with seed 0 if not given.
-        skip_empty_ids: leave out and count rows without a user or item id, instead of refusing them.
-        min_rating: keep rows with at least this rating.
-        k_core: keep the part in which every user and item has at least this many rows.
-
-    Raises:
-        InputError: a column is not there, or a row holds what it cannot hold.
-
-    Example:
-        >>> import polars as pl
-        >>> clicks = pl.DataFrame({"user": ["ann", "ann", "bob"], "item": ["mug", "pen", "mug"]})
-        >>> from_frame(clicks).counts()["interactions"]
-        3
-    """
+    """Build a data set from frames in memory; :meth:`alignrec_geo.Dataset.from_frame` says what the arguments are."""
     named = {"user": user, "item": item, "split": split, "timestamp": timestamp, "rating": rating}
     columns = {argument: _column(argument, column) for argument, column in named.items() if column is not None}
     made = split_config(rule, "rule")

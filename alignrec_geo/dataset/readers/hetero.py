@@ -30,25 +30,7 @@ def from_hetero(
     features: Mapping[str, Any] | None = None,
     split: SplitConfig | str | None = None,
 ) -> Dataset:
-    """Build a data set from a PyG ``HeteroData`` graph, which is not changed.
-
-    Edges (``edge_index``, or ``adj_t`` of ``ToSparseTensor``) are interactions. Which are held out is taken from
-    ``validation_edge_label_index`` and ``test_edge_label_index`` (``[2, n]``) of the edge type, else from its
-    ``split`` (0, 1, 2 per edge), else ``split`` makes it. ``time`` or ``timestamp`` and ``rating`` per edge are kept
-    where all interactions have them. Of the item nodes, ``x`` becomes the features ``x``, ``x_NAME`` the features
-    ``NAME`` with ``has_NAME`` as the mask; ``external_id``, ``title`` and ``text`` are lists. All nodes are kept.
-
-    Args:
-        data: the graph.
-        edge_type: the interactions; the only edge type from ``user`` to ``item`` if not given.
-        name: what tables call the data set.
-        features: further matrices of the item nodes by name: arrays, or tensors of any kind.
-        split: a rule, or its name, to use in place of the stored split; random per user if there is none.
-
-    Raises:
-        InputError: no such edge type, an edge of a node that is not there, or an attribute of a wrong length or with
-            NaN; the message names edge type, value and limit.
-    """
+    """Build a data set from a graph; :meth:`alignrec_geo.Dataset.from_hetero` says what the arguments are."""
     kind = _edge_type(data, edge_type)
     graph = copy(data)  # looking for a node type that is not there would make it
     edges, source, target = graph[kind], graph[kind[0]], graph[kind[2]]

@@ -10,6 +10,7 @@ from alignrec_geo.evaluation.metrics.cutoffs import CUTOFFS, cutoff_tuple
 from alignrec_geo.evaluation.metrics.measurement import Measurement
 from alignrec_geo.evaluation.metrics.ranking import Catalogue, Ranking
 from alignrec_geo.evaluation.metrics.registry import (
+    ALWAYS,
     DEFAULT,
     METRICS,
     SHOWN,
@@ -17,6 +18,8 @@ from alignrec_geo.evaluation.metrics.registry import (
     Chosen,
     choose_metrics,
     find_metric,
+    listed_metrics,
+    require_content,
 )
 
 
@@ -42,6 +45,7 @@ def ranking_metrics(hits: Tensor, positives: Tensor, cutoffs: tuple[int, ...] = 
 
 
 __all__ = [
+    "ALWAYS",
     "CUTOFFS",
     "DEFAULT",
     "METRICS",
@@ -57,5 +61,7 @@ __all__ = [
     "choose_metrics",
     "cutoff_tuple",
     "find_metric",
+    "listed_metrics",
     "ranking_metrics",
+    "require_content",
 ]

@@ -1,9 +1,10 @@
 """The metrics by name, and which of them are measured."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import entry_points
 from typing import Any
 
+from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.errors import InputError
 from alignrec_geo.evaluation.metrics.base import AnyMetric, CatalogueMetric, Metric
 from alignrec_geo.evaluation.metrics.cutoffs import cutoff_tuple
@@ -23,6 +24,8 @@ METRICS: dict[str, AnyMetric] = {
 """Metrics of this package; others join through the entry-point group ``alignrec_geo.metrics``."""
 DEFAULT = ("recall", "ndcg", "precision", "map")
 """What is measured where nothing else is asked for."""
+ALWAYS = ("recall", "ndcg")
+"""What every run measures, for tables and tests of differences."""
 SHOWN = ("recall@10", "recall@20", "ndcg@10", "ndcg@20")
 """The columns of every table of models."""
 TESTED = ("recall@20", "ndcg@20")
@@ -65,11 +68,8 @@ def choose_metrics(metrics: Any, cutoffs: tuple[int, ...]) -> list[Chosen]:
         >>> [(metric.name, cutoffs) for metric, cutoffs in choose_metrics(["mrr", "ndcg@10", "ndcg@5"], (20,))]
         [('mrr', (20,)), ('ndcg', (10, 5))]
     """
-    one = isinstance(metrics, str | Metric | CatalogueMetric)
-    if metrics is not None and not one and not isinstance(metrics, Iterable):
-        raise InputError(f"metrics are names such as 'ndcg' or 'ndcg@10', or Metric objects (got {metrics!r:.80})")
     chosen: dict[str, Chosen] = {}
-    for given in DEFAULT if metrics is None else [metrics] if one else metrics:
+    for given in DEFAULT if metrics is None else listed_metrics(metrics):
         metric, own = _parsed(given)
         at = own or metric.cutoffs or cutoffs
         known, before = chosen.get(metric.name, (metric, ()))
@@ -79,6 +79,35 @@ def choose_metrics(metrics: Any, cutoffs: tuple[int, ...]) -> list[Chosen]:
     if not chosen:
         raise InputError("no metric given; name some, such as recall or ndcg@10")
     return list(chosen.values())
+
+
+def listed_metrics(metrics: Any) -> list[Any]:
+    """Return metrics as a list; one stands for itself.
+
+    Raises:
+        InputError: it is neither a name or a metric nor a collection.
+    """
+    if isinstance(metrics, str | Metric | CatalogueMetric):
+        return [metrics]
+    if isinstance(metrics, Mapping) or not isinstance(metrics, Iterable):
+        raise InputError(f"metrics are names such as 'ndcg' or 'ndcg@10', or Metric objects (got {metrics!r:.80})")
+    return list(metrics)
+
+
+def require_content(dataset: Any, chosen: Sequence[Chosen]) -> bool:
+    """Return whether a metric compares items by their content, which the data set must have then.
+
+    Raises:
+        InputError: it is no data set but interactions alone, or one without features.
+    """
+    names = [metric.name for metric, _ in chosen if metric.needs_content]
+    if names and not isinstance(dataset, Dataset):
+        raise InputError(
+            f"metric '{names[0]}' compares items by their features; pass the data set, not only its interactions"
+        )
+    if names and not dataset.feature_names:
+        raise InputError(f"metric '{names[0]}' compares items by their features; data set '{dataset.name}' has none")
+    return bool(names)
 
 
 def _parsed(given: Any) -> tuple[AnyMetric, tuple[int, ...]]:
