@@ -8,7 +8,7 @@ from alignrec_geo.dataset.interactions import Interactions
 from alignrec_geo.evaluation.metrics.base import AnyMetric, CatalogueMetric, Metric
 from alignrec_geo.evaluation.metrics.cutoffs import CUTOFFS, cutoff_tuple
 from alignrec_geo.evaluation.metrics.measurement import Measurement
-from alignrec_geo.evaluation.metrics.ranking import Catalogue, Ranking
+from alignrec_geo.evaluation.metrics.ranking import Catalogue, RankedLists
 from alignrec_geo.evaluation.metrics.registry import (
     ALWAYS,
     DEFAULT,
@@ -57,7 +57,7 @@ __all__ = [
     "Chosen",
     "Measurement",
     "Metric",
-    "Ranking",
+    "RankedLists",
     "choose_metrics",
     "cutoff_tuple",
     "find_metric",

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from alignrec_geo.errors import InputError
 from alignrec_geo.evaluation.metrics.cutoffs import cutoff_tuple
-from alignrec_geo.evaluation.metrics.ranking import Ranking
+from alignrec_geo.evaluation.metrics.ranking import RankedLists
 
 NAME = re.compile(r"[a-z][a-z0-9_-]*")
 
@@ -20,8 +20,8 @@ class Metric:
 
     Args:
         name: what tables call it; ``NAME@K`` is one of its columns.
-        function: takes a :class:`~alignrec_geo.evaluation.metrics.Ranking` and a cutoff, and returns ``[n]``, finite,
-            on the ranking's device. It should not read values back to Python.
+        function: takes :class:`~alignrec_geo.evaluation.metrics.RankedLists` and a cutoff, and returns ``[n]``, finite, on
+            their device. It should not read values back to Python.
         cutoffs: its own values of ``K``; ``None`` takes those of the evaluator.
         needs_content: whether it looks at the items' content, which data sets need not have.
         higher_is_better: whether a validation may choose by it.
@@ -36,7 +36,7 @@ class Metric:
     """
 
     name: str
-    function: Callable[[Ranking, int], Tensor]
+    function: Callable[[RankedLists, int], Tensor]
     cutoffs: tuple[int, ...] | None = None
     needs_content: bool = False
     higher_is_better: bool = True

@@ -13,10 +13,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from alignrec_geo.evaluation.metrics.base import Metric
-from alignrec_geo.evaluation.metrics.ranking import Ranking
+from alignrec_geo.evaluation.metrics.ranking import RankedLists
 
 
-def diversity(ranking: Ranking, k: int) -> Tensor:
+def diversity(ranking: RankedLists, k: int) -> Tensor:
     """One minus the mean cosine of the contents of the first ``k`` items, ``[n]``."""
     content = ranking.catalogue.content
     assert content is not None  # the evaluator has seen to it

@@ -10,20 +10,20 @@ With :math:`h_j = 1` if the item at rank :math:`j` is one of the user's :math:`P
 from torch import Tensor
 
 from alignrec_geo.evaluation.metrics.base import Metric
-from alignrec_geo.evaluation.metrics.ranking import Ranking
+from alignrec_geo.evaluation.metrics.ranking import RankedLists
 
 
-def recall(ranking: Ranking, k: int) -> Tensor:
+def recall(ranking: RankedLists, k: int) -> Tensor:
     """The share of the user's positives among the first ``k`` items, ``[n]``."""
     return ranking.found[:, ranking.place(k)] / ranking.positives
 
 
-def precision(ranking: Ranking, k: int) -> Tensor:
+def precision(ranking: RankedLists, k: int) -> Tensor:
     """The share of positives among ``k`` places, ``[n]``."""
     return ranking.found[:, ranking.place(k)] / k
 
 
-def hit_rate(ranking: Ranking, k: int) -> Tensor:
+def hit_rate(ranking: RankedLists, k: int) -> Tensor:
     """1 for a user with a positive among the first ``k`` items, else 0, ``[n]``."""
     return ranking.found[:, ranking.place(k)].clamp(max=1.0)
 

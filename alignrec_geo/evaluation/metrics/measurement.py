@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from alignrec_geo.evaluation.metrics.base import CatalogueMetric, Metric
-from alignrec_geo.evaluation.metrics.ranking import Catalogue, Ranking
+from alignrec_geo.evaluation.metrics.ranking import Catalogue, RankedLists
 from alignrec_geo.evaluation.metrics.registry import Chosen
 
 
@@ -28,9 +28,9 @@ class Measurement:
         self._counts: dict[int, Tensor] = {}
 
     def add(self, hits: Tensor, positives: Tensor, users: Tensor, items: Tensor, listed: Tensor) -> None:
-        """Measure a block of users; the arguments are those of :class:`Ranking`, all on one device."""
+        """Measure a block of users; the arguments are those of :class:`RankedLists`, all on one device."""
         self._catalogue = self._catalogue.to(hits.device)
-        ranking = Ranking(hits, positives, users, items, listed, self._catalogue)
+        ranking = RankedLists(hits, positives, users, items, listed, self._catalogue)
         for metric, cutoffs in self._of_users:
             for k in cutoffs:
                 self._blocks[f"{metric.name}@{k}"].append(metric.function(ranking, k))
@@ -41,7 +41,10 @@ class Measurement:
 
     def per_user(self) -> dict[str, Tensor]:
         """``{"recall@5": [n] float64, …}``, in the order in which users came."""
-        return {name: torch.cat(blocks).cpu() for name, blocks in self._blocks.items()}
+        if not self._blocks:
+            return {}
+        values = torch.stack([torch.cat(blocks).double() for blocks in self._blocks.values()]).cpu()  # one copy
+        return dict(zip(self._blocks, values, strict=True))
 
     def overall(self) -> dict[str, float]:
         """``{"coverage@5": …, …}``."""

@@ -17,20 +17,20 @@ popular than what its user chose.
 from torch import Tensor
 
 from alignrec_geo.evaluation.metrics.base import Metric
-from alignrec_geo.evaluation.metrics.ranking import Ranking
+from alignrec_geo.evaluation.metrics.ranking import RankedLists
 
 
-def novelty(ranking: Ranking, k: int) -> Tensor:
+def novelty(ranking: RankedLists, k: int) -> Tensor:
     """Mean self-information of the first ``k`` items in bits, ``[n]``."""
     return ranking.mean_over_list(ranking.catalogue.information, k)
 
 
-def average_popularity(ranking: Ranking, k: int) -> Tensor:
+def average_popularity(ranking: RankedLists, k: int) -> Tensor:
     """Mean number of training interactions of the first ``k`` items, ``[n]``."""
     return ranking.mean_over_list(ranking.catalogue.popularity.double(), k)
 
 
-def popularity_lift(ranking: Ranking, k: int) -> Tensor:
+def popularity_lift(ranking: RankedLists, k: int) -> Tensor:
     """How much more popular the list is than the user's training items, ``[n]``."""
     return average_popularity(ranking, k) / ranking.catalogue.profile_popularity[ranking.users] - 1.0
 

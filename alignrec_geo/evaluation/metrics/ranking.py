@@ -53,7 +53,7 @@ class Catalogue:
 
 
 @dataclass(frozen=True)
-class Ranking:
+class RankedLists:
     """The ``R`` best items of ``n`` users, the best first, on any device.
 
     Args:

@@ -12,22 +12,22 @@ import torch
 from torch import Tensor
 
 from alignrec_geo.evaluation.metrics.base import Metric
-from alignrec_geo.evaluation.metrics.ranking import Ranking
+from alignrec_geo.evaluation.metrics.ranking import RankedLists
 
 
-def ndcg(ranking: Ranking, k: int) -> Tensor:
+def ndcg(ranking: RankedLists, k: int) -> Tensor:
     """Discounted gain over the best possible one, ``[n]``."""
     place = torch.arange(2, k + 2, dtype=torch.double, device=ranking.hits.device)
     ideal = (1.0 / torch.log2(place)).cumsum(dim=0)
     return ranking.gain[:, ranking.place(k)] / ideal[ranking.positives.clamp(max=k) - 1]
 
 
-def average_precision(ranking: Ranking, k: int) -> Tensor:
+def average_precision(ranking: RankedLists, k: int) -> Tensor:
     """Mean precision at the hits, over as many hits as there could be, ``[n]``."""
     return ranking.precisions[:, ranking.place(k)] / ranking.positives.clamp(max=k)
 
 
-def reciprocal_rank(ranking: Ranking, k: int) -> Tensor:
+def reciprocal_rank(ranking: RankedLists, k: int) -> Tensor:
     """One over the rank of the first hit, 0 without one, ``[n]``."""
     return (ranking.hits[:, :k] / ranking.ranks[:k]).amax(dim=1)
 
