@@ -56,13 +56,32 @@ __all__ = [
 ]
 
 
+_PACKAGES = (
+    "comparison",
+    "content",
+    "dataset",
+    "evaluation",
+    "graph",
+    "kernels",
+    "models",
+    "nn",
+    "probing",
+    "reporting",
+    "serving",
+    "testing",
+    "training",
+)
+
+
 def __dir__() -> list[str]:
-    """The public names, those not imported yet among them."""
-    return sorted({*__all__, *(name for name in globals() if name.startswith("__"))})
+    """The public names and the packages, those not imported yet among them."""
+    return sorted({*__all__, *_PACKAGES, *(name for name in globals() if name.startswith("__"))})
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name on first use, so that ``alignrec-geo --help`` need not load torch."""
+    """Import a public name or a package on first use, so that ``alignrec-geo --help`` need not load torch."""
+    if name in _PACKAGES:
+        return import_module(f"{__name__}.{name}")
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)

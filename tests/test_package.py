@@ -15,6 +15,15 @@ def test_every_public_name_can_be_imported():
         alignrec_geo.nothing  # noqa: B018
 
 
+def test_the_packages_are_there_and_dir_lists_what_is_public():
+    assert alignrec_geo.models.AlignRec is alignrec_geo.AlignRec
+    assert alignrec_geo.testing.KnownAnswers
+    listed = dir(alignrec_geo)
+    assert {*alignrec_geo.__all__, "models", "nn", "training", "evaluation", "__version__"} <= set(listed)
+    assert not [name for name in listed if name.startswith("_") and not name.startswith("__")]
+    assert all(getattr(alignrec_geo, name) is not None for name in listed)
+
+
 def test_importing_the_package_does_not_load_torch():
     code = "import sys, alignrec_geo, alignrec_geo.cli.app; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -56,6 +56,17 @@ def test_torch_saves_and_averages(data):
     assert torch.equal(averaged().users, model().users)
 
 
+def test_calling_a_model_is_encoding(data):
+    model = AlignRec.from_dataset(data, config={"dim": 8}).eval()
+    seen = []
+    model.register_forward_hook(lambda module, given, tables: seen.append(tables))
+    users, items = model()
+    assert torch.equal(users, model.encode().users)
+    assert seen[0].items is items
+    compiled = torch.compile(model, backend="eager")()
+    assert torch.equal(compiled.users, users)
+
+
 @pytest.mark.parametrize("name", ["alignrec", "bpr", "lightgcn", "mgcn"])
 def test_export(data, name):
     model = MODELS[name].from_dataset(data).eval()

@@ -20,8 +20,8 @@ class Metric:
 
     Args:
         name: what tables call it; ``NAME@K`` is one of its columns.
-        function: takes :class:`~alignrec_geo.evaluation.metrics.RankedLists` and a cutoff, and returns ``[n]``, finite, on
-            their device. It should not read values back to Python.
+        function: takes :class:`~alignrec_geo.evaluation.metrics.RankedLists` and a cutoff, and returns ``[n]``, finite,
+            on their device. It should not read values back to Python.
         cutoffs: its own values of ``K``; ``None`` takes those of the evaluator.
         needs_content: whether it looks at the items' content, which data sets need not have.
         higher_is_better: whether a validation may choose by it.
