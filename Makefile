@@ -57,8 +57,8 @@ lint: $(VENV)/.installed-dev
 
 # peers (RecBole, implicit, cornac) pin old versions, so they live in an environment of their own
 bench-peers: $(VENV)/.installed-dev
-	$(BIN)/python benchmarks/peers.py install
-	$(BIN)/python benchmarks/peers.py run
+	$(BIN)/python benchmarks peers install
+	$(BIN)/python benchmarks peers run
 
 # torch first: a bare "torch" would pull several GB of CUDA packages
 $(VENV)/.installed: pyproject.toml constraints.txt

@@ -124,3 +124,10 @@ def inside(folder: Path, *names: str) -> Path:
         if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
             raise InputError(f"{path}: is a pipe, socket or device; refused")
     return folder / names[0]
+
+
+def cache_folder() -> Path:
+    """Where computed graphs are kept: ``$ALIGNREC_CACHE``, else ``alignrec_geo`` in the user's cache folder."""
+    if "ALIGNREC_CACHE" in os.environ:
+        return Path(os.environ["ALIGNREC_CACHE"])
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "alignrec_geo"

@@ -1,6 +1,8 @@
-"""One seed, one child generator per purpose; the global generators are never touched."""
+"""One seed, one child generator per purpose; the global generators are left as they were."""
 
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -27,3 +29,32 @@ def child_generator(seed: int, purpose: str) -> torch.Generator:
         raise InputError(f"a seed must be a whole number of at least 0 (got {seed!r:.80})")
     words = np.random.SeedSequence([int(seed), zlib.crc32(purpose.encode())]).generate_state(2, dtype=np.uint32)
     return torch.Generator().manual_seed(int(words[0]) << 31 | int(words[1]) >> 1)
+
+
+@contextmanager
+def seeded(generator: torch.Generator | None, device: torch.device | None = None) -> Iterator[None]:
+    """Let code that draws from the global generators draw a stream that ``generator`` decides.
+
+    PyG's layers (and most layers that people write) draw their weights and their dropout from the global generator.
+    Inside this context that generator is seeded by one draw from ``generator``; afterwards it has the state it had
+    before.
+
+    Args:
+        generator: the source of randomness; ``None`` takes a fixed seed, for values that are drawn again later.
+        device: a GPU whose global generator is seeded as well; without one it is the CPU's alone.
+
+    Example:
+        >>> def draw():
+        ...     with seeded(torch.Generator().manual_seed(1)):
+        ...         return torch.rand(3)
+        >>> bool((draw() == draw()).all())
+        True
+    """
+    seed = 0 if generator is None else int(torch.randint(2**62, (1,), generator=generator))
+    gpus = [device] if device is not None and device.type == "cuda" else []
+    with torch.random.fork_rng(devices=gpus):
+        torch.default_generator.manual_seed(seed)
+        for gpu in gpus:
+            with torch.cuda.device(gpu):
+                torch.cuda.manual_seed(seed)
+        yield

@@ -9,7 +9,7 @@ from alignrec_geo.errors import InputError
 from alignrec_geo.files import read_json
 from alignrec_geo.json_text import parse_json
 from alignrec_geo.reading import check_plain_file, reading
-from alignrec_geo.validation import Model, checked
+from alignrec_geo.settings import Model, checked
 
 Metrics = dict[str, FiniteFloat]
 """Values by name, ``recall@20`` for example."""

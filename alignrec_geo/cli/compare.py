@@ -51,6 +51,7 @@ def compare(
 
     With --user-item-conv light,sage,mypkg.MyConv the rows are layers: alignrec+light, alignrec+sage, …
     """
+    from alignrec_geo.cli.compare_progress import LiveTable
     from alignrec_geo.comparison import compare as run_comparison
     from alignrec_geo.comparison.request import with_layers
     from alignrec_geo.comparison.results import failures
@@ -72,7 +73,7 @@ def compare(
             metrics=split_names(metrics or ""),
             reference=reference,
             retry_failed=retry_failed,
-            console=stderr,
+            observer=LiveTable(stderr),
         )
     except KeyboardInterrupt:
         stderr.print(f"stopped; every finished epoch is saved in {out}, go on with the same command", soft_wrap=True)

@@ -20,7 +20,7 @@ from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.errors import InputError
 from alignrec_geo.files import is_within
 from alignrec_geo.folders import folder_target
-from alignrec_geo.validation import checked
+from alignrec_geo.settings import checked
 
 app = typer.Typer(no_args_is_help=True, help="Fetch, import, split and describe data sets.")
 app.add_typer(data_import.app, name="import")

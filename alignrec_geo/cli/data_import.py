@@ -18,7 +18,7 @@ from alignrec_geo.dataset.readers.table import TableConfig, read_table
 from alignrec_geo.dataset.splits import SplitConfig
 from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.folders import folder_target
-from alignrec_geo.validation import checked
+from alignrec_geo.settings import checked
 
 app = typer.Typer(no_args_is_help=True, help="Make a data set folder from files.")
 

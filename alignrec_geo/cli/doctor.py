@@ -17,7 +17,7 @@ def doctor(as_json: JsonFlag = False) -> None:
     import torch
 
     from alignrec_geo.comparison.machine import installed
-    from alignrec_geo.graph.item_knn import cache_folder
+    from alignrec_geo.files import cache_folder
     from alignrec_geo.kernels.backends import NEEDS, TABLE, choose
 
     gpus = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]

@@ -55,7 +55,7 @@ def embed(
     encoders that made the run's features; an item then gets the mean of the trained vectors of the items most like it.
     The data set's own items without a training interaction are always included; what was written before is replaced.
     """
-    from alignrec_geo.content.encode_items import encode_items
+    from alignrec_geo.content.item_encoding.encode_items import encode_items
     from alignrec_geo.dataset.manifest import DATA_SET
     from alignrec_geo.files import inside
     from alignrec_geo.outputs import output_file
@@ -132,7 +132,7 @@ def _dataset(run: Path, config: "RunConfig", given: Path | None) -> "Dataset":
 
 
 def _new_items(file: Path | None, images: Path | None, data: "Dataset", widths: dict[str, int]) -> "list[NewItem]":
-    from alignrec_geo.content.new_items import read_new_items
+    from alignrec_geo.content.item_encoding.new_items import read_new_items
 
     if file is None:
         if images is not None:

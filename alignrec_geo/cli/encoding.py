@@ -12,7 +12,7 @@ from alignrec_geo.errors import InputError
 if TYPE_CHECKING:
     import torch
 
-    from alignrec_geo.content.text_tokens import Progress as Report
+    from alignrec_geo.content.progress import Progress as Report
 
 
 def chosen_device(name: str) -> "torch.device":

@@ -8,7 +8,7 @@ import typer
 
 from alignrec_geo.cli.output import JsonFlag, print_json, print_metrics
 from alignrec_geo.errors import InputError
-from alignrec_geo.validation import SHORT
+from alignrec_geo.settings import SHORT
 
 if TYPE_CHECKING:
     from alignrec_geo.dataset.store import Dataset

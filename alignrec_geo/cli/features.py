@@ -12,7 +12,7 @@ from alignrec_geo.cli.output import JsonFlag, print_json, print_notes, print_tab
 from alignrec_geo.errors import InputError
 
 if TYPE_CHECKING:
-    from alignrec_geo.content.feature_report import FeatureReport
+    from alignrec_geo.content.feature_sets.report import FeatureReport
     from alignrec_geo.dataset.features import Features
     from alignrec_geo.dataset.store import Dataset
 
@@ -52,7 +52,7 @@ def extract(
     item counts as without picture.
     """
     from alignrec_geo.content.encoders import open_image_encoder, open_text_encoder
-    from alignrec_geo.content.extract import extract_image, extract_text
+    from alignrec_geo.content.feature_sets.extract import extract_image, extract_text
     from alignrec_geo.dataset.features import checked_name
     from alignrec_geo.dataset.store import Dataset
 
@@ -150,7 +150,7 @@ def export(
     NAME.inter holds the pairs with x_label, X_feat.npy one float32 row per item number; 'data import mmrec' reads the
     folder back.
     """
-    from alignrec_geo.content.export import EXPORT, export_mmrec
+    from alignrec_geo.content.feature_sets.export import EXPORT, export_mmrec
     from alignrec_geo.dataset.features import checked_name
     from alignrec_geo.dataset.store import Dataset
     from alignrec_geo.files import read_json
@@ -190,7 +190,7 @@ def _refuse_existing(dataset: "Dataset", names: Any, overwrite: bool) -> None:
 
 
 def _reports(path: Path, wanted: str | None) -> Iterator["FeatureReport"]:
-    from alignrec_geo.content.feature_report import feature_report
+    from alignrec_geo.content.feature_sets.report import feature_report
     from alignrec_geo.dataset.features import Features
     from alignrec_geo.dataset.store import Dataset
 
@@ -218,7 +218,7 @@ def _describe_rows(found: "FeatureReport") -> Iterator[tuple[str, str]]:
 
 
 def _probe_result(content: Any, path: Path) -> Any:
-    from alignrec_geo.content.feature_card import Probed
-    from alignrec_geo.validation import checked
+    from alignrec_geo.content.feature_sets.card import Probed
+    from alignrec_geo.settings import checked
 
     return checked(Probed, content, prefix=f"{path}: not what 'probe --out' writes: ").model_dump()

@@ -110,10 +110,10 @@ def _contents(data: "Dataset", features: str | None) -> list[str]:
 
 def _encoders(data: "Dataset", names: set[str]) -> dict[str, "ItemEncoder"]:
     """Encoders that can hide a modality, of those matrices that were pre-trained."""
-    from alignrec_geo.content.align import MADE_BY
-    from alignrec_geo.content.pretrained import open_pretrained
+    from alignrec_geo.content.item_encoder import PRETRAINED
+    from alignrec_geo.content.item_encoding.open import open_pretrained
 
-    pretrained = [name for name in sorted(names) if data.features(name).meta.get("made by") == MADE_BY]
+    pretrained = [name for name in sorted(names) if data.features(name).meta.get("made by") == PRETRAINED]
     return {name: open_pretrained(data, name, chosen_device("auto")) for name in pretrained}
 
 

@@ -12,7 +12,7 @@ from alignrec_geo.errors import InputError
 
 if TYPE_CHECKING:
     from alignrec_geo.cli.pretrain_task import Sources
-    from alignrec_geo.content.align import Aligned
+    from alignrec_geo.content.pretraining.align import Aligned
 
 Kind = Literal["package", "features", "beit3-tiny", "beit3-base"]
 
@@ -112,7 +112,7 @@ def run_pretrain(
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
     from alignrec_geo.cli.pretrain_task import loop_and_shape, make_task
     from alignrec_geo.cli.progress import PretrainProgress
-    from alignrec_geo.content.align import align, refuse_taken
+    from alignrec_geo.content.pretraining.align import align, check_name_free
     from alignrec_geo.dataset.features import checked_name
     from alignrec_geo.dataset.store import Dataset
 
@@ -122,11 +122,10 @@ def run_pretrain(
     shrink = _shrink(whiten)
     wanted = checked_name(f"aligned-{kind}" if name is None else name)
     dataset, where = Dataset.open(folder), chosen_device(device)
-    refuse_taken(dataset, wanted, resume or overwrite)
+    check_name_free(dataset, wanted, resume or overwrite)
     with progress_bars() as report:
         task = make_task(dataset, kind, shape, sources, seed, report, where)
-    broken: dict[str, str] = getattr(task, "broken", {})
-    print_notes(f"the picture of item '{item}' cannot be read ({why})" for item, why in broken.items())
+    print_notes(f"the picture of item '{item}' cannot be read ({why})" for item, why in task.unreadable.items())
     task.model.to(where)
     with PretrainProgress(loop.epochs) as progress:
         try:

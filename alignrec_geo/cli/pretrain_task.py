@@ -7,20 +7,20 @@ from typing import NamedTuple
 import torch
 from pydantic import BaseModel
 
-from alignrec_geo.content.align import MADE_BY
-from alignrec_geo.content.beit3_settings import Beit3Settings
-from alignrec_geo.content.beit3_task import Beit3Task
-from alignrec_geo.content.features_task import FeaturesConfig, FeaturesTask
-from alignrec_geo.content.package_task import NamedProgress, PackageConfig, PackageTask
-from alignrec_geo.content.pretrain import PretrainConfig
-from alignrec_geo.content.task import PretrainTask
+from alignrec_geo.content.beit3.settings import Beit3Settings
+from alignrec_geo.content.beit3.task import Beit3Task
+from alignrec_geo.content.frozen.task import FrozenConfig, FrozenTask
+from alignrec_geo.content.item_encoder import PRETRAINED
+from alignrec_geo.content.matrices.task import FeaturesConfig, FeaturesTask
+from alignrec_geo.content.pretraining.loop import PretrainConfig
+from alignrec_geo.content.pretraining.task import PretrainTask
+from alignrec_geo.content.progress import NamedProgress
 from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.errors import InputError
-from alignrec_geo.settings import parse_setting
-from alignrec_geo.validation import checked
+from alignrec_geo.settings import checked, parse_setting
 
 SHAPES: dict[str, type[BaseModel]] = {
-    "package": PackageConfig,
+    "package": FrozenConfig,
     "features": FeaturesConfig,
     "beit3-tiny": Beit3Settings,
     "beit3-base": Beit3Settings,
@@ -84,8 +84,8 @@ def make_task(
             f"data set '{dataset.name}' has no pictures; import it with --images FOLDER_OR_TAR, or align feature "
             "matrices with --encoder features"
         )
-    if isinstance(shape, PackageConfig):
-        return PackageTask(dataset, (sources.image, sources.text), shape, seed, sources.cache, report, device)
+    if isinstance(shape, FrozenConfig):
+        return FrozenTask(dataset, (sources.image, sources.text), shape, seed, sources.cache, report, device)
     assert isinstance(shape, Beit3Settings)
     return Beit3Task(
         dataset,
@@ -114,4 +114,4 @@ def _refuse_foreign(kind: str, sources: Sources) -> None:
 def _matrices(dataset: Dataset, given: str | None) -> list[str]:
     if given is not None:
         return [name.strip() for name in given.split(",") if name.strip()]
-    return [name for name in dataset.feature_names if dataset.features(name).meta.get("made by") != MADE_BY]
+    return [name for name in dataset.feature_names if dataset.features(name).meta.get("made by") != PRETRAINED]

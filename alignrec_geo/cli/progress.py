@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from alignrec_geo.cli.output import stderr
-from alignrec_geo.training.observer import Observer
+from alignrec_geo.observer import Observer
 
 _WEIGHT = 0.05
 """Weight of the newest step in the running mean of a loss term."""

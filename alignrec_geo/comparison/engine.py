@@ -6,16 +6,13 @@ from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
 
-from rich.console import Console
-
 from alignrec_geo.comparison.layout import Layout
-from alignrec_geo.comparison.live import LiveTable
+from alignrec_geo.comparison.observer import ComparisonObserver
 from alignrec_geo.comparison.plan import Plan, continue_plan
 from alignrec_geo.comparison.report import Reporter
 from alignrec_geo.comparison.request import default_threads, make_plan
-from alignrec_geo.comparison.retry import forget_failed
+from alignrec_geo.comparison.run import forget_failed
 from alignrec_geo.comparison.schedule import Scheduler
-from alignrec_geo.comparison.status import StatusReader
 from alignrec_geo.comparison.table import ComparisonResults
 from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.errors import InputError
@@ -40,7 +37,7 @@ def compare(
     metrics: Sequence[str] = (),
     reference: str | None = None,
     retry_failed: bool = False,
-    console: Console | None = None,
+    observer: ComparisonObserver | None = None,
 ) -> ComparisonResults:
     """Train models on equal terms, test them, and write tables, figures and a report.
 
@@ -61,7 +58,7 @@ def compare(
         metrics: what the tests measure beside Recall, NDCG, Precision and MAP: names such as ``coverage``.
         reference: the model the others are compared with; by default AlignRec.
         retry_failed: train runs again that failed before.
-        console: where progress is shown; by default nowhere.
+        observer: told how it goes.
 
     Returns:
         The content of ``results.json``, with ``to_frame()``.
@@ -111,8 +108,12 @@ def compare(
     if retry_failed:
         forget_failed(plan, layout)
     reporter = Reporter(layout)
-    with LiveTable(console or Console(quiet=True), StatusReader(plan, layout), jobs) as table:
-        Scheduler(plan, layout, jobs, table, reporter.after_run).run()
+    observer = ComparisonObserver() if observer is None else observer
+    observer.comparison_started(plan, layout, jobs)
+    try:
+        Scheduler(plan, layout, jobs, observer, reporter.after_run).run()
+    finally:
+        observer.comparison_ended()
     return ComparisonResults(reporter.write())
 
 

@@ -1,13 +1,15 @@
-"""What a comparison ran on: stored with its results."""
+"""What a run was made on, and how much memory it took: stored with its results."""
 
 import os
 import platform
+import resource
+import sys
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-CPU_INFO = Path("/proc/cpuinfo")
+CPU_INFO, STATUS = Path("/proc/cpuinfo"), Path("/proc/self/status")
 PACKAGES = ("alignrec-geo", "torch", "torch-geometric", "numpy")
 
 
@@ -41,3 +43,19 @@ def installed(package: str) -> str:
         return version(package)
     except PackageNotFoundError:
         return "not installed"
+
+
+def peak_memory_mb() -> float:
+    """Megabytes (10⁶ bytes) of this process's resident set at its highest.
+
+    On Linux ``VmHWM``: ``ru_maxrss`` would also count what the parent held when it started this process.
+
+    Example:
+        >>> peak_memory_mb() > 1
+        True
+    """
+    if STATUS.exists():
+        line = next(line for line in STATUS.read_text().splitlines() if line.startswith("VmHWM:"))
+        return int(line.split()[1]) * 1024 / 1e6
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6

@@ -10,9 +10,8 @@ from pydantic import Field
 from alignrec_geo.errors import InputError
 from alignrec_geo.evaluation.protocols import Protocol
 from alignrec_geo.files import atomic_path
-from alignrec_geo.settings import read_yaml
+from alignrec_geo.settings import Settings, checked, read_yaml
 from alignrec_geo.training.run_config import SECTIONS, RunConfig
-from alignrec_geo.validation import Settings, checked
 
 
 class ModelPlan(Settings):

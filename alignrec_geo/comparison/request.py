@@ -17,7 +17,7 @@ from alignrec_geo.evaluation.protocols import Protocol
 from alignrec_geo.files import sha256_of
 from alignrec_geo.models import MODELS, find_model
 from alignrec_geo.nn.conv import resolve_conv
-from alignrec_geo.nn.seeded import seeded
+from alignrec_geo.randomness import seeded
 from alignrec_geo.reporting.rows import FLOORS
 from alignrec_geo.training.run_config import SECTIONS, RunConfig, has_setting
 

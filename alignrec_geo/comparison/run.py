@@ -12,8 +12,9 @@ from alignrec_geo.comparison.plan import Plan
 from alignrec_geo.errors import InputError
 from alignrec_geo.files import write_json
 from alignrec_geo.records import Record, RunResult, read_record
+from alignrec_geo.staging import remove_folder
 from alignrec_geo.training.run_config import CONFIG, RunConfig
-from alignrec_geo.training.run_folder import METRICS, RESULT
+from alignrec_geo.training.run_folder import METRICS_FILE, RESULT
 
 COST = "cost.json"
 """The last file a run writes: a run that has it is finished."""
@@ -133,5 +134,25 @@ def validated(folder: Path, metric: str) -> float:
 
 def epochs_done(folder: Path) -> int:
     """Epochs that a run in progress has trained."""
-    path = folder / METRICS
+    path = folder / METRICS_FILE
     return path.read_bytes().count(b"\n") if path.exists() else 0
+
+
+def forget_failed(plan: Plan, layout: Layout) -> None:
+    """Delete the folders of failed runs, so that they are trained from the start.
+
+    A model that loses trials loses its choice too: it is made anew when they are over. The trials keep their settings,
+    and in ``study.sqlite`` the mark that they once failed.
+
+    Args:
+        plan: the plan; what other models left in the folder stays.
+        layout: the comparison's folder.
+    """
+    for model in plan.models:
+        for _, folder in layout.trials(model):
+            if error_of(folder) is not None:
+                layout.chosen(model).unlink(missing_ok=True)  # first: without it the trials are looked at again
+                remove_folder(folder)
+        for folder in sorted(layout.model(model).glob("seed-*")):
+            if error_of(folder) is not None:
+                remove_folder(folder)

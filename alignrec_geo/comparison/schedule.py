@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from alignrec_geo.comparison.choice import choice_of
 from alignrec_geo.comparison.layout import Layout
+from alignrec_geo.comparison.observer import ComparisonObserver
 from alignrec_geo.comparison.plan import Plan
 from alignrec_geo.comparison.process import RunProcess
 from alignrec_geo.comparison.run import Run, is_over, seed_run
-from alignrec_geo.comparison.watcher import Watcher
 from alignrec_geo.locks import Lock
 
 if TYPE_CHECKING:
@@ -38,13 +38,15 @@ class Scheduler:
         plan: what is to be trained.
         layout: the comparison's folder.
         jobs: processes at a time.
-        watcher: told about every run.
+        observer: told about every run.
         after_run: called when a run of ours is over.
     """
 
-    def __init__(self, plan: Plan, layout: Layout, jobs: int, watcher: Watcher, after_run: Callable[[], None]) -> None:
+    def __init__(
+        self, plan: Plan, layout: Layout, jobs: int, observer: ComparisonObserver, after_run: Callable[[], None]
+    ) -> None:
         self.plan, self.layout, self.jobs = plan, layout, jobs
-        self.watcher, self.after_run = watcher, after_run
+        self.observer, self.after_run = observer, after_run
         self._processes: list[RunProcess] = []
         self._died: set[Path] = set()
         self._tunings: dict[str, tuple[Tuning, Lock]] = {}
@@ -55,7 +57,7 @@ class Scheduler:
             while True:
                 self._collect()
                 self._fill()
-                self.watcher.looked([process.run for process in self._processes])
+                self.observer.polled([process.run for process in self._processes])
                 if not self._processes and self._all_over():
                     break
                 time.sleep(POLL if self._processes else WAIT)
@@ -71,15 +73,15 @@ class Scheduler:
             if process.run.test:
                 process.lock.release()
             if is_over(process.run.folder):
-                self.watcher.ended(process.run)
+                self.observer.run_ended(process.run)
                 self.after_run()
             else:
                 self._died.add(process.run.folder)
-                self.watcher.died(process.run)
+                self.observer.run_died(process.run)
 
     def _fill(self) -> None:
         while len(self._processes) < self.jobs and (job := self._next()) is not None:
-            self.watcher.started(job.run)
+            self.observer.run_started(job.run)
             again = job.run.folder in self._died
             self._processes.append(RunProcess(job.run, job.lock, self.plan.threads, again))
 
@@ -110,7 +112,7 @@ class Scheduler:
         if run is not None:
             return Job(run, lock)
         self._disown(model)
-        self.watcher.chose(model)
+        self.observer.trials_ended(model)
         return None
 
     def _next_seed(self, model: str) -> Job | None:

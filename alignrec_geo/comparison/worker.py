@@ -14,7 +14,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from alignrec_geo.comparison.memory import peak_memory_mb
+from alignrec_geo.comparison.machine import peak_memory_mb
 from alignrec_geo.comparison.run import COST, ERROR, GROUPS
 from alignrec_geo.dataset.interactions import Split
 from alignrec_geo.dataset.store import Dataset
@@ -28,7 +28,7 @@ from alignrec_geo.records import read_epochs
 from alignrec_geo.serving.store import DATASET, EMBEDDINGS
 from alignrec_geo.training.loop import FitResult, fit
 from alignrec_geo.training.run_config import CONFIG, RunConfig
-from alignrec_geo.training.run_folder import METRICS, RunFolder
+from alignrec_geo.training.run_folder import METRICS_FILE, RunFolder
 
 ORPHANED = 75
 """Exit code when the lifeline ends."""
@@ -81,7 +81,7 @@ def train_run(folder: Path, test: bool, trust: bool = False) -> None:
 
 def cost(folder: RunFolder, model: Recommender, result: FitResult) -> dict[str, Any]:
     """What a run cost: memory at its highest, seconds, and how many numbers were trained."""
-    seconds = [record["seconds"] for record in read_epochs(folder.path / METRICS)]
+    seconds = [record["seconds"] for record in read_epochs(folder.path / METRICS_FILE)]
     return {
         "peak_memory_mb": round(peak_memory_mb(), 1),
         "seconds": round(result.seconds, 2),

@@ -5,13 +5,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from alignrec_geo.dataset.features import Features
-from alignrec_geo.dataset.store import Dataset
-from alignrec_geo.errors import InputError
 
 EXTRACTED, PRETRAINED = "features extract", "pretrain"
 """What a matrix's ``meta`` says under "made by"."""
@@ -23,7 +20,7 @@ class NewItem:
 
     Args:
         id: external id.
-        text: title and text as one (:func:`~alignrec_geo.content.text_tokens.item_texts`).
+        text: title and text as one (:func:`~alignrec_geo.content.tokens.text_tokens.item_texts`).
         image: file of its picture.
         vectors: its rows of plain feature matrices, by name.
         title: for people; encoders read ``text``.
@@ -62,36 +59,3 @@ class ItemEncoder(Protocol):
 def has_encoder(features: Features) -> bool:
     """Whether a matrix was made by an encoder of this program."""
     return features.meta.get("made by") in (EXTRACTED, PRETRAINED)
-
-
-def open_item_encoder(
-    dataset: Dataset, feature: str, source: str | None = None, device: torch.device | None = None
-) -> ItemEncoder:
-    """Open the encoder that made a stored feature matrix; the matrix says in its ``meta`` which one that was.
-
-    Args:
-        dataset: as stored.
-        feature: name of the matrix.
-        source: where the frozen encoder of ``features extract`` is: ``package`` (the default) or a local
-            ``transformers`` folder. What ``pretrain`` left knows its encoders itself.
-        device: where to run; the CPU if not given.
-
-    Raises:
-        InputError: there is no such matrix, it was made by no encoder of this program (an imported matrix), or the
-            encoder is missing or another one.
-    """
-    features = dataset.features(feature)
-    made_by = features.meta.get("made by")
-    if made_by == EXTRACTED:
-        from alignrec_geo.content.encoders import PACKAGE
-        from alignrec_geo.content.raw_encoders import open_raw_encoder
-
-        return open_raw_encoder(features, source or PACKAGE, device)
-    if made_by == PRETRAINED:
-        from alignrec_geo.content.pretrained import open_pretrained
-
-        return open_pretrained(dataset, feature, device)
-    raise InputError(
-        f"features '{feature}' of data set '{dataset.name}' were not made by an encoder of this program; new items "
-        f'must bring their own vectors: "features": {{"{feature}": [{features.width} numbers]}}'
-    )

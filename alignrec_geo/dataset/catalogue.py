@@ -14,12 +14,13 @@ import polars as pl
 from numpy.typing import NDArray
 
 from alignrec_geo.dataset.catalogue_features import image_features, text_features
-from alignrec_geo.dataset.catalogue_pictures import COLOURS, KINDS, PATTERNS, Look, draw
+from alignrec_geo.dataset.catalogue_images import COLOURS, KINDS, PATTERNS, Look, draw
 from alignrec_geo.dataset.catalogue_words import MATERIALS, THEMES, name_and_describe
-from alignrec_geo.dataset.interactions import Int64, Interactions, Split
+from alignrec_geo.dataset.interactions import Interactions, Split
 from alignrec_geo.dataset.splits import SplitConfig, make_split
 from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.errors import InputError
+from alignrec_geo.typing import Int64
 
 Value = TypeVar("Value")
 

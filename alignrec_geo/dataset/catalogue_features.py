@@ -25,7 +25,7 @@ def image_features(pictures: Sequence[bytes | None]) -> Features:
     thumbnail, so that in a cosine the place of the shape does not drown its colour.
 
     Example:
-        >>> from alignrec_geo.dataset.catalogue_pictures import Look, draw
+        >>> from alignrec_geo.dataset.catalogue_images import Look, draw
         >>> image_features([draw(Look("mug", "red", "plain", (0.5,) * 7), size=16), None]).present.tolist()
         [True, False]
     """

@@ -8,8 +8,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from alignrec_geo.dataset.feature_checks import FeatureFacts, feature_facts
-from alignrec_geo.dataset.interactions import EVALUATED, Int64, Interactions, Split
+from alignrec_geo.dataset.interactions import EVALUATED, Interactions, Split
 from alignrec_geo.dataset.store import Dataset
+from alignrec_geo.typing import Int64
 
 TINY_SPLIT = 200
 NORM_RATIO = 5.0

@@ -4,7 +4,7 @@ import polars as pl
 from pydantic import Field
 
 from alignrec_geo.errors import InputError
-from alignrec_geo.validation import Settings
+from alignrec_geo.settings import Settings
 
 
 class FilterConfig(Settings):

@@ -12,8 +12,8 @@ from urllib.parse import quote, unquote
 from alignrec_geo.dataset.archives import members
 from alignrec_geo.errors import InputError
 from alignrec_geo.files import is_within
+from alignrec_geo.image_files import broken_picture, suffixes
 from alignrec_geo.limits import limit
-from alignrec_geo.pictures import broken_picture, suffixes
 
 Picture = tuple[str, str, bytes]
 """Stem (the id of the item), suffix and bytes of one picture."""

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alignrec_geo.errors import InputError
+from alignrec_geo.typing import Int64
 
-Int64 = NDArray[np.int64]
 Times = NDArray[np.int64] | NDArray[np.float64]
 
 

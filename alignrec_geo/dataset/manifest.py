@@ -14,7 +14,7 @@ from alignrec_geo.files import inside, read_json, sha256_of
 from alignrec_geo.folders import FolderKind
 from alignrec_geo.locks import LOCK, locked, sole
 from alignrec_geo.parquet import read_parquet
-from alignrec_geo.validation import checked
+from alignrec_geo.settings import checked
 
 SCHEMA_VERSION = 1
 MANIFEST = "dataset.json"

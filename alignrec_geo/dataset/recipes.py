@@ -11,7 +11,7 @@ from alignrec_geo.dataset.download import ADDRESS, is_address
 from alignrec_geo.errors import InputError
 from alignrec_geo.limits import limit, over_limit
 from alignrec_geo.reading import check_plain_file, reading
-from alignrec_geo.validation import Settings, checked
+from alignrec_geo.settings import Settings, checked
 
 RECIPE = "recipe.toml"
 RECORD = "fetched.json"

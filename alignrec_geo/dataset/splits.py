@@ -7,9 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from alignrec_geo.dataset.interactions import Int64, Interactions, Split
+from alignrec_geo.dataset.interactions import Interactions, Split
 from alignrec_geo.errors import InputError
-from alignrec_geo.validation import Settings, checked
+from alignrec_geo.settings import Settings, checked
+from alignrec_geo.typing import Int64
 
 Rule = Literal["given", "random", "leave-last", "global-time", "cold-items"]
 

@@ -14,7 +14,7 @@ from alignrec_geo.dataset.features import Features, checked_name
 from alignrec_geo.dataset.from_memory import FromMemory
 from alignrec_geo.dataset.ids import text_ids
 from alignrec_geo.dataset.images import Picture, store_images
-from alignrec_geo.dataset.interactions import Int64, Interactions
+from alignrec_geo.dataset.interactions import Interactions
 from alignrec_geo.dataset.manifest import (
     DATA_SET,
     ENCODERS,
@@ -37,6 +37,7 @@ from alignrec_geo.folders import atomic_directory, copy_file, copy_tree
 from alignrec_geo.parquet import read_parquet
 from alignrec_geo.reading import as_path
 from alignrec_geo.staging import recover
+from alignrec_geo.typing import Int64
 
 
 @dataclass(frozen=True)

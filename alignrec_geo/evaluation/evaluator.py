@@ -9,7 +9,7 @@ import polars as pl
 import torch
 from torch import Tensor
 
-from alignrec_geo.dataset.interactions import EVALUATED, Int64, Interactions, Split
+from alignrec_geo.dataset.interactions import EVALUATED, Interactions, Split
 from alignrec_geo.embeddings import Embeddings, fitting
 from alignrec_geo.errors import InputError
 from alignrec_geo.evaluation.metrics import (
@@ -27,6 +27,7 @@ from alignrec_geo.kernels.excluded import ExcludedPairs
 from alignrec_geo.kernels.pair_set import PairSet
 from alignrec_geo.kernels.topk import Ranking, blocked_top_k
 from alignrec_geo.notebook import metrics_table
+from alignrec_geo.typing import Int64
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from alignrec_geo.dataset.interactions import Int64, Interactions, Split
+from alignrec_geo.dataset.interactions import Interactions, Split
 from alignrec_geo.embeddings import Embeddings
 from alignrec_geo.evaluation.evaluator import Evaluator
 from alignrec_geo.evaluation.metrics import ranking_metrics
 from alignrec_geo.evaluation.protocols import Protocol
+from alignrec_geo.typing import Int64
 
 HISTORY_EDGES = (1, 3, 5, 10, 20)
 """Where the groups of users begin, in training items."""

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from alignrec_geo.dataset.store import Dataset
-from alignrec_geo.graph.content import Modality
+from alignrec_geo.graph.modalities import Modality
 
 
 class ContentSpace:

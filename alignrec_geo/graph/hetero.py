@@ -12,8 +12,8 @@ from alignrec_geo.dataset.interactions import Split
 from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.errors import InputError
 from alignrec_geo.graph.checks import INTERACTS, edges_of
-from alignrec_geo.graph.content import Scaling, feature_list, item_content
 from alignrec_geo.graph.item_knn import item_knn
+from alignrec_geo.graph.modalities import Scaling, feature_list, item_content
 from alignrec_geo.kernels.csr import CSR
 
 REVERSE = ("item", "rev_interacts", "user")
@@ -39,7 +39,7 @@ def to_hetero(
         dataset: an open data set.
         features: which feature matrices; ``None`` takes all, an empty list none.
         k: content neighbours per item, itself included; ``None`` leaves out the edges between items.
-        scaling: how several matrices are put together (see :func:`alignrec_geo.graph.content.item_content`).
+        scaling: how several matrices are put together (see :func:`alignrec_geo.graph.modalities.item_content`).
         cache: keep the item graph on disk.
 
     Raises:

@@ -1,7 +1,6 @@
 """The item-item graph of content neighbours, computed once per feature matrix and cached."""
 
 import hashlib
-import os
 import warnings
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from alignrec_geo.errors import InputError
-from alignrec_geo.files import atomic_path
+from alignrec_geo.files import atomic_path, cache_folder
 from alignrec_geo.kernels.knn import cosine_knn
 from alignrec_geo.kernels.ranges import outlier
 from alignrec_geo.reading import first_line
@@ -50,13 +49,6 @@ def item_knn(x: Tensor, present: Tensor, k: int, cache: bool = True, uniform: bo
     if file is not None:
         _write(file, *made)
     return made
-
-
-def cache_folder() -> Path:
-    """Where computed graphs are kept: ``$ALIGNREC_CACHE``, else ``alignrec_geo`` in the user's cache folder."""
-    if "ALIGNREC_CACHE" in os.environ:
-        return Path(os.environ["ALIGNREC_CACHE"])
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "alignrec_geo"
 
 
 def _cache_file(fingerprint: str) -> Path | None:

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from alignrec_geo.embeddings import Embeddings
-from alignrec_geo.graph.content import Modality
+from alignrec_geo.graph.modalities import Modality
 from alignrec_geo.kernels.csr import CSR
 from alignrec_geo.kernels.spmm import spmm
 

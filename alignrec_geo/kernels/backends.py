@@ -36,10 +36,10 @@ TABLE: dict[str, dict[str, str]] = {
         "triton": "triton.infonce:loss_and_gradients",
         "reference": "infonce:reference_loss_and_gradients",
     },
-    "pair_loss": {
-        "torch": "pair_loss:terms_and_gradients",
-        "triton": "triton.pair_loss:terms_and_gradients",
-        "reference": "pair_loss:reference_terms_and_gradients",
+    "triplet_loss": {
+        "torch": "triplet_loss:terms_and_gradients",
+        "triton": "triton.triplet_loss:terms_and_gradients",
+        "reference": "triplet_loss:reference_terms_and_gradients",
     },
     "topk": {
         "torch": "topk:rank_users",
@@ -51,6 +51,9 @@ TABLE: dict[str, dict[str, str]] = {
 
 ON_CPU = {"topk": "numpy"}
 """What runs on a CPU where it is not torch."""
+
+FORMER_NAMES = {"pair_loss": "triplet_loss"}
+"""Former names of operations, still accepted in settings and in ``$ALIGNREC_BACKEND``."""
 
 NEEDS = {"triton": "triton", "torch-sparse": "torch_sparse", "torch-scatter": "torch_scatter"}
 """Backends that need a package."""
@@ -126,7 +129,8 @@ def use_backends(**choices: str) -> Iterator[None]:
         'reference'
     """
     before = dict(_forced)
-    for operation, backend in choices.items():
+    for name, backend in choices.items():
+        operation = FORMER_NAMES.get(name, name)
         if operation not in TABLE:
             raise InputError(f"unknown operation (got '{operation}'); there are: {', '.join(TABLE)}")
         if backend != AUTO:
@@ -161,6 +165,7 @@ def _from_environment(text: str) -> Mapping[str, str]:
     for part in filter(None, (part.strip() for part in text.split(","))):
         operation, equals, backend = part.partition("=")
         if equals:
+            operation = FORMER_NAMES.get(operation, operation)
             if operation not in TABLE:
                 raise InputError(f"${VARIABLE}: unknown operation (got '{operation}'); there are: {', '.join(TABLE)}")
             wanted[operation] = backend

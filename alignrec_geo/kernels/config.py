@@ -1,10 +1,13 @@
 """Which backend runs each operation: the ``kernels`` section of a run's settings."""
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 from pydantic import field_validator
 from pydantic_core.core_schema import ValidationInfo
 
-from alignrec_geo.kernels.backends import AUTO, TABLE
-from alignrec_geo.validation import Settings
+from alignrec_geo.kernels.backends import AUTO, FORMER_NAMES, TABLE
+from alignrec_geo.settings import Settings
 
 GONE = {("topk", "triton")}
 """Backends that stored settings may name and that are no longer there: the choice is open again."""
@@ -13,13 +16,15 @@ GONE = {("topk", "triton")}
 class KernelConfig(Settings):
     """Backends by operation; ``auto`` takes the best for the device (see ``alignrec-geo doctor``)."""
 
+    renamed: ClassVar[Mapping[str, str]] = FORMER_NAMES
+
     spmm: str = AUTO
     """Propagation: auto, torch, triton, torch-sparse, torch-scatter, reference."""
     gather: str = AUTO
     """Gradients of gathered rows: auto, torch, triton, torch-scatter, reference."""
     infonce: str = AUTO
     """InfoNCE: auto, torch, triton, reference."""
-    pair_loss: str = AUTO
+    triplet_loss: str = AUTO
     """BPR, UIA and L2: auto, torch, triton, reference."""
     topk: str = AUTO
     """Ranking: auto, torch, numpy, reference."""

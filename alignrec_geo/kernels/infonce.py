@@ -41,7 +41,7 @@ def infonce(
         ids: ``[B]`` or ``[G, B]`` int64; keys with the same id as the query (other than its own) are left out. Without
             them a user or item that occurs twice in the batch is a negative of itself.
         weight: ``[B]`` int64, for one group without ``ids``: row ``b`` stands for ``weight[b]`` equal rows (see
-            :func:`alignrec_geo.kernels.repeats.find_repeats`). The value is that of the repeated rows.
+            :func:`alignrec_geo.kernels.unique.unique_with_counts`). The value is that of the repeated rows.
 
     Returns:
         A scalar, or ``[G]``; 0 for an empty batch.

@@ -1,13 +1,15 @@
 """The models, by the name the command line uses."""
 
+import warnings
 from importlib.metadata import entry_points
+from typing import Any
 
 from alignrec_geo.errors import InputError
 from alignrec_geo.models.alignrec import AlignRec
 from alignrec_geo.models.alignrec_config import AlignRecConfig
 from alignrec_geo.models.base import Batch, ModelConfig, Recommender
 from alignrec_geo.models.bm3 import BM3, BM3Config
-from alignrec_geo.models.bpr import BPR, BPRConfig
+from alignrec_geo.models.bpr import BPRMF, BPRMFConfig
 from alignrec_geo.models.content_knn import ContentKNN, ContentKNNConfig
 from alignrec_geo.models.dualgnn import DualGNN, DualGNNConfig
 from alignrec_geo.models.freedom import FREEDOM, FREEDOMConfig
@@ -25,7 +27,7 @@ from alignrec_geo.models.vbpr import VBPR, VBPRConfig
 MODELS: dict[str, type[Recommender]] = {
     "alignrec": AlignRec,
     "bm3": BM3,
-    "bpr": BPR,
+    "bpr": BPRMF,
     "content-knn": ContentKNN,
     "dualgnn": DualGNN,
     "freedom": FREEDOM,
@@ -70,9 +72,18 @@ def model_name(model: type[Recommender]) -> str:
     return names.get(model, f"{model.__module__}:{model.__qualname__}")
 
 
+def __getattr__(name: str) -> Any:
+    """Former names: ``BPR`` is the loss only (:mod:`alignrec_geo.nn.losses`), the model is :class:`BPRMF`."""
+    former = {"BPR": BPRMF, "BPRConfig": BPRMFConfig}
+    if name not in former:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    warnings.warn(f"{name} is called {former[name].__name__} now", DeprecationWarning, stacklevel=2)
+    return former[name]
+
+
 __all__ = [
     "BM3",
-    "BPR",
+    "BPRMF",
     "FREEDOM",
     "GRCN",
     "LATTICE",
@@ -83,7 +94,7 @@ __all__ = [
     "AlignRec",
     "AlignRecConfig",
     "BM3Config",
-    "BPRConfig",
+    "BPRMFConfig",
     "Batch",
     "ContentKNN",
     "ContentKNNConfig",

@@ -14,18 +14,18 @@ from alignrec_geo.embeddings import Embeddings
 from alignrec_geo.errors import InputError
 from alignrec_geo.graph.adjacency import bipartite_adjacency, symmetric_adjacency
 from alignrec_geo.graph.checks import node_count
-from alignrec_geo.graph.content import item_content
 from alignrec_geo.graph.hetero import SIMILAR, find_edge_type, relation_graph, to_hetero
 from alignrec_geo.graph.item_knn import item_knn
+from alignrec_geo.graph.modalities import item_content
 from alignrec_geo.kernels.csr import CSR
 from alignrec_geo.kernels.gather import gather_rows
-from alignrec_geo.kernels.pair_loss import pair_loss
-from alignrec_geo.kernels.repeats import Repeats, find_repeats
+from alignrec_geo.kernels.triplet_loss import triplet_loss
+from alignrec_geo.kernels.unique import Unique, unique_with_counts
 from alignrec_geo.models.alignrec_config import AlignRecConfig
 from alignrec_geo.models.base import Batch
 from alignrec_geo.models.graph_model import GraphRecommender
+from alignrec_geo.nn.bipartite import BipartitePropagation
 from alignrec_geo.nn.conv import Conv
-from alignrec_geo.nn.crossing import CarryOver
 from alignrec_geo.nn.fusion import Fuser, Fusion
 from alignrec_geo.nn.hetero_encoder import HeteroEncoder
 from alignrec_geo.nn.init import init_linear, linear
@@ -35,20 +35,20 @@ from alignrec_geo.nn.losses import (
     L2,
     REG,
     UIA,
-    OwnLoss,
+    LossFn,
     describe_losses,
     loss_list,
     loss_name,
     loss_terms,
     parse_losses,
 )
-from alignrec_geo.nn.parts import with_parts
+from alignrec_geo.nn.overrides import apply_overrides
 from alignrec_geo.nn.propagation import Propagation
 from alignrec_geo.nn.views import BatchViews, ContentViews, Rows
 from alignrec_geo.randomness import child_generator
 
 
-class Views(NamedTuple):
+class AlignRecViews(NamedTuple):
     """The two branches on all nodes."""
 
     identity: Tensor
@@ -125,7 +125,7 @@ class AlignRec(GraphRecommender):
         user_conv: Conv | None = None,
         layers: int | None = None,
         fusion: Fusion | None = None,
-        losses: str | OwnLoss | Sequence[str | OwnLoss] | None = None,
+        losses: str | LossFn | Sequence[str | LossFn] | None = None,
     ) -> None:
         own_losses = None if losses is None else loss_list(losses)
         given: dict[str, Any] = {
@@ -135,7 +135,7 @@ class AlignRec(GraphRecommender):
             "fusion": fusion,
             "losses": None if own_losses is None else describe_losses(own_losses),
         }
-        super().__init__(data, features, with_parts(self.settings(config), layers, **given))
+        super().__init__(data, features, apply_overrides(self.settings(config), layers, **given))
         part = {name: getattr(self.config, name) if value is None else value for name, value in given.items()}
         dim, options = self.config.dim, (self.config.conv_residual, self.config.conv_norm)
         self.user_embedding = nn.Parameter(torch.empty(self.n_users, dim))  # P
@@ -167,7 +167,7 @@ class AlignRec(GraphRecommender):
             self.item_graph: CSR = self._similar(data, x, present)  # S
             item_layers = self.config.item_layers
             self.item_item = Propagation(part["item_item_conv"], dim, item_layers, "item_item_conv", *options)
-            self.to_users = CarryOver(part["user_conv"], dim, "user_conv", *options)
+            self.to_users = BipartitePropagation(part["user_conv"], dim, "user_conv", *options)
             self.fusion = Fuser(part["fusion"], dim)
         self.losses = self._configured_losses() if own_losses is None else own_losses
         for loss in self.losses:
@@ -196,9 +196,9 @@ class AlignRec(GraphRecommender):
         for part in (self.item_item, self.to_users, self.fusion) if self.features else ():
             part.reset_parameters(generator)
 
-    def views(self) -> Views:
+    def views(self) -> AlignRecViews:
         """Return both branches of all nodes from one propagation."""
-        return Views(self._identity(), *(self._content_views() if self.features else (None, None)))
+        return AlignRecViews(self._identity(), *(self._content_views() if self.features else (None, None)))
 
     def encode(self) -> Embeddings:
         """Return the fused tables ``h``, ``[U, d]`` and ``[I, d]``."""
@@ -220,9 +220,9 @@ class AlignRec(GraphRecommender):
                 gather_rows(views.content_users, batch.users), *gather_rows(views.content_items, items).chunk(2)
             )
             fused = Rows(*(self.fusion(c, m) for c, m in zip(identity, rows, strict=True)))
-            distinct = find_repeats(batch.users), self._distinct_with_content(batch.positives)
+            distinct = unique_with_counts(batch.users), self._distinct_with_content(batch.positives)
             content = ContentViews(rows, *distinct, self._anchor_rows)
-        pair = pair_loss(*fused, batch.nominal_size)
+        pair = triplet_loss(*fused, batch.nominal_size)
         return loss_terms(self.losses, BatchViews(identity, fused, pair, content), batch)
 
     def _similar(self, data: HeteroData, x: Tensor, present: Tensor) -> CSR:
@@ -232,11 +232,11 @@ class AlignRec(GraphRecommender):
         (neighbour, centre), weight = item_knn(x, present, self.config.k)
         return CSR.from_coo(centre, neighbour, weight, (self.n_items, self.n_items))
 
-    def _configured_losses(self) -> list[OwnLoss]:
+    def _configured_losses(self) -> list[LossFn]:
         config = self.config
         if config.losses is not None:
             return [*parse_losses(config.losses)]
-        terms: list[OwnLoss] = [BPR(), L2(config.l2_weight), UIA(config.uia_weight)]
+        terms: list[LossFn] = [BPR(), L2(config.l2_weight), UIA(config.uia_weight)]
         if self.features:
             terms += [CCA(config.cca_weight, config.temperature), REG(config.reg_weight)]
         return terms
@@ -260,13 +260,13 @@ class AlignRec(GraphRecommender):
             items = items * self.present[:, None]  # a layer with a bias would give them content
         return self.to_users(self.item_to_user, items), items
 
-    def _distinct_with_content(self, items: Tensor) -> Repeats:
+    def _distinct_with_content(self, items: Tensor) -> Unique:
         """The distinct items of a batch that have content: the others have nothing to align."""
-        repeats = find_repeats(items)
+        repeats = unique_with_counts(items)
         if self.present is None:
             return repeats
-        kept = self.present[items[repeats.first]]
-        return Repeats(repeats.first[kept], repeats.times[kept])
+        kept = self.present[items[repeats.index]]
+        return Unique(repeats.index[kept], repeats.counts[kept])
 
     def _anchor_rows(self, items: Tensor) -> Tensor:
         """Unit content vectors of a batch, ``[B, D]``."""

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field, field_validator
 
 from alignrec_geo.errors import InputError
-from alignrec_geo.graph.content import Scaling
+from alignrec_geo.graph.modalities import Scaling
 from alignrec_geo.models.base import ModelConfig
 from alignrec_geo.nn.conv import ConvNames, ConvNamesByEdge
 from alignrec_geo.nn.fusion import FusionName

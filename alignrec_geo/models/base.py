@@ -11,14 +11,14 @@ from torch import Tensor, nn
 from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.embeddings import Embeddings
 from alignrec_geo.errors import InputError
-from alignrec_geo.graph.content import feature_list
+from alignrec_geo.graph.modalities import feature_list
 from alignrec_geo.kernels.csr import CSR
 from alignrec_geo.models.size import enough_memory
 from alignrec_geo.serving.cold import NeighbourMean
 from alignrec_geo.serving.recommend import TopItems
 from alignrec_geo.serving.results import Recommendations, SimilarItems
 from alignrec_geo.serving.store import save_embeddings
-from alignrec_geo.validation import Settings, checked
+from alignrec_geo.settings import Settings, checked
 
 
 class Batch(NamedTuple):

@@ -11,7 +11,7 @@ from torch_geometric.data import HeteroData
 
 from alignrec_geo.embeddings import Embeddings
 from alignrec_geo.graph.adjacency import symmetric_adjacency
-from alignrec_geo.graph.content import modalities
+from alignrec_geo.graph.modalities import modalities
 from alignrec_geo.kernels.csr import CSR
 from alignrec_geo.kernels.gather import gather_rows
 from alignrec_geo.kernels.spmm import mean_propagation

@@ -10,7 +10,7 @@ from torch_geometric.data import HeteroData
 
 from alignrec_geo.embeddings import Embeddings
 from alignrec_geo.kernels.gather import gather_rows
-from alignrec_geo.kernels.pair_loss import pair_loss
+from alignrec_geo.kernels.triplet_loss import triplet_loss
 from alignrec_geo.models.base import Batch, ModelConfig
 from alignrec_geo.models.graph_model import GraphRecommender
 from alignrec_geo.nn.init import init_xavier
@@ -18,8 +18,8 @@ from alignrec_geo.nn.penalties import norm_penalty
 from alignrec_geo.randomness import child_generator
 
 
-class BPRConfig(ModelConfig):
-    """Settings of :class:`BPR`."""
+class BPRMFConfig(ModelConfig):
+    """Settings of :class:`BPRMF`."""
 
     training_defaults: ClassVar[Mapping[str, Any]] = {"lr_decay": 1.0}
     search_space: ClassVar[Mapping[str, tuple[Any, ...]]] = {
@@ -33,7 +33,7 @@ class BPRConfig(ModelConfig):
     """Weight of the norms of a batch's rows."""
 
 
-class BPR(GraphRecommender):
+class BPRMF(GraphRecommender):
     r"""`"BPR: Bayesian Personalized Ranking from Implicit Feedback" <https://arxiv.org/abs/1205.2618>`_.
 
     One row per user and per item, no biases; the content is not looked at:
@@ -53,15 +53,15 @@ class BPR(GraphRecommender):
         seed: seed of the initial parameters.
     """
 
-    config_class = BPRConfig
+    config_class = BPRMFConfig
     uses_features = False
-    config: BPRConfig
+    config: BPRMFConfig
 
     def __init__(
         self,
         data: HeteroData,
         features: Sequence[str] | None = None,
-        config: BPRConfig | None = None,
+        config: BPRMFConfig | None = None,
         seed: int = 0,
     ) -> None:
         super().__init__(data, features, config)
@@ -84,6 +84,6 @@ class BPR(GraphRecommender):
         items = gather_rows(self.item_embedding, torch.cat([batch.positives, batch.negatives]))
         positive, negative = items.chunk(2)  # [B, d] each
         return {
-            "bpr": pair_loss(user, positive, negative, batch.nominal_size).bpr,
+            "bpr": triplet_loss(user, positive, negative, batch.nominal_size).bpr,
             "reg": self.config.reg_weight * norm_penalty(user, positive, negative),
         }

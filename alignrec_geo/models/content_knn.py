@@ -9,7 +9,7 @@ from torch_geometric.data import HeteroData
 
 from alignrec_geo.embeddings import Embeddings
 from alignrec_geo.errors import InputError
-from alignrec_geo.graph.content import Scaling, modalities
+from alignrec_geo.graph.modalities import Scaling, modalities
 from alignrec_geo.graph.profiles import content_profiles, unit_content
 from alignrec_geo.kernels.csr import CSR
 from alignrec_geo.models.base import Batch, ModelConfig

@@ -12,12 +12,12 @@ from torch_geometric.data import HeteroData
 from alignrec_geo.embeddings import Embeddings
 from alignrec_geo.errors import InputError
 from alignrec_geo.graph.adjacency import symmetric_adjacency
-from alignrec_geo.graph.content import modalities
+from alignrec_geo.graph.modalities import modalities
 from alignrec_geo.graph.user_cooccurrence import draw_slot_weights, user_cooccurrence
 from alignrec_geo.kernels.csr import CSR
 from alignrec_geo.kernels.gather import gather_rows
-from alignrec_geo.kernels.pair_loss import pair_loss
 from alignrec_geo.kernels.spmm import mean_propagation, spmm
+from alignrec_geo.kernels.triplet_loss import triplet_loss
 from alignrec_geo.kernels.unit_rows import unit_rows
 from alignrec_geo.models.base import Batch, ModelConfig
 from alignrec_geo.models.graph_model import GraphRecommender
@@ -153,6 +153,6 @@ class DualGNN(GraphRecommender):
         squares = [gather_rows(table, batch.users).square().mean() for table in self.preferences]
         squares.append(self.modality_weight.square().mean())
         return {
-            "bpr": pair_loss(user, positive, negative, batch.nominal_size).bpr / math.log(2.0),
+            "bpr": triplet_loss(user, positive, negative, batch.nominal_size).bpr / math.log(2.0),
             "l2": self.config.l2_weight * torch.stack(squares).sum(),
         }

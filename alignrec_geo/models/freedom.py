@@ -11,18 +11,18 @@ from torch_geometric.data import HeteroData
 from alignrec_geo.embeddings import Embeddings
 from alignrec_geo.errors import InputError
 from alignrec_geo.graph.adjacency import symmetric_adjacency
-from alignrec_geo.graph.content import Modality, modalities
 from alignrec_geo.graph.item_knn import item_knn
+from alignrec_geo.graph.modalities import Modality, modalities
 from alignrec_geo.graph.pruned import pruned_adjacency
 from alignrec_geo.kernels.csr import CSR
 from alignrec_geo.kernels.gather import gather_rows
-from alignrec_geo.kernels.pair_loss import pair_loss
+from alignrec_geo.kernels.triplet_loss import triplet_loss
 from alignrec_geo.models.base import Batch, ModelConfig
 from alignrec_geo.models.graph_model import GraphRecommender
 from alignrec_geo.nn import ModalityEncoder, init_linear, init_xavier, linear
 from alignrec_geo.nn.conv import Conv, ConvNames
 from alignrec_geo.nn.graph_layer import Norm, Residual
-from alignrec_geo.nn.parts import with_parts
+from alignrec_geo.nn.overrides import apply_overrides
 from alignrec_geo.nn.propagation import Propagation
 from alignrec_geo.randomness import child_generator
 
@@ -119,7 +119,7 @@ class FREEDOM(GraphRecommender):
         layers: int | None = None,
     ) -> None:
         given: dict[str, Any] = {"user_item_conv": user_item_conv, "item_item_conv": item_item_conv}
-        super().__init__(data, features, with_parts(self.settings(config), layers, **given))
+        super().__init__(data, features, apply_overrides(self.settings(config), layers, **given))
         dim, parts = self.config.dim, modalities(data, self.features, self.config.feature_scaling)
         self.user_embedding = nn.Parameter(torch.empty(self.n_users, dim))  # P
         self.item_embedding = nn.Parameter(torch.empty(self.n_items, dim))  # Q
@@ -170,13 +170,13 @@ class FREEDOM(GraphRecommender):
         if similar is not None:
             near_positive, near_negative = gather_rows(similar, chosen).chunk(2)
             positive, negative = positive + near_positive, negative + near_negative
-        terms = {"bpr": pair_loss(user, positive, negative, batch.nominal_size).bpr}
+        terms = {"bpr": triplet_loss(user, positive, negative, batch.nominal_size).bpr}
         if self.features and self.config.reg_weight > 0.0:
             distinct, place = torch.unique(chosen, return_inverse=True)
             losses = []
             for rows in self._projected(distinct):
                 liked, other = gather_rows(rows, place).chunk(2)
-                losses.append(pair_loss(user, liked, other, batch.nominal_size).bpr)
+                losses.append(triplet_loss(user, liked, other, batch.nominal_size).bpr)
             terms["content"] = self.config.reg_weight * torch.stack(losses).sum()
         return terms
 

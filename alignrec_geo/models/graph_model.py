@@ -10,8 +10,8 @@ from torch_geometric.data import HeteroData
 
 from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.graph.checks import check_graph, edges_of, interaction_type, node_count
-from alignrec_geo.graph.content import feature_list, feature_names, modalities
 from alignrec_geo.graph.hetero import to_hetero
+from alignrec_geo.graph.modalities import feature_list, feature_names, modalities
 from alignrec_geo.models.base import Recommender
 from alignrec_geo.models.size import check_memory, trained
 

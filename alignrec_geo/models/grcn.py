@@ -12,10 +12,10 @@ from torch_geometric.data import HeteroData
 
 from alignrec_geo.embeddings import Embeddings
 from alignrec_geo.errors import InputError
-from alignrec_geo.graph.content import modalities
+from alignrec_geo.graph.modalities import modalities
 from alignrec_geo.kernels.edges import EdgePattern, edge_dot, edge_softmax, weighted_spmm
 from alignrec_geo.kernels.gather import gather_rows
-from alignrec_geo.kernels.pair_loss import pair_loss
+from alignrec_geo.kernels.triplet_loss import triplet_loss
 from alignrec_geo.kernels.unit_rows import unit_rows
 from alignrec_geo.models.base import Batch, ModelConfig
 from alignrec_geo.models.graph_model import GraphRecommender
@@ -149,7 +149,7 @@ class GRCN(GraphRecommender):
         users, items = self.encode()
         rows = torch.cat([batch.positives, batch.negatives])
         positive, negative = gather_rows(items, rows).chunk(2)
-        pair = pair_loss(gather_rows(users, batch.users), positive, negative, batch.nominal_size)
+        pair = triplet_loss(gather_rows(users, batch.users), positive, negative, batch.nominal_size)
         return {"bpr": pair.bpr, "l2": self.config.l2_weight * self._mean_squares(batch.users, rows)}
 
     def _branch(self, users: Tensor, items: Tensor) -> ContentBranch:

@@ -11,14 +11,14 @@ from torch_geometric.data import HeteroData
 
 from alignrec_geo.embeddings import Embeddings
 from alignrec_geo.errors import InputError
-from alignrec_geo.graph.content import Modality, modalities
 from alignrec_geo.graph.item_knn import item_knn
+from alignrec_geo.graph.modalities import Modality, modalities
 from alignrec_geo.kernels.csr import CSR
 from alignrec_geo.kernels.edges import EdgePattern, edge_dot, row_sum, weighted_spmm
 from alignrec_geo.kernels.gather import gather_rows
 from alignrec_geo.kernels.knn import cosine_knn
-from alignrec_geo.kernels.pair_loss import pair_loss
 from alignrec_geo.kernels.spmm import mean_propagation, spmm
+from alignrec_geo.kernels.triplet_loss import triplet_loss
 from alignrec_geo.kernels.unit_rows import unit_rows
 from alignrec_geo.models.base import Batch, ModelConfig
 from alignrec_geo.models.graph_model import GraphRecommender
@@ -159,7 +159,7 @@ class LATTICE(GraphRecommender):
         """Return the terms ``bpr`` and ``l2``."""
         users, items = self.encode()
         positive, negative = gather_rows(items, torch.cat([batch.positives, batch.negatives])).chunk(2)
-        pair = pair_loss(gather_rows(users, batch.users), positive, negative, batch.nominal_size)
+        pair = triplet_loss(gather_rows(users, batch.users), positive, negative, batch.nominal_size)
         return {"bpr": pair.bpr, "l2": self.config.l2_weight * pair.l2}
 
     def _neighbours(self, unit: Sequence[Tensor]) -> list[EdgePattern]:

@@ -12,13 +12,13 @@ from alignrec_geo.embeddings import Embeddings
 from alignrec_geo.graph.adjacency import symmetric_adjacency
 from alignrec_geo.kernels.csr import CSR
 from alignrec_geo.kernels.gather import gather_rows
-from alignrec_geo.kernels.pair_loss import pair_loss
+from alignrec_geo.kernels.triplet_loss import triplet_loss
 from alignrec_geo.models.base import Batch, ModelConfig
 from alignrec_geo.models.graph_model import GraphRecommender
 from alignrec_geo.nn.conv import Conv, ConvNames
 from alignrec_geo.nn.graph_layer import Norm, Residual
 from alignrec_geo.nn.init import init_xavier
-from alignrec_geo.nn.parts import with_parts
+from alignrec_geo.nn.overrides import apply_overrides
 from alignrec_geo.nn.penalties import norm_penalty
 from alignrec_geo.nn.propagation import Propagation
 from alignrec_geo.randomness import child_generator
@@ -90,7 +90,7 @@ class LightGCN(GraphRecommender):
         user_item_conv: Conv | None = None,
         layers: int | None = None,
     ) -> None:
-        chosen = with_parts(self.settings(config), layers, user_item_conv=user_item_conv)
+        chosen = apply_overrides(self.settings(config), layers, user_item_conv=user_item_conv)
         super().__init__(data, features, chosen)
         self.user_embedding = nn.Parameter(torch.empty(self.n_users, self.config.dim))  # P
         self.item_embedding = nn.Parameter(torch.empty(self.n_items, self.config.dim))  # Q
@@ -118,7 +118,7 @@ class LightGCN(GraphRecommender):
         user, positive, negative = gather_rows(self._propagate(table), nodes).chunk(3)  # [B, d] each
         initial = gather_rows(table, nodes).chunk(3)
         return {
-            "bpr": pair_loss(user, positive, negative, batch.nominal_size).bpr,
+            "bpr": triplet_loss(user, positive, negative, batch.nominal_size).bpr,
             "reg": self.config.reg_weight * norm_penalty(*initial),
         }
 

@@ -11,20 +11,20 @@ from torch_geometric.data import HeteroData
 
 from alignrec_geo.embeddings import Embeddings
 from alignrec_geo.graph.adjacency import bipartite_adjacency, symmetric_adjacency
-from alignrec_geo.graph.content import Modality, modalities
 from alignrec_geo.graph.item_knn import item_knn
+from alignrec_geo.graph.modalities import Modality, modalities
 from alignrec_geo.kernels.csr import CSR
 from alignrec_geo.kernels.gather import gather_rows
 from alignrec_geo.kernels.infonce import infonce
-from alignrec_geo.kernels.pair_loss import pair_loss
-from alignrec_geo.kernels.repeats import find_repeats
 from alignrec_geo.kernels.spmm import spmm
+from alignrec_geo.kernels.triplet_loss import triplet_loss
+from alignrec_geo.kernels.unique import unique_with_counts
 from alignrec_geo.models.base import Batch, ModelConfig
 from alignrec_geo.models.graph_model import GraphRecommender
 from alignrec_geo.nn import ModalityEncoder, init_linear, init_xavier, linear
 from alignrec_geo.nn.conv import Conv, ConvNames
 from alignrec_geo.nn.graph_layer import Norm, Residual
-from alignrec_geo.nn.parts import with_parts
+from alignrec_geo.nn.overrides import apply_overrides
 from alignrec_geo.nn.propagation import Propagation
 from alignrec_geo.randomness import child_generator
 
@@ -86,7 +86,7 @@ class Purifier(nn.Module):
         return torch.sigmoid(F.linear(x, weight, self.gate.weight @ self.projection.bias + self.gate.bias))
 
 
-class Fuser(nn.Module):
+class BehaviorAwareFuser(nn.Module):
     r"""The behaviour-aware fuser: what the modalities have in common, and what behaviour prefers of each by itself.
 
     .. math::
@@ -123,7 +123,7 @@ class Fuser(nn.Module):
         return (common + special) / (has.sum(dim=1) + 1)
 
 
-class Views(NamedTuple):
+class MGCNViews(NamedTuple):
     """The two sides of all nodes before they are fused."""
 
     behaviour: Tensor
@@ -143,10 +143,10 @@ class MGCN(GraphRecommender):
     .. math::
         c &= \tfrac{1}{L+1} \sum_{l=0}^{L} \hat A^l [P; Q] \\
         e_m &= [\hat R x_m; x_m], \qquad x_m = S_m^n \big( Q \odot \sigma(G_m (W_m F_m)) \big) \\
-        z &= c + \text{Fuser}(c, e), \qquad \text{score} = z_u^\top z_i
+        z &= c + \text{BehaviorAwareFuser}(c, e), \qquad \text{score} = z_u^\top z_i
 
-    The loss is BPR + L2 + λ_cl · InfoNCE between the two sides of the batch's users and positives (see :class:`Fuser`).
-    Sides are fused for the batch's nodes alone.
+    The loss is BPR + L2 + λ_cl · InfoNCE between the two sides of the batch's users and positives (see
+    :class:`BehaviorAwareFuser`). Sides are fused for the batch's nodes alone.
 
     Items without a modality have no view there: their row is zero and they are nobody's neighbour. A user has a
     modality if one of the training items has it. Nodes without any content have their behaviour only and no part in the
@@ -183,7 +183,7 @@ class MGCN(GraphRecommender):
         layers: int | None = None,
     ) -> None:
         given: dict[str, Any] = {"user_item_conv": user_item_conv, "item_item_conv": item_item_conv}
-        super().__init__(data, features, with_parts(self.settings(config), layers, **given))
+        super().__init__(data, features, apply_overrides(self.settings(config), layers, **given))
         dim, parts = self.config.dim, modalities(data, self.features, self.config.feature_scaling)
         self.user_embedding = nn.Parameter(torch.empty(self.n_users, dim))  # P
         self.item_embedding = nn.Parameter(torch.empty(self.n_items, dim))  # Q
@@ -194,7 +194,7 @@ class MGCN(GraphRecommender):
         if parts:
             purifiers = [Purifier(part.x.shape[1], dim) for part in parts]
             self.encoder = ModalityEncoder(parts, purifiers, self.config.train_features)
-            self.fuser = Fuser(len(parts), dim)
+            self.fuser = BehaviorAwareFuser(len(parts), dim)
             self.item_to_user: CSR = bipartite_adjacency(self.pairs, self.n_users, self.n_items, self.pair_weight)  # R̂
             self.item_graphs = {part.name: self._neighbours(part) for part in parts}  # S_m
             self.register_buffer("present", self._presence(parts), persistent=False)
@@ -215,12 +215,12 @@ class MGCN(GraphRecommender):
         for propagation in [self.user_item, *(self.item_item if self.features else [])]:
             propagation.reset_parameters(generator)
 
-    def views(self) -> Views:
+    def views(self) -> MGCNViews:
         """Return both sides of all nodes."""
         table = torch.cat([self.user_embedding, self.item_embedding])
         behaviour = self.user_item.mean(self.user_item_graph, table)
         if not self.features:
-            return Views(behaviour, None, None)
+            return MGCNViews(behaviour, None, None)
         purified = []
         graphs, gates = self.item_graphs.values(), self.encoder()
         for number, (propagation, graph, gate) in enumerate(zip(self.item_item, graphs, gates, strict=True)):
@@ -228,7 +228,7 @@ class MGCN(GraphRecommender):
             # a layer with a bias would give items without the modality something
             purified.append(rows if propagation.plain else self.encoder.masked(number, rows))
         items = torch.cat(purified, dim=1)
-        return Views(behaviour, spmm(self.item_to_user, items), items)
+        return MGCNViews(behaviour, spmm(self.item_to_user, items), items)
 
     def encode(self) -> Embeddings:
         """Return the fused tables ``z``, ``[U, d]`` and ``[I, d]``."""
@@ -254,18 +254,18 @@ class MGCN(GraphRecommender):
             contrasts = [self._contrast(side, behaviour, rows, present) for rows in place.chunk(3)[:2]]
             terms["contrast"] = self.config.cl_weight * torch.stack(contrasts).sum()
         rows, positives, negatives = gather_rows(fused, place).chunk(3)  # [B, d] each
-        pair = pair_loss(rows, positives, negatives, batch.nominal_size)
+        pair = triplet_loss(rows, positives, negatives, batch.nominal_size)
         return {"bpr": pair.bpr, "l2": self.config.l2_weight * pair.l2, **terms}
 
     def _contrast(self, side: Tensor, behaviour: Tensor, rows: Tensor, present: Tensor | None) -> Tensor:
         """InfoNCE with the content side as the query; equal rows are computed once and weighted by their number."""
-        first, times = find_repeats(rows)
-        distinct = rows[first]
+        index, counts = unique_with_counts(rows)
+        distinct = rows[index]
         if present is not None:
             kept = present[distinct].any(dim=1)
-            distinct, times = distinct[kept], times[kept]
+            distinct, counts = distinct[kept], counts[kept]
         query, key = gather_rows(side, distinct), gather_rows(behaviour, distinct)
-        return infonce(query, key, self.config.temperature, weight=times)
+        return infonce(query, key, self.config.temperature, weight=counts)
 
     def _neighbours(self, part: Modality) -> CSR:
         (neighbour, centre), weight = item_knn(part.x, part.present, self.config.k)

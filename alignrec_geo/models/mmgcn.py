@@ -12,11 +12,11 @@ from torch_geometric.data import HeteroData
 from alignrec_geo.embeddings import Embeddings
 from alignrec_geo.errors import InputError
 from alignrec_geo.graph.adjacency import mean_adjacency
-from alignrec_geo.graph.content import Modality, modalities
+from alignrec_geo.graph.modalities import Modality, modalities
 from alignrec_geo.kernels.csr import CSR
 from alignrec_geo.kernels.gather import gather_rows
-from alignrec_geo.kernels.pair_loss import pair_loss
 from alignrec_geo.kernels.spmm import spmm
+from alignrec_geo.kernels.triplet_loss import triplet_loss
 from alignrec_geo.kernels.unit_rows import unit_rows
 from alignrec_geo.models.base import Batch, ModelConfig
 from alignrec_geo.models.graph_model import GraphRecommender
@@ -203,7 +203,7 @@ class MMGCN(GraphRecommender):
         ids = (2.0 * squares[0] + squares[1] + squares[2]).mean() / (2.0 * self.config.dim)
         preferences = torch.stack([table.square().mean() for table in self.preferences]).sum()
         return {
-            "bpr": pair_loss(user, positive, negative, batch.nominal_size).bpr,
+            "bpr": triplet_loss(user, positive, negative, batch.nominal_size).bpr,
             "l2": self.config.l2_weight * (ids + preferences),
         }
 

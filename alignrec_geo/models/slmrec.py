@@ -11,15 +11,15 @@ from torch_geometric.data import HeteroData
 from alignrec_geo.embeddings import Embeddings
 from alignrec_geo.errors import InputError
 from alignrec_geo.graph.adjacency import symmetric_adjacency
-from alignrec_geo.graph.content import modalities
+from alignrec_geo.graph.modalities import modalities
 from alignrec_geo.kernels.csr import CSR
+from alignrec_geo.kernels.dot_contrast import dot_contrast
 from alignrec_geo.kernels.gather import gather_rows
 from alignrec_geo.kernels.infonce import infonce
-from alignrec_geo.kernels.repeats import find_repeats
 from alignrec_geo.kernels.spmm import mean_propagation
+from alignrec_geo.kernels.unique import unique_with_counts
 from alignrec_geo.models.base import Batch, ModelConfig
 from alignrec_geo.models.graph_model import GraphRecommender
-from alignrec_geo.nn.dot_contrast import dot_contrast
 from alignrec_geo.nn.init import init_linear, init_xavier, linear
 from alignrec_geo.nn.modality_encoder import ModalityEncoder
 from alignrec_geo.randomness import child_generator
@@ -135,13 +135,13 @@ class SLMRec(GraphRecommender):
 
     def _contrasts(self, views: Tensor, items: Tensor) -> Tensor:
         """The sum of the contrasts over the distinct items of a batch, each counted as often as it occurs."""
-        first, times = find_repeats(items)
-        fused, *modal = gather_rows(views, first).chunk(1 + len(self.features), dim=1)  # [n, d] each
+        index, counts = unique_with_counts(items)
+        fused, *modal = gather_rows(views, index).chunk(1 + len(self.features), dim=1)  # [n, d] each
         losses = []
         for number, (step, view, key) in enumerate(zip(self.chain, modal, self.keys, strict=True)):
             fused = step(fused)
             query = self.queries[number - 1](fused) if number else fused
-            kept = torch.nonzero(self.encoder.present(number)[items[first]])[:, 0]
+            kept = torch.nonzero(self.encoder.present(number)[items[index]])[:, 0]
             pair = gather_rows(query, kept), gather_rows(key(view), kept)
-            losses.append(dot_contrast(*pair, self.config.ssl_temperature, times[kept]))
+            losses.append(dot_contrast(*pair, self.config.ssl_temperature, counts[kept]))
         return torch.stack(losses).sum()

@@ -8,7 +8,7 @@ from typing import Any
 from alignrec_geo.checkpoint import load_trainable
 from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.errors import InputError
-from alignrec_geo.graph.content import feature_list
+from alignrec_geo.graph.modalities import feature_list
 from alignrec_geo.models.base import Recommender
 from alignrec_geo.nn.class_path import refuse_code
 from alignrec_geo.serving.store import DATASET, EMBEDDINGS

@@ -10,9 +10,9 @@ from torch_geometric.data import HeteroData
 
 from alignrec_geo.embeddings import Embeddings
 from alignrec_geo.errors import InputError
-from alignrec_geo.graph.content import modalities
+from alignrec_geo.graph.modalities import modalities
 from alignrec_geo.kernels.gather import gather_rows
-from alignrec_geo.kernels.pair_loss import pair_loss
+from alignrec_geo.kernels.triplet_loss import triplet_loss
 from alignrec_geo.models.base import Batch, ModelConfig
 from alignrec_geo.models.graph_model import GraphRecommender
 from alignrec_geo.nn.init import init_linear, init_xavier, linear
@@ -105,7 +105,7 @@ class VBPR(GraphRecommender):
         user = gather_rows(self.user_embedding, batch.users)  # [B, 2 d]
         positive, negative = self._item_rows(torch.cat([batch.positives, batch.negatives])).chunk(2)
         return {
-            "bpr": pair_loss(user, positive, negative, batch.nominal_size).bpr,
+            "bpr": triplet_loss(user, positive, negative, batch.nominal_size).bpr,
             "reg": self.config.reg_weight * norm_penalty(user, positive, negative),
         }
 

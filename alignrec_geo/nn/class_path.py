@@ -74,20 +74,20 @@ def path_of(kind: Any, setting: str) -> str:
     return f"{kind.__module__}.{kind.__qualname__}"
 
 
-def refuse_code(settings: Mapping[str, Any], where: object, said: Collection[str] = ()) -> None:
+def refuse_code(settings: Mapping[str, Any], where: object, trusted: Collection[str] = ()) -> None:
     """Refuse class paths that only a file names: a file that comes from somebody else must not choose what is run.
 
     Args:
         settings: the settings of a model, by name.
         where: the file they came from.
-        said: class paths that the user wrote as well.
+        trusted: class paths that the user wrote as well, which may stay.
 
     Raises:
         InputError: names the setting, the path, and what to do where the file is to be trusted.
 
     Example:
         >>> refuse_code({"user_item_conv": "torch_geometric.nn.SAGEConv"}, "config.yaml")
-        >>> refuse_code({"user_item_conv": "mypkg.MyConv"}, "config.yaml", said=["mypkg.MyConv"])
+        >>> refuse_code({"user_item_conv": "mypkg.MyConv"}, "config.yaml", trusted=["mypkg.MyConv"])
         >>> refuse_code({"user_item_conv": "mypkg.MyConv"}, "config.yaml")
         Traceback (most recent call last):
         alignrec_geo.errors.InputError: config.yaml: user_item_conv names code that is not part of this program \
@@ -95,7 +95,7 @@ def refuse_code(settings: Mapping[str, Any], where: object, said: Collection[str
     """
     for name, value in settings.items():
         for path in named_paths(value):
-            if path not in said and not _harmless(path):
+            if path not in trusted and not _harmless(path):
                 raise InputError(
                     f"{where}: {name} names code that is not part of this program (got '{path}'); if you trust the "
                     "file pass --trust (in Python trust=True)"

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from alignrec_geo.errors import InputError
 from alignrec_geo.nn.class_path import is_path, load_named, path_of
 from alignrec_geo.nn.conv import describe
-from alignrec_geo.nn.seeded import redraw, seeded
+from alignrec_geo.nn.reinitialise import reinitialise
+from alignrec_geo.randomness import seeded
 from alignrec_geo.reading import first_line
 
 Fusion = str | type[nn.Module] | nn.Module | Callable[[Tensor, Tensor], Tensor]
@@ -140,7 +141,7 @@ class Fuser(nn.Module):
 
     def reset_parameters(self, generator: torch.Generator) -> None:
         """Draw the weights anew; a fusion without weights draws nothing, an instance keeps its own."""
-        redraw(self.fusion, self._make, generator)
+        reinitialise(self.fusion, self._make, generator)
 
     def forward(self, identity: Tensor, content: Tensor) -> Tensor:
         """Return the fused rows."""

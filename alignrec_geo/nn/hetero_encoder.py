@@ -10,10 +10,11 @@ from torch_geometric.nn import HeteroConv
 from torch_geometric.typing import EdgeType
 
 from alignrec_geo.errors import InputError
+from alignrec_geo.nn.bipartite import BipartiteLayer
 from alignrec_geo.nn.conv import Conv, resolve_conv
-from alignrec_geo.nn.crossing import Crossing
 from alignrec_geo.nn.graph_layer import Norm, Residual, has_weights
-from alignrec_geo.nn.seeded import redraw, seeded
+from alignrec_geo.nn.reinitialise import reinitialise
+from alignrec_geo.randomness import seeded
 
 
 class HeteroEncoder(nn.Module):
@@ -25,7 +26,7 @@ class HeteroEncoder(nn.Module):
 
     The mean is over the edge types that lead to ``t``, so that rows keep their size however many there are. Nodes of a
     kind that no edge type leads to keep their rows. Any layer works on any edge type
-    (see :class:`~alignrec_geo.nn.crossing.Crossing`).
+    (see :class:`~alignrec_geo.nn.bipartite.BipartiteLayer`).
 
     Args:
         convs: layers by edge type; see :data:`~alignrec_geo.nn.conv.Conv`.
@@ -70,7 +71,7 @@ class HeteroEncoder(nn.Module):
 
     def reset_parameters(self, generator: torch.Generator) -> None:
         """Draw the layers' weights anew; layers without weights draw nothing."""
-        redraw(self.layers, self._make, generator)
+        reinitialise(self.layers, self._make, generator)
 
     def forward(
         self,
@@ -112,7 +113,7 @@ class HeteroEncoder(nn.Module):
             return nn.ModuleList(
                 HeteroConv(
                     {
-                        edge_type: Crossing(each[number])
+                        edge_type: BipartiteLayer(each[number])
                         for edge_type, each in made.items()
                         if number < layers - 1 or edge_type[2] in self._outputs
                     },

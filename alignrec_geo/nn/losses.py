@@ -14,7 +14,7 @@ from alignrec_geo.errors import InputError
 from alignrec_geo.kernels.gather import gather_rows
 from alignrec_geo.kernels.infonce import infonce
 from alignrec_geo.kernels.similarity_gap import similarity_gap
-from alignrec_geo.nn.uniformity import uniformity
+from alignrec_geo.kernels.uniformity import uniformity
 from alignrec_geo.nn.views import BatchViews, Triplets
 from alignrec_geo.reading import first_line
 
@@ -27,7 +27,7 @@ def _number(value: Any, name: str, above: bool = False) -> float:
     return float(value)
 
 
-OwnLoss = Callable[[BatchViews, Triplets], Tensor | Mapping[str, Tensor]]
+LossFn = Callable[[BatchViews, Triplets], Tensor | Mapping[str, Tensor]]
 """A term of one's own: from the views and the batch to a scalar (or several, by name), already weighted."""
 
 
@@ -99,13 +99,13 @@ class _ContentTerm(LossTerm):
 
     def _sides(self, views: BatchViews) -> list[tuple[Tensor, Tensor, Tensor]]:
         """Content, identity and number of the distinct users, then of the distinct positives that have content."""
-        content, identity = views.need_content(), views.identity
+        content, identity = views.require_content(), views.identity
         sides = []
         for query, key, distinct in (
             (content.rows.user, identity.user, content.users),
             (content.rows.positive, identity.positive, content.positives),
         ):
-            sides.append((gather_rows(query, distinct.first), gather_rows(key, distinct.first), distinct.times))
+            sides.append((gather_rows(query, distinct.index), gather_rows(key, distinct.index), distinct.counts))
         return sides
 
 
@@ -121,8 +121,8 @@ class CCA(_ContentTerm):
     def __call__(self, views: BatchViews, batch: Triplets) -> Tensor:
         """Return the weighted term."""
         users, items = (
-            infonce(content, identity, self.temperature, weight=times)
-            for content, identity, times in self._sides(views)
+            infonce(content, identity, self.temperature, weight=counts)
+            for content, identity, counts in self._sides(views)
         )
         return self.weight * (users + items)
 
@@ -138,9 +138,9 @@ class SymmetricInfoNCE(_ContentTerm):
     def __call__(self, views: BatchViews, batch: Triplets) -> Tensor:
         """Return the weighted term."""
         terms = []
-        for content, identity, times in self._sides(views):
-            terms.append(infonce(content, identity, self.temperature, weight=times))
-            terms.append(infonce(identity, content, self.temperature, weight=times))
+        for content, identity, counts in self._sides(views):
+            terms.append(infonce(content, identity, self.temperature, weight=counts))
+            terms.append(infonce(identity, content, self.temperature, weight=counts))
         return self.weight / 2.0 * torch.stack(terms).sum()
 
 
@@ -156,10 +156,10 @@ class REG(LossTerm):
 
     def __call__(self, views: BatchViews, batch: Triplets) -> Tensor:
         """Return the weighted term."""
-        content = views.need_content()
-        first, times = content.positives
-        anchor = content.anchor(batch.positives[first])
-        return self.weight * similarity_gap(gather_rows(content.rows.positive, first), anchor, times)
+        content = views.require_content()
+        index, counts = content.positives
+        anchor = content.anchor(batch.positives[index])
+        return self.weight * similarity_gap(gather_rows(content.rows.positive, index), anchor, counts)
 
 
 class SampledSoftmax(LossTerm):
@@ -190,7 +190,7 @@ class DirectAU(LossTerm):
     .. math::
         \text{mean}\, \|\hat h_u - \hat h_{i^+}\|^2 + \frac{\gamma}{2} \big(\text{unif}(h_u) + \text{unif}(h_{i^+})\big)
 
-    See :func:`~alignrec_geo.nn.uniformity.uniformity`.
+    See :func:`~alignrec_geo.kernels.uniformity.uniformity`.
     """
 
     name = "directau"
@@ -246,7 +246,7 @@ def parse_losses(text: str) -> list[LossTerm]:
     return terms
 
 
-def loss_list(losses: Any) -> list[OwnLoss]:
+def loss_list(losses: Any) -> list[LossFn]:
     """Return the terms that were given: as a text, as one term or as several, texts among them.
 
     Raises:
@@ -259,7 +259,7 @@ def loss_list(losses: Any) -> list[OwnLoss]:
     given = [losses] if isinstance(losses, str | type) or callable(losses) else losses
     if isinstance(given, Mapping) or not isinstance(given, Iterable):
         raise InputError(f"losses takes terms, such as 'bpr + uia(0.1)' or [BPR(), UIA(0.1)] (got {losses!r:.80})")
-    terms: list[OwnLoss] = []
+    terms: list[LossFn] = []
     for term in given:
         if isinstance(term, type) and issubclass(term, LossTerm):
             term = term()
@@ -271,7 +271,7 @@ def loss_list(losses: Any) -> list[OwnLoss]:
     return terms
 
 
-def describe_losses(losses: Sequence[OwnLoss]) -> str:
+def describe_losses(losses: Sequence[LossFn]) -> str:
     """The text that stands for a loss in a run's settings."""
     return " + ".join(repr(loss) if isinstance(loss, LossTerm) else f"<{loss_name(loss)}>" for loss in losses)
 
@@ -281,7 +281,7 @@ def loss_name(loss: Any) -> str:
     return str(getattr(loss, "name", None) or getattr(loss, "__name__", None) or type(loss).__name__)
 
 
-def loss_terms(losses: Sequence[OwnLoss], views: BatchViews, batch: Triplets) -> dict[str, Tensor]:
+def loss_terms(losses: Sequence[LossFn], views: BatchViews, batch: Triplets) -> dict[str, Tensor]:
     """Return every term by name; a name that occurs again gets a number.
 
     Raises:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from alignrec_geo.graph.content import Modality
+from alignrec_geo.graph.modalities import Modality
 
 
 class ModalityEncoder(nn.Module):

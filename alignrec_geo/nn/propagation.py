@@ -7,7 +7,8 @@ from alignrec_geo.kernels.csr import CSR
 from alignrec_geo.kernels.spmm import mean_propagation
 from alignrec_geo.nn.conv import Conv, resolve_conv
 from alignrec_geo.nn.graph_layer import Norm, Residual
-from alignrec_geo.nn.seeded import redraw, seeded
+from alignrec_geo.nn.reinitialise import reinitialise
+from alignrec_geo.randomness import seeded
 
 
 class Propagation(nn.Module):
@@ -19,7 +20,7 @@ class Propagation(nn.Module):
 
     With the default layer the mean is one kernel that keeps no layer's output. All weights are drawn from a generator
     of one's own: layers are made, with the values they draw for themselves, inside
-    :func:`~alignrec_geo.nn.seeded.seeded`. Instances keep the values that they come with.
+    :func:`~alignrec_geo.randomness.seeded`. Instances keep the values that they come with.
 
     Args:
         spec: the layers; see :data:`~alignrec_geo.nn.conv.Conv`.
@@ -64,7 +65,7 @@ class Propagation(nn.Module):
 
     def reset_parameters(self, generator: torch.Generator) -> None:
         """Draw the layers' weights anew; layers without weights draw nothing."""
-        redraw(self.layers, self._make, generator)
+        reinitialise(self.layers, self._make, generator)
 
     def forward(self, graph: CSR, x: Tensor) -> Tensor:
         """Return the last layer's output."""

@@ -6,8 +6,8 @@ from typing import NamedTuple, Protocol
 from torch import Tensor
 
 from alignrec_geo.errors import InputError
-from alignrec_geo.kernels.pair_loss import PairTerms
-from alignrec_geo.kernels.repeats import Repeats
+from alignrec_geo.kernels.triplet_loss import TripletTerms
+from alignrec_geo.kernels.unique import Unique
 
 
 class Triplets(Protocol):
@@ -49,8 +49,8 @@ class ContentViews(NamedTuple):
     """
 
     rows: Rows
-    users: Repeats
-    positives: Repeats
+    users: Unique
+    positives: Unique
     anchor: Callable[[Tensor], Tensor]
 
 
@@ -66,10 +66,10 @@ class BatchViews(NamedTuple):
 
     identity: Rows
     fused: Rows
-    pair: PairTerms
+    pair: TripletTerms
     content: ContentViews | None = None
 
-    def need_content(self) -> ContentViews:
+    def require_content(self) -> ContentViews:
         """The content branch.
 
         Raises:

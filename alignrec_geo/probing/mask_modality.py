@@ -9,12 +9,12 @@ import numpy as np
 import torch
 
 from alignrec_geo.content.item_encoder import ItemEncoder, NewItem
-from alignrec_geo.content.text_tokens import item_texts
+from alignrec_geo.content.tokens.text_tokens import item_texts
 from alignrec_geo.dataset.features import Features
-from alignrec_geo.dataset.interactions import Int64
 from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.errors import InputError
 from alignrec_geo.randomness import child_generator
+from alignrec_geo.typing import Int64
 
 ENCODED, ZEROED = "encoded again", "zeroed"
 _AT_A_TIME = 32

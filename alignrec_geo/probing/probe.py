@@ -14,7 +14,7 @@ from alignrec_geo.embeddings import Embeddings
 from alignrec_geo.errors import InputError
 from alignrec_geo.evaluation.evaluator import Evaluation, Evaluator
 from alignrec_geo.evaluation.protocols import Protocol
-from alignrec_geo.graph.content import Modality
+from alignrec_geo.graph.modalities import Modality
 from alignrec_geo.graph.profiles import content_profiles, unit_content
 from alignrec_geo.kernels.csr import CSR
 from alignrec_geo.probing.agreement import agreement

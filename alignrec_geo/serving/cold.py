@@ -11,8 +11,8 @@ from alignrec_geo.dataset.interactions import Split
 from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.embeddings import Embeddings
 from alignrec_geo.errors import InputError
-from alignrec_geo.graph.content import Modality, feature_list
 from alignrec_geo.graph.content_space import ContentSpace
+from alignrec_geo.graph.modalities import Modality, feature_list
 from alignrec_geo.kernels.topk import blocked_top_k
 from alignrec_geo.serving.asked import asked_count
 

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from alignrec_geo.dataset.ids import text_id
-from alignrec_geo.dataset.interactions import Int64, Split
+from alignrec_geo.dataset.interactions import Split
 from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.embeddings import Embeddings, fitting
 from alignrec_geo.errors import InputError
@@ -19,6 +19,7 @@ from alignrec_geo.serving.asked import asked_count, asked_ids
 from alignrec_geo.serving.candidates import Candidates
 from alignrec_geo.serving.cold import ColdItems
 from alignrec_geo.serving.results import CONTENT, MODEL, POPULAR, Recommendation, Recommendations, SimilarItems
+from alignrec_geo.typing import Int64
 
 COLD_POLICIES = ("error", "popular")
 
@@ -73,9 +74,9 @@ class TopItems:
             raise InputError("no vectors of cold items; make them with 'alignrec-geo embed RUN'")
         row_of = self._known_rows(asked, cold)
         warm = {user: row for user, row in row_of.items() if row is not None and self._train_degree[row] > 0}
-        chilly = [user for user in row_of if user not in warm]
-        if chilly and cold == "error":
-            name = asked[chilly[0]]
+        cold_users = [user for user in row_of if user not in warm]
+        if cold_users and cold == "error":
+            name = asked[cold_users[0]]
             raise InputError(
                 f"user '{name}' has no training interaction; --cold popular recommends the most popular items"
             )
@@ -86,7 +87,7 @@ class TopItems:
         best = [(s, i) for _, scores, items in ranked for s, i in zip(scores, items, strict=True)]
         for user, (scores, items) in zip(warm, best, strict=True):
             result[user] = _named(ranking, scores, items)
-        for user in chilly:
+        for user in cold_users:
             result[user] = self._popular(row_of[user], k)
         return Recommendations({user: result[user] for user in row_of})
 

@@ -7,7 +7,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from alignrec_geo.dataset import Dataset, Features, Interactions, Split
-from alignrec_geo.dataset.interactions import Int64
+from alignrec_geo.typing import Int64
 
 
 def checkerboard(size: int = 50) -> Dataset:

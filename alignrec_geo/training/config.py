@@ -7,7 +7,7 @@ from pydantic import Field, field_validator
 
 from alignrec_geo.errors import InputError
 from alignrec_geo.evaluation.metrics import CUTOFFS, DEFAULT, choose_metrics
-from alignrec_geo.validation import Settings
+from alignrec_geo.settings import Settings
 
 
 class TrainingConfig(Settings):

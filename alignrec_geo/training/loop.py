@@ -39,15 +39,15 @@ from alignrec_geo.kernels.backends import check_backends, use_backends
 from alignrec_geo.kernels.config import KernelConfig
 from alignrec_geo.models.base import Batch, Recommender
 from alignrec_geo.models.size import enough_memory
-from alignrec_geo.nn.seeded import seeded
 from alignrec_geo.notebook import metrics_table
-from alignrec_geo.randomness import child_generator
+from alignrec_geo.observer import Observer
+from alignrec_geo.randomness import child_generator, seeded
+from alignrec_geo.settings import Settings, checked
 from alignrec_geo.training.config import TrainingConfig
-from alignrec_geo.training.observer import Observer, tensorboard_observer
 from alignrec_geo.training.run_config import RunConfig
 from alignrec_geo.training.run_folder import RunFolder
 from alignrec_geo.training.sampling import TripletSampler
-from alignrec_geo.validation import Settings, checked
+from alignrec_geo.training.tensorboard import tensorboard_observer
 
 Config = TypeVar("Config", bound=Settings)
 OBSERVED = ("epoch_started", "step_done", "epoch_done")
@@ -174,7 +174,7 @@ def fit(
         if folder is not None:
             run.prepare_folder(folder, resume)
         model.train()
-        while run.goes_on():
+        while run.should_continue():
             run.epoch()
         load_trainable(model, run.best)
         tables = Embeddings(*(table.cpu() for table in model.embeddings()))
@@ -229,7 +229,7 @@ class _Run:
             self.best = folder.read_best() if folder.best.exists() else self.best
         folder.keep_epochs(self.state.epochs_done)
 
-    def goes_on(self) -> bool:
+    def should_continue(self) -> bool:
         """Whether another epoch is due."""
         due = self.state.epochs_done < self.config.epochs and self.state.stale <= self.config.patience
         return self.optimizer is not None and due
@@ -248,7 +248,7 @@ class _Run:
         record: dict[str, Any] = {"epoch": epoch, "loss": losses, "lr": lr}
         tables: Embeddings | None = None
         improved = self.validate is None
-        if self.validate is not None and (state.epochs_done % config.eval_every == 0 or not self.goes_on()):
+        if self.validate is not None and (state.epochs_done % config.eval_every == 0 or not self.should_continue()):
             tables = self.tables(epoch)
             record["validation"] = metrics = self.validate(tables).metrics
             improved = metrics[config.metric] > state.best_value

@@ -15,9 +15,8 @@ from alignrec_geo.kernels.config import KernelConfig
 from alignrec_geo.models import find_model, model_name
 from alignrec_geo.models.base import ModelConfig, Recommender
 from alignrec_geo.nn.class_path import named_paths, refuse_code
-from alignrec_geo.settings import check_keys, home_of, parse_setting, read_yaml
+from alignrec_geo.settings import Settings, check_keys, checked, current_names, home_of, parse_setting, read_yaml
 from alignrec_geo.training.config import TrainingConfig
-from alignrec_geo.validation import Settings, checked
 
 CONFIG = "config.yaml"
 SECTIONS = ("parameters", "training", "kernels")
@@ -66,15 +65,15 @@ class RunConfig(Settings):
             section = values.get(name) or {}
             if not isinstance(section, Mapping):
                 raise InputError(f"'{name}' must hold key: value pairs (got {section!r})")
-            values[name] = dict(section)
+            values[name] = current_names(section, sections[name])
         values["training"] = {**model.config_class.training_defaults, **values["training"]}
-        said: set[str] = set()
+        trusted: set[str] = set()
         for setting in settings:
             section, key, value = parse_setting(setting, sections)
             values[section][key] = value
-            said.update(named_paths(value))
+            trusted.update(named_paths(value))
         if untrusted is not None:
-            refuse_code(values["parameters"], untrusted, said)
+            refuse_code(values["parameters"], untrusted, trusted)
         for name, kind in sections.items():
             check_keys(name, values[name], kind)
             values[name] = checked(kind, values[name], section=name)

@@ -27,7 +27,7 @@ from alignrec_geo.staging import recover, sweep_inside
 from alignrec_geo.tensors import read_tensors
 from alignrec_geo.training.run_config import CONFIG, RunConfig
 
-METRICS = "metrics.jsonl"
+METRICS_FILE = "metrics.jsonl"
 RESULT = "result.json"
 PER_USER = "per_user.parquet"
 
@@ -146,7 +146,7 @@ class RunFolder:
 
     def _has_begun(self) -> bool:
         """Whether the run has anything but its settings and a copy of the data."""
-        log = self.path / METRICS
+        log = self.path / METRICS_FILE
         trained = any(path.exists() for path in (self.last, self.best, self.result, self.path / EMBEDDINGS))
         return trained or (log.exists() and log.stat().st_size > 0)
 
@@ -158,7 +158,7 @@ class RunFolder:
 
     def keep_epochs(self, count: int) -> None:
         """Drop the lines of ``metrics.jsonl`` after the first ``count`` epochs (those of a killed session)."""
-        path = self.path / METRICS
+        path = self.path / METRICS_FILE
         with reading(path, "log of epochs"):
             stored = path.read_bytes().splitlines() if path.exists() else []
             lines = [line.decode() for line in stored[:count]]  # what a kill cut off lies behind these
@@ -169,7 +169,7 @@ class RunFolder:
 
     def log(self, record: Mapping[str, Any]) -> None:
         """Append one epoch to ``metrics.jsonl``."""
-        with (self.path / METRICS).open("a", encoding="utf-8") as stream:
+        with (self.path / METRICS_FILE).open("a", encoding="utf-8") as stream:
             stream.write(json.dumps(record, allow_nan=False) + "\n")
 
     def write_best(self, parameters: Mapping[str, Tensor], embeddings: Embeddings) -> None:
@@ -229,7 +229,7 @@ RUN = FolderKind(
     name="run",
     problem=_problem,
     owns=(
-        *map(re.escape, (CONFIG, METRICS, RESULT, PER_USER, EMBEDDINGS, COLD, "report.html", "worker.log")),
+        *map(re.escape, (CONFIG, METRICS_FILE, RESULT, PER_USER, EMBEDDINGS, COLD, "report.html", "worker.log")),
         r"checkpoint/(last|best)\.safetensors",
         r"tensorboard/events\.out\.tfevents\.[^/]+",
         r"(cost|groups|error)\.json",

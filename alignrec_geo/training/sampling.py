@@ -7,10 +7,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from alignrec_geo.dataset.interactions import Int64, Interactions, Split
+from alignrec_geo.dataset.interactions import Interactions, Split
 from alignrec_geo.errors import InputError
 from alignrec_geo.kernels.pair_set import PairSet
 from alignrec_geo.models.base import Batch
+from alignrec_geo.typing import Int64
 
 REJECTIONS = 32
 """Rounds of rejection before the rest is drawn from the complement: a user with half of the items is left once in 2³²

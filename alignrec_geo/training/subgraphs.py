@@ -12,7 +12,7 @@ from alignrec_geo.errors import InputError
 from alignrec_geo.graph.checks import INTERACTS, check_graph, node_count
 from alignrec_geo.graph.hetero import REVERSE, find_edge_type, relation_graph
 from alignrec_geo.models.base import Batch
-from alignrec_geo.nn.seeded import seeded
+from alignrec_geo.randomness import seeded
 from alignrec_geo.training.sampling import TripletSampler
 
 

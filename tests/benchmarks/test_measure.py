@@ -2,8 +2,8 @@ import json
 
 import pytest
 import torch
-from machine import RESULTS
-from measure import Measured, PeakMemory, Rates, Timing, interleave, report, results_folder
+from harness.machine import RESULTS
+from harness.measure import Measured, PeakMemory, Rates, Timing, interleave, report, results_folder
 
 
 def test_contestants_take_turns_and_the_warmup_does_not_count():

@@ -1,8 +1,8 @@
 import pytest
 import torch
-from contestants import LIGHTGCN, Setting, first_batches, id_model, our_model
-from naive import NaiveEvaluator, NaiveSampler, check_same, naive_knn, naive_twin
-from shapes import FEATURE, SHAPES, make_dataset
+from harness.contestants import LIGHTGCN, Setting, first_batches, id_model, our_model
+from harness.naive import NaiveEvaluator, NaiveSampler, check_same, naive_knn, naive_twin
+from harness.shapes import FEATURE, SHAPES, make_dataset
 
 from alignrec_geo.dataset.interactions import Split
 from alignrec_geo.evaluation import Evaluator, Protocol

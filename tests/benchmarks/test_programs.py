@@ -1,15 +1,13 @@
 import json
 import shutil
 
-import kernels
-import knn
-import mkl_on_amd
 import pytest
 import torch
-from epoch import row
-from measure import Timing
-from scale import exponent
-from time_to_quality import read, summary
+from harness.measure import Timing
+from speed import kernels, knn, mkl_on_amd
+from speed.epoch import row
+from speed.scale import exponent
+from speed.time_to_quality import read, summary
 
 from alignrec_geo.graph.item_knn import item_knn
 
@@ -19,7 +17,7 @@ def test_kernels_quick(capsys, tmp_path):
     result = json.loads(capsys.readouterr().out)
     assert result == json.loads((tmp_path / "kernels.json").read_text())
     operations = {entry["what"]: entry for entry in result["rows"]}
-    assert {"spmm", "gather", "infonce", "pair_loss", "similarity_gap", "topk", "knn"} <= operations.keys()
+    assert {"spmm", "gather", "infonce", "triplet_loss", "similarity_gap", "topk", "knn"} <= operations.keys()
     for entry in operations.values():
         assert entry["ratio"] > 0
         assert entry["limit_ratio"] > 0

@@ -2,7 +2,7 @@ import json
 from xml.dom import minidom
 
 import pytest
-import report
+from pages import performance_page as report
 
 MACHINE = {
     "cpu": "Toy CPU",

@@ -1,5 +1,5 @@
 import pytest
-import results_page
+from pages import results_page
 from typer.testing import CliRunner
 
 from alignrec_geo.errors import InputError

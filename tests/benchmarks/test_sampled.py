@@ -1,8 +1,8 @@
 import json
 
 import pytest
-import sampled
-from shapes import SHAPES, make_dataset
+from harness.shapes import SHAPES, make_dataset
+from speed import sampled
 
 from alignrec_geo import to_hetero
 from alignrec_geo.evaluation.protocols import Protocol

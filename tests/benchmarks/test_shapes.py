@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from shapes import SHAPES, Shape, graph_with_drawn_neighbours, make_dataset, make_interactions, power_law
+from harness.shapes import SHAPES, Shape, graph_with_drawn_neighbours, make_dataset, make_interactions, power_law
 
 from alignrec_geo.dataset.interactions import Split
 from alignrec_geo.graph.hetero import INTERACTS, SIMILAR

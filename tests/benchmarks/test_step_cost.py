@@ -1,7 +1,7 @@
 import pytest
-import step_cost
-from measure import Rates
-from step_cost import Cost, Gemm, StepShape, alignrec_step, issue_limit, step_limit
+from harness import step_cost
+from harness.measure import Rates
+from harness.step_cost import Cost, Gemm, StepShape, alignrec_step, issue_limit, step_limit
 
 
 class Fixed(Rates):
@@ -77,4 +77,4 @@ def test_frozen_features_save_a_product_and_their_update():
 
 def test_without_features_only_the_id_branch_counts():
     names = {cost.name for cost in alignrec_step(StepShape(10, 10, 30, trainable=False))}
-    assert names == {"propagation", "gather", "pair_loss", "adam"}
+    assert names == {"propagation", "gather", "triplet_loss", "adam"}

@@ -3,8 +3,8 @@ import shutil
 
 import polars as pl
 import pytest
-import stored
 from polars.testing import assert_frame_equal
+from quality.seeds import stored
 
 from alignrec_geo.comparison import compare
 from alignrec_geo.dataset import make_catalogue

@@ -1,19 +1,16 @@
 import os
 import sys
-from pathlib import Path
 
 import pytest
-from contestants import CONTESTANTS, start
-from workers import Worker, memory
-
-BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
+from harness.contestants import CONTESTANTS, start
+from harness.workers import BENCHMARKS, Worker, memory
 
 
 def program(body: str) -> list[str]:
     return [
         sys.executable,
         "-c",
-        f"import sys; sys.path.append({str(BENCHMARKS)!r})\nfrom workers import serve\n{body}",
+        f"import sys; sys.path.append({str(BENCHMARKS)!r})\nfrom harness.workers import serve\n{body}",
     ]
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from alignrec_geo.dataset import Dataset, Features, SplitConfig, make_catalogue
 from alignrec_geo.serving import load_cold_items
-from tests.content.tiny_encoders import text_folder, vision_folder
+from tests.content.encoders.tiny_encoders import text_folder, vision_folder
 from tests.dataset.toys import png
 
 TRAINED = ("--set", "epochs=2", "--set", "dim=8", "--json")

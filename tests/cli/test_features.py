@@ -9,7 +9,7 @@ import pytest
 from alignrec_geo.content.encoders import packages
 from alignrec_geo.dataset import Dataset, make_catalogue
 from alignrec_geo.dataset.readers.mmrec import read_mmrec
-from tests.content.tiny_encoders import shop, text_folder, vision_folder
+from tests.content.encoders.tiny_encoders import shop, text_folder, vision_folder
 
 
 @pytest.fixture

@@ -161,8 +161,9 @@ def test_exports(verb, shop, tmp_path):
 def test_one_pretraining_at_a_time_and_the_old_encoder_until_the_new_one_has_an_epoch(
     verb, shop, tmp_path, monkeypatch
 ):
-    from alignrec_geo.content import align, pretrain
-    from alignrec_geo.content.features_task import FeaturesTask
+    from alignrec_geo.content.matrices.task import FeaturesTask
+    from alignrec_geo.content.pretraining import align
+    from alignrec_geo.content.pretraining import loop as pretrain
 
     folder = Dataset.open(shop).save(tmp_path / "shop").path
     line = ["pretrain", folder, *SMALL, "--features", "image,text", "--name", "mine"]

@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 from rich.console import Console
 
+from alignrec_geo.cli.compare_progress import LiveTable
 from alignrec_geo.comparison.choice import choice_of
 from alignrec_geo.comparison.layout import Layout
 from alignrec_geo.comparison.plan import Plan
@@ -82,10 +83,10 @@ def test_a_failed_run_is_said_and_the_others_go_on(fake_compare, tmp_path, dim, 
 
 def test_a_process_that_dies_once_goes_on_and_one_that_dies_twice_has_failed(fake_compare, tmp_path):
     said = Console(record=True, width=200)
-    unlucky = fake_compare("alignrec", settings=(*FAST, "dim=15"), seeds=1, trials=2, console=said)
+    unlucky = fake_compare("alignrec", settings=(*FAST, "dim=15"), seeds=1, trials=2, observer=LiveTable(said))
     assert failures(unlucky) == []
     assert set(starts(tmp_path / "out").values()) == {2}
-    assert said.export_text().count("died without a word") == 3
+    assert said.export_text().count("exited without a result") == 3
     fake_compare("alignrec", settings=(*FAST, "dim=14"), seeds=1, out="worse")
     assert starts(tmp_path / "worse") == {"alignrec/seed-1": 2}
 

@@ -1,8 +1,8 @@
 import pytest
 from rich.console import Console
 
+from alignrec_geo.cli.compare_progress import LiveTable, status_table
 from alignrec_geo.comparison.layout import Layout
-from alignrec_geo.comparison.live import status_table
 from alignrec_geo.comparison.plan import Plan
 from alignrec_geo.comparison.status import ModelStatus, StatusReader, seconds_left
 
@@ -37,7 +37,7 @@ def test_the_status_of_a_comparison(fake_compare, tmp_path):
 
 def test_a_terminal_gets_a_table_and_a_file_gets_lines(fake_compare):
     lines, terminal = Console(record=True, width=200), Console(record=True, width=120, force_terminal=True)
-    fake_compare("popularity", seeds=1, console=lines)
+    fake_compare("popularity", seeds=1, observer=LiveTable(lines))
     assert "popularity, seed 1: training" in lines.export_text()
-    fake_compare("popularity", seeds=2, console=terminal)
+    fake_compare("popularity", seeds=2, observer=LiveTable(terminal))
     assert "seed 2: training" not in terminal.export_text()

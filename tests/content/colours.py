@@ -8,7 +8,7 @@ from alignrec_geo.dataset.build import Tables, build_dataset
 from alignrec_geo.dataset.images import ImageSource
 from alignrec_geo.dataset.splits import SplitConfig
 from alignrec_geo.dataset.store import Dataset
-from tests.content.tiny_encoders import text_folder, vision_folder
+from tests.content.encoders.tiny_encoders import text_folder, vision_folder
 from tests.dataset.toys import frame, png
 
 COLOURS = {

@@ -11,7 +11,7 @@ from PIL import Image
 
 from alignrec_geo.dataset import Dataset, Split, make_catalogue
 from alignrec_geo.dataset.catalogue_features import image_features, text_features
-from alignrec_geo.dataset.catalogue_pictures import COLOURS, KINDS, PATTERNS, Look, draw
+from alignrec_geo.dataset.catalogue_images import COLOURS, KINDS, PATTERNS, Look, draw
 from alignrec_geo.dataset.catalogue_words import MATERIALS, THEMES
 from alignrec_geo.errors import InputError
 

@@ -11,7 +11,7 @@ from PIL import Image
 
 from alignrec_geo.dataset import make_catalogue
 from alignrec_geo.dataset.catalogue_features import image_features, text_features
-from alignrec_geo.dataset.catalogue_pictures import Look, draw
+from alignrec_geo.dataset.catalogue_images import Look, draw
 
 LARGEST = (1.0, 0.5, 0.5, 1.0, 1.0, 1.0, 1.0)
 """Jitter with nearly the largest size and the full shade, on white."""

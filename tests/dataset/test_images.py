@@ -8,7 +8,7 @@ import pytest
 
 from alignrec_geo.dataset.images import ImageSource, store_images
 from alignrec_geo.errors import InputError
-from alignrec_geo.pictures import broken_picture
+from alignrec_geo.image_files import broken_picture
 from tests.dataset.toys import png
 
 

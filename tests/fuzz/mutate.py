@@ -9,7 +9,7 @@ from tests.fuzz.inputs import File, Input, Odd
 from tests.fuzz.mutators.archives import ESCAPE, mutate_tar, mutate_zip
 from tests.fuzz.mutators.arrays import mutate_npy, mutate_parquet, mutate_safetensors
 from tests.fuzz.mutators.delimited import mutate_delimited
-from tests.fuzz.mutators.pictures import mutate_header, mutate_png
+from tests.fuzz.mutators.images import mutate_header, mutate_png
 from tests.fuzz.mutators.raw import Mutator, mutate_raw
 from tests.fuzz.mutators.tree import mutate_json, mutate_json_lines, mutate_toml, mutate_yaml
 

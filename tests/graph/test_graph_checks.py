@@ -6,8 +6,8 @@ from torch_geometric.data import Data, HeteroData
 
 from alignrec_geo.errors import InputError
 from alignrec_geo.graph.checks import check_graph, edges_of, interaction_type
-from alignrec_geo.graph.content import item_content
 from alignrec_geo.graph.hetero import find_edge_type, relation_graph
+from alignrec_geo.graph.modalities import item_content
 
 BUYS = ("user", "buys", "item")
 

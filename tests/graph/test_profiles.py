@@ -1,6 +1,6 @@
 import torch
 
-from alignrec_geo.graph.content import Modality
+from alignrec_geo.graph.modalities import Modality
 from alignrec_geo.graph.profiles import content_profiles, unit_content
 from alignrec_geo.kernels.csr import CSR
 

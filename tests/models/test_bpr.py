@@ -3,7 +3,7 @@ import torch
 import torch.nn.functional as F
 
 from alignrec_geo.errors import InputError
-from alignrec_geo.models import BPR, Batch, BPRConfig
+from alignrec_geo.models import BPRMF, Batch, BPRMFConfig
 from alignrec_geo.testing import KnownAnswers
 from tests.golden_numbers import toy_graph
 from tests.models.golden_parity import GoldenParity, ten_steps_agree
@@ -12,7 +12,7 @@ BATCH = Batch(torch.tensor([0, 3, 5, 3]), torch.tensor([1, 2, 7, 9]), torch.tens
 
 
 class TestKnownAnswers(KnownAnswers):
-    model = BPR
+    model = BPRMF
     config = {"dim": 16}
 
 
@@ -21,7 +21,7 @@ class TestParity(GoldenParity):
     names = {"user_embedding": "user_embedding.weight", "item_embedding": "item_embedding.weight"}
 
     def make(self):
-        return BPR(toy_graph(), config=BPRConfig(reg_weight=0.1))
+        return BPRMF(toy_graph(), config=BPRMFConfig(reg_weight=0.1))
 
     def test_ten_adam_steps(self, model, golden):
         def plain(p: dict[str, torch.Tensor], batch: Batch) -> torch.Tensor:
@@ -37,14 +37,14 @@ class TestParity(GoldenParity):
 
 
 def test_the_terms_and_their_weight():
-    light, heavy = (BPR(toy_graph(), config=BPRConfig(reg_weight=weight)).loss(BATCH) for weight in (0.5, 1.5))
+    light, heavy = (BPRMF(toy_graph(), config=BPRMFConfig(reg_weight=weight)).loss(BATCH) for weight in (0.5, 1.5))
     assert light.keys() == {"bpr", "reg"}
     assert float(heavy["bpr"]) == float(light["bpr"])
     assert float(heavy["reg"]) == pytest.approx(3 * float(light["reg"]))
 
 
 def test_tables_do_not_change_when_training_goes_on():
-    model = BPR(toy_graph())
+    model = BPRMF(toy_graph())
     before = model.embeddings()
     kept = before.users.clone()
     assert not before.users.requires_grad
@@ -54,15 +54,15 @@ def test_tables_do_not_change_when_training_goes_on():
 
 
 def test_xavier_scales_of_the_separate_tables():
-    model = BPR(toy_graph(), config=BPRConfig(dim=256))
+    model = BPRMF(toy_graph(), config=BPRMFConfig(dim=256))
     assert float(model.user_embedding.std()) == pytest.approx((2 / (60 + 256)) ** 0.5, rel=0.03)
     assert float(model.item_embedding.std()) == pytest.approx((2 / (40 + 256)) ** 0.5, rel=0.03)
 
 
 def test_errors_and_repr():
     with pytest.raises(InputError, match="dim"):
-        BPRConfig(dim=0)
+        BPRMFConfig(dim=0)
     with pytest.raises(InputError, match="reg_weight"):
-        BPRConfig(reg_weight=-1)
-    assert BPR(toy_graph(), features=["image"]).features == ()
-    assert repr(BPR(toy_graph())) == "BPR(users=60, items=40)"
+        BPRMFConfig(reg_weight=-1)
+    assert BPRMF(toy_graph(), features=["image"]).features == ()
+    assert repr(BPRMF(toy_graph())) == "BPRMF(users=60, items=40)"

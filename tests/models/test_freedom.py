@@ -4,7 +4,7 @@ import torch.nn.functional as F
 
 from alignrec_geo.errors import InputError
 from alignrec_geo.graph.adjacency import symmetric_adjacency
-from alignrec_geo.graph.content import modalities
+from alignrec_geo.graph.modalities import modalities
 from alignrec_geo.models import FREEDOM, Batch, FREEDOMConfig
 from alignrec_geo.models.freedom import content_graph, modality_shares
 from alignrec_geo.testing import KnownAnswers

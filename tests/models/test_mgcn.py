@@ -4,7 +4,7 @@ import torch.nn.functional as F
 
 from alignrec_geo.errors import InputError
 from alignrec_geo.models import MGCN, Batch, MGCNConfig
-from alignrec_geo.models.mgcn import Fuser
+from alignrec_geo.models.mgcn import BehaviorAwareFuser
 from alignrec_geo.testing import KnownAnswers
 from tests.golden_numbers import toy_graph
 from tests.models.golden_parity import GoldenParity, ten_steps_agree
@@ -111,11 +111,11 @@ def test_every_weight_scales_its_term():
 
 
 def test_a_modality_that_a_node_lacks_does_not_count():
-    fuser = Fuser(3, 8)
+    fuser = BehaviorAwareFuser(3, 8)
     behaviour, views = torch.randn(5, 8), torch.randn(5, 3, 8)
     present = torch.tensor([[True, False, True]]).expand(5, 3)
     masked = fuser(behaviour, views * present[:, :, None], present)
-    two = Fuser(2, 8)
+    two = BehaviorAwareFuser(2, 8)
     two.query, two.attention = fuser.query, fuser.attention
     two.preferences[0], two.preferences[1] = fuser.preferences[0], fuser.preferences[2]
     torch.testing.assert_close(masked, two(behaviour, views[:, [0, 2]]))

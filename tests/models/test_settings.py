@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from alignrec_geo.content.pretrain import PretrainConfig
+from alignrec_geo.content.pretraining.loop import PretrainConfig
 from alignrec_geo.dataset import Split, SplitConfig, make_catalogue
 from alignrec_geo.dataset.filters import FilterConfig
 from alignrec_geo.embeddings import Embeddings

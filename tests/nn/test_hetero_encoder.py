@@ -2,8 +2,8 @@ import pytest
 import torch
 
 from alignrec_geo.kernels.csr import CSR
+from alignrec_geo.nn.bipartite import BipartitePropagation
 from alignrec_geo.nn.conv import CONVS
-from alignrec_geo.nn.crossing import CarryOver
 from alignrec_geo.nn.hetero_encoder import HeteroEncoder
 
 LIKES, RETURNS, FOLLOWS = ("user", "likes", "item"), ("item", "liked_by", "user"), ("user", "follows", "user")
@@ -56,7 +56,7 @@ def test_draws_are_repeated():
 @pytest.mark.parametrize("name", ["light", "lg", "gin"])
 def test_content_is_carried_over_by_the_weights(name):
     x, graphs, _, _ = a_graph()
-    carried = CarryOver(name, 4, residual="never")
+    carried = BipartitePropagation(name, 4, residual="never")
     if name == "gin":
         carried.crossing.layer.conv.nn = torch.nn.Identity()
     torch.testing.assert_close(carried(graphs[LIKES], x["user"]), graphs[LIKES].matrix.to_dense() @ x["user"])

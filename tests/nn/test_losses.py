@@ -5,8 +5,9 @@ import torch
 import torch.nn.functional as F
 
 from alignrec_geo.errors import InputError
-from alignrec_geo.kernels.pair_loss import pair_loss
-from alignrec_geo.kernels.repeats import find_repeats
+from alignrec_geo.kernels.triplet_loss import triplet_loss
+from alignrec_geo.kernels.uniformity import uniformity
+from alignrec_geo.kernels.unique import unique_with_counts
 from alignrec_geo.models import Batch
 from alignrec_geo.nn.losses import (
     BPR,
@@ -20,7 +21,6 @@ from alignrec_geo.nn.losses import (
     loss_terms,
     parse_losses,
 )
-from alignrec_geo.nn.uniformity import uniformity
 from alignrec_geo.nn.views import BatchViews, ContentViews, Rows
 
 BATCH = Batch(torch.tensor([0, 3, 5, 3]), torch.tensor([1, 2, 7, 1]), torch.tensor([4, 8, 11, 30]), nominal_size=8)
@@ -35,9 +35,12 @@ def views(content=True):
 
     identity, rows = branch(users, items), branch(other_users, other_items)
     fused = Rows(*(c + m for c, m in zip(identity, rows, strict=True))) if content else identity
-    pair = pair_loss(*fused, BATCH.nominal_size)
+    pair = triplet_loss(*fused, BATCH.nominal_size)
     sides = ContentViews(
-        rows, find_repeats(BATCH.users), find_repeats(BATCH.positives), lambda chosen: F.normalize(items[chosen], dim=1)
+        rows,
+        unique_with_counts(BATCH.users),
+        unique_with_counts(BATCH.positives),
+        lambda chosen: F.normalize(items[chosen], dim=1),
     )
     return BatchViews(identity, fused, pair, sides if content else None)
 

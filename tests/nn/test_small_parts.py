@@ -7,14 +7,14 @@ from torch import nn
 from torch_geometric.nn import SAGEConv
 
 from alignrec_geo.errors import InputError
-from alignrec_geo.graph.content import Modality
-from alignrec_geo.nn.crossing import CarryOver
+from alignrec_geo.graph.modalities import Modality
+from alignrec_geo.nn.bipartite import BipartitePropagation
 from alignrec_geo.nn.dropout import Dropout
 from alignrec_geo.nn.fusion import MeanFusion
 from alignrec_geo.nn.init import init_linear, init_xavier, linear
 from alignrec_geo.nn.losses import CCA, SampledSoftmax, SymmetricInfoNCE
 from alignrec_geo.nn.modality_encoder import ModalityEncoder
-from alignrec_geo.nn.parts import with_parts
+from alignrec_geo.nn.overrides import apply_overrides
 from alignrec_geo.nn.penalties import norm_penalty, square_penalty
 
 
@@ -105,26 +105,26 @@ class Settings(BaseModel):
 
 
 def test_objects_stand_in_the_settings_by_what_names_them():
-    assert with_parts(Settings()) == Settings()
-    assert with_parts(Settings(), fusion=MeanFusion).fusion == "alignrec_geo.nn.fusion.MeanFusion"
-    assert with_parts(Settings(), user_item_conv=None, fusion=None) == Settings()
-    listed = with_parts(Settings(), user_item_conv=["light", SAGEConv, "gcn"])
+    assert apply_overrides(Settings()) == Settings()
+    assert apply_overrides(Settings(), fusion=MeanFusion).fusion == "alignrec_geo.nn.fusion.MeanFusion"
+    assert apply_overrides(Settings(), user_item_conv=None, fusion=None) == Settings()
+    listed = apply_overrides(Settings(), user_item_conv=["light", SAGEConv, "gcn"])
     assert listed.layers == 3
     assert listed.user_item_conv == ["light", "torch_geometric.nn.conv.sage_conv.SAGEConv", "gcn"]
-    assert with_parts(Settings(), user_item_conv="light").layers == 2
-    assert with_parts(Settings(), 5, user_item_conv=["light"]).layers == 5
-    assert with_parts(Settings(), 0).layers == 0
-    by_edge = with_parts(Settings(), user_item_conv={("user", "likes", "item"): "gcn", "a__b__c": "sage"})
+    assert apply_overrides(Settings(), user_item_conv="light").layers == 2
+    assert apply_overrides(Settings(), 5, user_item_conv=["light"]).layers == 5
+    assert apply_overrides(Settings(), 0).layers == 0
+    by_edge = apply_overrides(Settings(), user_item_conv={("user", "likes", "item"): "gcn", "a__b__c": "sage"})
     assert by_edge.user_item_conv == {"user__likes__item": "gcn", "a__b__c": "sage"}
     assert by_edge.layers == 2
     with pytest.raises(InputError, match="layers must be at least 0"):
-        with_parts(Settings(), -1)
+        apply_overrides(Settings(), -1)
 
 
 def test_one_layer_carries_content_over():
-    assert CarryOver(["light"], 4).crossing.layer.plain
+    assert BipartitePropagation(["light"], 4).crossing.layer.plain
     with pytest.raises(InputError, match="user_conv: 2 layers were given for 1"):
-        CarryOver(["light", "light"], 4)
+        BipartitePropagation(["light", "light"], 4)
 
 
 @pytest.mark.parametrize("kind", [CCA, SampledSoftmax, SymmetricInfoNCE])

@@ -12,8 +12,8 @@ from safetensors.torch import save_file
 from alignrec_geo.dataset import Dataset, Features, Interactions, SplitConfig, make_catalogue
 from alignrec_geo.embeddings import Embeddings
 from alignrec_geo.errors import InputError
-from alignrec_geo.graph.content import Modality
 from alignrec_geo.graph.content_space import ContentSpace
+from alignrec_geo.graph.modalities import Modality
 from alignrec_geo.models import AlignRec
 from alignrec_geo.serving import (
     ColdItems,

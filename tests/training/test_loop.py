@@ -14,10 +14,10 @@ from alignrec_geo.graph import to_hetero
 from alignrec_geo.kernels.config import KernelConfig
 from alignrec_geo.models import MODELS, AlignRec
 from alignrec_geo.models.alignrec_config import AlignRecConfig
+from alignrec_geo.observer import Observer
 from alignrec_geo.reporting.run_report import how_chosen, write_run_report
 from alignrec_geo.serving.store import read_embeddings
 from alignrec_geo.training import TrainingConfig, fit
-from alignrec_geo.training.observer import Observer
 from alignrec_geo.training.run_folder import RunFolder
 from tests.golden_numbers import toy_graph
 

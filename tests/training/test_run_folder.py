@@ -10,9 +10,9 @@ import pytest
 from alignrec_geo.dataset import Dataset, make_catalogue
 from alignrec_geo.errors import InputError, TrainingDiverged
 from alignrec_geo.locks import LOCK, sole
-from alignrec_geo.models import BPR, Popularity
+from alignrec_geo.models import BPRMF, Popularity
+from alignrec_geo.observer import Observer
 from alignrec_geo.training import TrainingConfig, fit
-from alignrec_geo.training.observer import Observer
 from alignrec_geo.training.run_folder import RUN, RunFolder
 
 SHORT = TrainingConfig(epochs=2, tensorboard=False)
@@ -24,7 +24,7 @@ def data(tmp_path_factory) -> Dataset:
 
 
 def train(data: Dataset, out: Path, seed: int = 0, **options):
-    return fit(BPR.from_dataset(data, [], {"dim": 4}), data, SHORT, out=out, seed=seed, **options)
+    return fit(BPRMF.from_dataset(data, [], {"dim": 4}), data, SHORT, out=out, seed=seed, **options)
 
 
 def everything(folder: Path) -> dict[str, bytes]:
@@ -173,7 +173,7 @@ def test_an_early_refusal_of_a_busy_run(data, tmp_path):
 
 
 def test_a_saved_model_replaces_a_saved_model_only(data, tmp_path):
-    model = BPR.from_dataset(data, [], {"dim": 4})
+    model = BPRMF.from_dataset(data, [], {"dim": 4})
     model.save(tmp_path / "saved")
     model.save(tmp_path / "saved")
     train(data, tmp_path / "run")

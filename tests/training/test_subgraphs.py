@@ -9,8 +9,8 @@ from alignrec_geo.dataset import Split
 from alignrec_geo.errors import InputError
 from alignrec_geo.evaluation import Evaluator
 from alignrec_geo.graph.hetero import INTERACTS, REVERSE, SIMILAR, relation_graph
-from alignrec_geo.kernels.pair_loss import pair_loss
 from alignrec_geo.kernels.spmm import mean_propagation
+from alignrec_geo.kernels.triplet_loss import triplet_loss
 from alignrec_geo.models import AlignRec, AlignRecConfig
 from alignrec_geo.models.on_subgraph import on_subgraph
 from alignrec_geo.nn.conv import CONVS
@@ -165,7 +165,7 @@ def test_a_lightgcn_of_ones_own_on_edge_lists():
     triplet = reached["user"][batch.users], reached["item"][batch.positives], reached["item"][batch.negatives]
     same = next(iter(parts.triplets.epoch(draw())))
     expected = whole[same.users], whole[same.positives + n_users], whole[same.negatives + n_users]
-    torch.testing.assert_close(pair_loss(*triplet, 8).bpr, pair_loss(*expected, 8).bpr)
+    torch.testing.assert_close(triplet_loss(*triplet, 8).bpr, triplet_loss(*expected, 8).bpr)
 
 
 @needs_sampling

@@ -11,7 +11,7 @@ from PIL import Image
 
 from alignrec_geo.content.encoders.base import PatchMap
 from alignrec_geo.content.encoders.packages import LITE0, LITE_CODE
-from alignrec_geo.pictures import stretched
+from alignrec_geo.image_files import stretched
 
 SIDE = 224
 MAP_BLOCK = 10

@@ -12,8 +12,8 @@ from torch import Tensor
 from alignrec_geo.content.encoders.base import PatchMap
 from alignrec_geo.content.encoders.folder import fingerprint, load_model, read_settings
 from alignrec_geo.errors import InputError
+from alignrec_geo.image_files import stretched
 from alignrec_geo.limits import limit
-from alignrec_geo.pictures import stretched
 from alignrec_geo.reading import reading
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)

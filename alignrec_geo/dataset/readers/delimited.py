@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from alignrec_geo.dataset.interactions import Int64
 from alignrec_geo.dataset.readers.records import find_records, read_loose
 from alignrec_geo.dataset.readers.rows import Table
 from alignrec_geo.dataset.readers.text_files import utf8
 from alignrec_geo.errors import InputError
 from alignrec_geo.reading import reading
+from alignrec_geo.typing import Int64
 
 QUOTED = (",", ";")
 """Separators with which fields may stand in quotes."""

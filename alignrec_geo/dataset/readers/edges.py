@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 
 from alignrec_geo.dataset.ids import text_ids
-from alignrec_geo.dataset.interactions import Int64, Split
+from alignrec_geo.dataset.interactions import Split
 from alignrec_geo.dataset.readers.arrays import checked_sparse, numbers_in
 from alignrec_geo.errors import InputError
 from alignrec_geo.reading import reading
+from alignrec_geo.typing import Int64
 
 EdgeType = tuple[str, str, str]
 UNASKED = 100_000_000

@@ -22,7 +22,7 @@ from alignrec_geo.dataset.readers.table import interaction_columns
 from alignrec_geo.dataset.splits import SplitConfig, split_config
 from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.errors import InputError
-from alignrec_geo.validation import checked
+from alignrec_geo.settings import checked
 
 
 def from_frame(

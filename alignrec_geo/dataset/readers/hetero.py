@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from alignrec_geo.dataset.build import Tables, build_dataset
 from alignrec_geo.dataset.features import Features
 from alignrec_geo.dataset.ids import text_ids
-from alignrec_geo.dataset.interactions import Int64, Split
+from alignrec_geo.dataset.interactions import Split
 from alignrec_geo.dataset.readers.arrays import float32_matrix, numbers_in
 from alignrec_geo.dataset.readers.columns import rating_column, split_column
 from alignrec_geo.dataset.readers.edges import EdgeType, check_ends, edge_indices, node_count, per_edge
@@ -20,6 +20,7 @@ from alignrec_geo.dataset.readers.times import time_column
 from alignrec_geo.dataset.splits import SplitConfig, split_config
 from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.errors import InputError
+from alignrec_geo.typing import Int64
 
 
 def from_hetero(

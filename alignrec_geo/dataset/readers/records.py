@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from alignrec_geo.dataset.interactions import Int64
 from alignrec_geo.errors import InputError
+from alignrec_geo.typing import Int64
 
 QUOTE, NEWLINE, RETURN = 34, 10, 13
 TWICE = 'inside a quoted field a quote is written twice ("")'

@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
-from alignrec_geo.dataset.interactions import Int64
 from alignrec_geo.errors import InputError
+from alignrec_geo.typing import Int64
 
 LONGEST = 80
 """Characters of a value that errors show."""

@@ -19,7 +19,7 @@ from alignrec_geo.dataset.readers.times import time_column
 from alignrec_geo.dataset.splits import SplitConfig
 from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.errors import InputError
-from alignrec_geo.validation import Settings
+from alignrec_geo.settings import Settings
 
 
 class TableConfig(Settings):

@@ -7,10 +7,10 @@ import numpy as np
 import polars as pl
 
 from alignrec_geo.dataset.dates import NANO, of_known_years, seconds_and_nanos
-from alignrec_geo.dataset.interactions import Int64
 from alignrec_geo.dataset.readers.columns import check_rows, numbers_of
 from alignrec_geo.dataset.readers.rows import Table
 from alignrec_geo.errors import InputError
+from alignrec_geo.typing import Int64
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SECOND = timedelta(seconds=1)

@@ -17,7 +17,7 @@ from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
 from alignrec_geo.errors import InputError
-from alignrec_geo.kernels.triton import gather, infonce, pair_loss, spmm
+from alignrec_geo.kernels.triton import gather, infonce, spmm, triplet_loss
 from alignrec_geo.kernels.triton.launch import INTERPRETED
 
 CAPABILITIES = (80, 90)
@@ -75,7 +75,7 @@ def kernels() -> dict[str, Kernel]:
         "infonce.query_pass, ids": Kernel(infonce.query_pass, loss),
         "infonce.key_pass": Kernel(infonce.key_pass, {**loss, "ids": None}),
         "infonce.key_pass, ids": Kernel(infonce.key_pass, loss),
-        "pair_loss.triplets": Kernel(pair_loss.triplets, {"ROWS": pair_loss.ROWS, "WIDTH": WIDTH}),
+        "triplet_loss.triplets": Kernel(triplet_loss.triplets, {"ROWS": triplet_loss.ROWS, "WIDTH": WIDTH}),
     }
 
 

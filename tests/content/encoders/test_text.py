@@ -8,7 +8,7 @@ from transformers import BertModel
 from alignrec_geo.content.encoders import open_text_encoder
 from alignrec_geo.content.encoders.text import TransformerTextEncoder
 from alignrec_geo.errors import InputError
-from tests.content.tiny_encoders import text_folder
+from tests.content.encoders.tiny_encoders import text_folder
 
 TEXTS = ["a red mug .", "pen"]
 

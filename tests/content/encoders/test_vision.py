@@ -8,7 +8,7 @@ from transformers import ResNetConfig, ResNetModel, ViTModel
 
 from alignrec_geo.content.encoders import open_image_encoder
 from alignrec_geo.errors import InputError
-from tests.content.tiny_encoders import text_folder, vision_folder
+from tests.content.encoders.tiny_encoders import text_folder, vision_folder
 
 
 def picture():

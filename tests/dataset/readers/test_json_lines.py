@@ -3,10 +3,10 @@ import json
 import polars as pl
 import pytest
 
-from alignrec_geo.dataset.interactions import Int64
 from alignrec_geo.dataset.readers.columns import id_column
 from alignrec_geo.dataset.readers.json_lines import json_series, json_table
 from alignrec_geo.errors import InputError
+from alignrec_geo.typing import Int64
 
 
 def json_columns(content: list[bytes], label: str, columns: list[str] | None = None) -> tuple[pl.DataFrame, Int64]:

@@ -7,7 +7,7 @@ import pytest
 from alignrec_geo.dataset import Dataset, SplitConfig
 from alignrec_geo.dataset.readers.table import TableConfig, read_table
 from alignrec_geo.errors import InputError
-from alignrec_geo.validation import checked
+from alignrec_geo.settings import checked
 from tests.dataset.toys import png, write
 
 CLICKS = """who,what,stars,when,part

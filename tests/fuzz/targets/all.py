@@ -1,6 +1,7 @@
 """All targets."""
 
-from tests.fuzz.targets import encoders, folders, matrices, pictures, settings, tables
+from tests.fuzz.targets import encoders, folders, matrices, settings, tables
+from tests.fuzz.targets import images as pictures
 
 TARGETS = (
     *tables.TARGETS,

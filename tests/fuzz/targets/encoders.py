@@ -23,7 +23,7 @@ OURS = Path(tempfile.gettempdir()) / "alignrec-fuzz-encoders"
 
 
 def _transformers() -> tuple[str, str]:
-    from tests.content.tiny_encoders import text_folder, vision_folder
+    from tests.content.encoders.tiny_encoders import text_folder, vision_folder
 
     if not (OURS / "done").exists():
         vision_folder(OURS / "vit")
@@ -34,11 +34,11 @@ def _transformers() -> tuple[str, str]:
 
 def pretrained_seeds(folder: Path) -> list[Input]:
     """One encoder of each kind, hardly trained."""
-    from alignrec_geo.content.align import align
-    from alignrec_geo.content.beit3_settings import Beit3Settings
-    from alignrec_geo.content.beit3_task import Beit3Task
-    from alignrec_geo.content.features_task import FeaturesConfig, FeaturesTask
-    from alignrec_geo.content.pretrain import PretrainConfig
+    from alignrec_geo.content.beit3.settings import Beit3Settings
+    from alignrec_geo.content.beit3.task import Beit3Task
+    from alignrec_geo.content.matrices.task import FeaturesConfig, FeaturesTask
+    from alignrec_geo.content.pretraining.align import align
+    from alignrec_geo.content.pretraining.loop import PretrainConfig
 
     data = small_catalogue().save(folder / "data")
     loop = PretrainConfig(epochs=1, batch_size=4, held_out=0.0, precision="float32")
@@ -74,8 +74,8 @@ def open_encoder(folder: Path, out: Path, rng: Random) -> None:
     """``embed``: open the encoder and encode two items."""
     from dataclasses import replace
 
-    from alignrec_geo.content.encode_items import _rows
-    from alignrec_geo.content.pretrained import open_pretrained
+    from alignrec_geo.content.item_encoding.encode_items import _rows
+    from alignrec_geo.content.item_encoding.open import open_pretrained
 
     if not _DATA:
         _DATA.append(small_catalogue())
@@ -89,20 +89,20 @@ def open_encoder(folder: Path, out: Path, rng: Random) -> None:
 
 def resumed_seeds(folder: Path) -> list[Input]:
     """Pre-training after one of two epochs."""
-    from alignrec_geo.content.pretrain import pretrain
+    from alignrec_geo.content.pretraining.loop import pretrain
 
     pretrain(_task(), _loop(1), 0, folder / "run")
     return [read_input(folder / "run")]
 
 
 def _loop(epochs: int) -> Any:
-    from alignrec_geo.content.pretrain import PretrainConfig
+    from alignrec_geo.content.pretraining.loop import PretrainConfig
 
     return PretrainConfig(epochs=epochs, batch_size=16, held_out=0.0, precision="float32")
 
 
 def _task() -> Any:
-    from alignrec_geo.content.features_task import FeaturesConfig, FeaturesTask
+    from alignrec_geo.content.matrices.task import FeaturesConfig, FeaturesTask
 
     if not _DATA:
         _DATA.append(small_catalogue())
@@ -111,7 +111,7 @@ def _task() -> Any:
 
 def resume_pretraining(folder: Path, out: Path, rng: Random) -> None:
     """``pretrain --resume``."""
-    from alignrec_geo.content.pretrain import pretrain
+    from alignrec_geo.content.pretraining.loop import pretrain
 
     try:
         result = pretrain(_task(), _loop(2), 0, folder, resume=True)
@@ -155,7 +155,7 @@ def open_image(folder: Path, out: Path, rng: Random) -> None:
 
 def public_seeds(folder: Path) -> list[Input]:
     """A small BEiT-3 checkpoint in the public layout."""
-    from tests.content.tiny_beit3 import SMALL_SHAPES, made_up_state
+    from tests.content.beit3.tiny_beit3 import SMALL_SHAPES, made_up_state
 
     torch.save({"model": made_up_state(SMALL_SHAPES)}, folder / "a.pth")
     torch.save({"model": made_up_state(SMALL_SHAPES)}, folder / "b.pth", _use_new_zipfile_serialization=False)
@@ -166,9 +166,9 @@ def open_public(folder: Path, out: Path, rng: Random) -> None:
     """``pretrain --encoder beit3-base --checkpoint FILE``."""
     import logging
 
-    from alignrec_geo.content.beit3 import Beit3Model
-    from alignrec_geo.content.beit3_checkpoint import load_beit3
-    from tests.content.tiny_beit3 import small_config
+    from alignrec_geo.content.beit3.checkpoint import load_beit3
+    from alignrec_geo.content.beit3.model import Beit3Model
+    from tests.content.beit3.tiny_beit3 import small_config
 
     logging.getLogger("alignrec_geo").setLevel(logging.ERROR)
     model: Any = load_beit3(Beit3Model, folder / "beit3.pth", small_config())
@@ -178,15 +178,15 @@ def open_public(folder: Path, out: Path, rng: Random) -> None:
 
 def pieces_seeds(folder: Path) -> list[Input]:
     """A sentencepiece file."""
-    from tests.content.test_beit3_tokenizer import model_file
+    from tests.content.beit3.test_tokenizer import model_file
 
     return [{"beit3.spm": model_file(folder / "a").read_bytes()}]
 
 
 def open_pieces(folder: Path, out: Path, rng: Random) -> None:
     """``pretrain --tokenizer FILE``."""
-    from alignrec_geo.content.beit3_tokenizer import load_beit3_tokenizer
-    from tests.content.test_beit3_tokenizer import PIECES
+    from alignrec_geo.content.beit3.tokenizer import load_beit3_tokenizer
+    from tests.content.beit3.test_tokenizer import PIECES
 
     load_beit3_tokenizer(folder / "beit3.spm", len(PIECES) + 2)("a red mug")
 

@@ -243,7 +243,7 @@ def cache_seeds(folder: Path) -> list[Input]:
 
 
 def _cache(folder: Path) -> Any:
-    from alignrec_geo.content.token_cache import ArraySpec, open_token_cache
+    from alignrec_geo.content.tokens.token_cache import ArraySpec, open_token_cache
 
     kind, key, n = SPEC
     arrays = {"patches": ArraySpec((n, 2, 3), "float16"), "pooled": ArraySpec((n, 4), "float32")}
@@ -280,7 +280,7 @@ _CATALOGUE: list[Dataset] = []
 
 def read_items_to_embed(folder: Path, out: Path, rng: Random) -> None:
     """``embed --items``."""
-    from alignrec_geo.content.new_items import read_new_items
+    from alignrec_geo.content.item_encoding.new_items import read_new_items
 
     if not _CATALOGUE:
         _CATALOGUE.append(small_catalogue())
@@ -299,7 +299,7 @@ def probe_seeds(_: Path) -> list[Input]:
 def export_with_probe(folder: Path, out: Path, rng: Random) -> None:
     """``features export --probe``."""
     from alignrec_geo.cli.features import _probe_result
-    from alignrec_geo.content.export import export_mmrec
+    from alignrec_geo.content.feature_sets.export import export_mmrec
 
     if not _CATALOGUE:
         _CATALOGUE.append(small_catalogue())

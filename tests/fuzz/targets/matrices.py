@@ -9,7 +9,7 @@ import polars as pl
 import torch
 from safetensors.numpy import save_file
 
-from alignrec_geo.content.visual_codes import VisualCodebook
+from alignrec_geo.content.tokens.visual_codes import VisualCodebook
 from alignrec_geo.dataset.features import Features
 from alignrec_geo.dataset.readers.matrices import read_ids, read_matrix
 from tests.fuzz.inputs import Input
@@ -87,7 +87,7 @@ def stored_seeds(folder: Path) -> list[Input]:
 
 def read_stored(folder: Path, out: Path, rng: Random) -> None:
     """``features describe FILE``."""
-    from alignrec_geo.content.feature_report import feature_report
+    from alignrec_geo.content.feature_sets.report import feature_report
 
     features = Features.load(only(folder))
     if (

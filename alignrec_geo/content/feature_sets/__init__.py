@@ -1,0 +1,1 @@
+"""Feature matrices as a whole: extracted with frozen encoders, described, exported."""

@@ -1,0 +1,1 @@
+"""Stage 1 on the cached tokens of frozen image and text encoders."""

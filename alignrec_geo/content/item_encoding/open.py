@@ -1,0 +1,96 @@
+"""Open an encoder that was pre-trained on a data set."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from alignrec_geo.content.encoders import PACKAGE
+from alignrec_geo.content.item_encoder import EXTRACTED, PRETRAINED, ItemEncoder, NewItem
+from alignrec_geo.content.item_encoding.raw_encoders import open_raw_encoder
+from alignrec_geo.content.pretraining.align import CONFIG, MODEL
+from alignrec_geo.dataset.store import Dataset
+from alignrec_geo.errors import InputError
+from alignrec_geo.files import read_json
+from alignrec_geo.folders import check_links
+from alignrec_geo.reading import reading
+from alignrec_geo.staging import recover
+from alignrec_geo.tensors import read_tensors
+
+Opener = Callable[[Path, dict[str, Any], dict[str, Tensor], torch.device], ItemEncoder]
+"""From the folder, ``config.json``, the stored tensors and the device to an encoder."""
+
+
+def open_item_encoder(
+    dataset: Dataset, feature: str, source: str | None = None, device: torch.device | None = None
+) -> ItemEncoder:
+    """Open the encoder that made a stored feature matrix; the matrix says in its ``meta`` which one that was.
+
+    Args:
+        dataset: as stored.
+        feature: name of the matrix.
+        source: where the frozen encoder of ``features extract`` is: ``package`` (the default) or a local
+            ``transformers`` folder. What ``pretrain`` left knows its encoders itself.
+        device: where to run; the CPU if not given.
+
+    Raises:
+        InputError: there is no such matrix, it was made by no encoder of this program (an imported matrix), or the
+            encoder is missing or another one.
+    """
+    features = dataset.features(feature)
+    made_by = features.meta.get("made by")
+    if made_by == EXTRACTED:
+        return open_raw_encoder(features, source or PACKAGE, device)
+    if made_by == PRETRAINED:
+        return open_pretrained(dataset, feature, device)
+    raise InputError(
+        f"features '{feature}' of data set '{dataset.name}' were not made by an encoder of this program; new items "
+        f'must bring their own vectors: "features": {{"{feature}": [{features.width} numbers]}}'
+    )
+
+
+def open_pretrained(dataset: Dataset, feature: str, device: torch.device | None = None) -> ItemEncoder:
+    """Open the encoder that made the features ``feature`` of a data set.
+
+    Args:
+        dataset: as stored; the encoder is in its folder ``encoders/FEATURE``.
+        feature: name of the features.
+        device: where to run; the CPU if not given.
+
+    Raises:
+        InputError: the folder is missing, incomplete, or not an encoder of this program.
+    """
+    folder = dataset.encoder_folder(feature)
+    recover(folder)
+    if folder.is_dir():
+        check_links(folder)
+    if not (folder / MODEL).exists():
+        raise InputError(f"{folder}: no encoder there; features '{feature}' came without it, or 'pretrain' was cut off")
+    config = read_json(folder / CONFIG)
+    kind = config.get("kind") if isinstance(config, dict) else None
+    opener = _openers().get(kind) if isinstance(kind, str) else None
+    if opener is None:
+        raise InputError(f"{folder / CONFIG}: unknown kind of encoder (got {kind!r}); known: {', '.join(_openers())}")
+    tensors, _ = read_tensors(folder / MODEL)
+    for name, part in tensors.items():
+        if part.is_floating_point() and not part.float().isfinite().all():
+            raise InputError(f"{folder / MODEL}: damaged: the weights '{name}' hold NaN or infinity")
+    with reading(folder, f"encoder: {CONFIG} and {MODEL} do not fit each other"):
+        encoder = opener(folder, config, tensors, device or torch.device("cpu"))
+        encoder.encode([NewItem("an item", text="a text")])  # what does not fit is found now, not after hours
+    return encoder
+
+
+def _openers() -> dict[str, Opener]:
+    from alignrec_geo.content.beit3.item_encoder import open_beit3_encoder
+    from alignrec_geo.content.frozen.item_encoder import open_frozen_encoder
+    from alignrec_geo.content.matrices.item_encoder import open_features_encoder
+
+    return {
+        "package": open_frozen_encoder,
+        "features": open_features_encoder,
+        "beit3-tiny": open_beit3_encoder,
+        "beit3-base": open_beit3_encoder,
+    }

@@ -1,0 +1,96 @@
+"""Frozen encoders for items one by one: what ``features extract`` does for a whole data set."""
+
+from collections.abc import Collection, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from alignrec_geo.content.encoders import PACKAGE, ImageEncoder, TextEncoder, open_image_encoder, open_text_encoder
+from alignrec_geo.content.item_encoder import ItemEncoder, NewItem
+from alignrec_geo.content.tokens.image_tokens import prepare_picture
+from alignrec_geo.dataset.features import Features
+from alignrec_geo.errors import InputError
+
+
+class TextItemEncoder:
+    """The vector of an item's title and text.
+
+    Args:
+        encoder: frozen.
+    """
+
+    modalities: tuple[str, ...] = ("text",)
+
+    def __init__(self, encoder: TextEncoder) -> None:
+        self._encoder = encoder
+        self.name, self.width = encoder.name, encoder.width
+
+    def encode(self, items: Sequence[NewItem], masked: Collection[str] = ()) -> tuple[Tensor, Tensor]:
+        """See :class:`~alignrec_geo.content.item_encoder.ItemEncoder`."""
+        texts = {} if "text" in masked else {row: item.text for row, item in enumerate(items) if item.text}
+        vectors = torch.zeros(len(items), self.width)
+        if texts:
+            vectors[list(texts)] = self._encoder.encode(self._encoder.tokenize(list(texts.values()))).pooled.cpu()
+        return vectors, _marked(len(items), texts)
+
+
+class ImageItemEncoder:
+    """The vector of an item's picture.
+
+    Args:
+        encoder: frozen.
+    """
+
+    modalities: tuple[str, ...] = ("image",)
+
+    def __init__(self, encoder: ImageEncoder) -> None:
+        self._encoder = encoder
+        self.name, self.width = encoder.name, encoder.width
+
+    def encode(self, items: Sequence[NewItem], masked: Collection[str] = ()) -> tuple[Tensor, Tensor]:
+        """See :class:`~alignrec_geo.content.item_encoder.ItemEncoder`."""
+        pictures = {}
+        for row, item in enumerate(items):
+            if item.image is not None and "image" not in masked:
+                prepared = prepare_picture(self._encoder, item.image)
+                if not isinstance(prepared, str):
+                    pictures[row] = prepared
+        vectors = torch.zeros(len(items), self.width)
+        if pictures:
+            vectors[list(pictures)] = self._encoder.encode(np.stack(list(pictures.values()))).pooled.cpu()
+        return vectors, _marked(len(items), pictures)
+
+
+def open_raw_encoder(features: Features, source: str = PACKAGE, device: torch.device | None = None) -> ItemEncoder:
+    """Open the frozen encoder that ``features extract`` made a matrix with.
+
+    Args:
+        features: the matrix; it says which encoder that was.
+        source: ``package``, or the local ``transformers`` folder.
+        device: where to run; the CPU if not given.
+
+    Raises:
+        InputError: the encoder cannot be opened, or is not the one that made the matrix.
+    """
+    encoder: ImageEncoder | TextEncoder
+    wrapped: ItemEncoder
+    if features.meta.get("from") == "picture":
+        encoder = open_image_encoder(source, device)
+        wrapped = ImageItemEncoder(encoder)
+    else:
+        encoder = open_text_encoder(source, device)
+        wrapped = TextItemEncoder(encoder)
+    made_by = features.meta.get("encoder sha256")
+    if encoder.fingerprint != made_by:
+        raise InputError(
+            f"features '{features.name}' were made by the encoder '{features.meta.get('encoder')}', and '{source}' is "
+            f"another one; name its folder: --encoder {features.name}=FOLDER"
+        )
+    return wrapped
+
+
+def _marked(n: int, rows: Collection[int]) -> Tensor:
+    present = torch.zeros(n, dtype=torch.bool)
+    present[list(rows)] = True
+    return present

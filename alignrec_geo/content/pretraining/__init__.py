@@ -1,0 +1,1 @@
+"""Mask-then-predict, whatever the model: the loop, masks, losses, whitening, and what is stored."""

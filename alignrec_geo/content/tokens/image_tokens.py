@@ -1,0 +1,143 @@
+"""The patch maps of all pictures of a data set, encoded once."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from alignrec_geo.content.encoders.base import ImageEncoder
+from alignrec_geo.content.progress import Progress
+from alignrec_geo.content.tokens.token_cache import ArraySpec, open_token_cache
+from alignrec_geo.dataset.store import Dataset
+from alignrec_geo.errors import InputError
+from alignrec_geo.image_files import needs_conversion, read_picture
+from alignrec_geo.limits import limit
+from alignrec_geo.typing import Int64
+
+
+@dataclass(frozen=True)
+class ImageTokens:
+    """Patch maps of the items that have a picture, in memory-mapped arrays.
+
+    Args:
+        folder: the cache, ``None`` if it could not be written.
+        slot: place of every item below, ``[I]``, -1 for an item without a picture that can be read.
+        grid: rows and columns of the map, ``P = rows * columns``.
+        patches: ``[N, P, C]`` float16.
+        pooled: one vector per picture, ``[N, D]`` float32.
+        broken: why a picture could not be read, by external item id.
+    """
+
+    folder: Path | None
+    slot: Int64
+    grid: tuple[int, int]
+    patches: NDArray[Any]
+    pooled: NDArray[Any]
+    broken: dict[str, str]
+
+    def batch(self, items: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """Patches ``[B, P, C]`` float32 of item rows, read from disk, and which of them have a picture, ``[B]``.
+
+        The map of an item without one is zero.
+        """
+        slots = self.slot[list(items)]
+        has = torch.from_numpy(slots >= 0)
+        patches = torch.zeros(len(slots), *self.patches.shape[1:])
+        patches[has] = torch.from_numpy(self.patches[slots[slots >= 0]].astype(np.float32))
+        return patches, has
+
+
+def image_tokens(
+    dataset: Dataset,
+    encoder: ImageEncoder,
+    cache: Path | None = None,
+    batch_size: int = 32,
+    progress: Progress | None = None,
+) -> ImageTokens:
+    """Encode the pictures of a data set, or read them from the cache; one batch of pictures is in memory at a time.
+
+    A picture that cannot be read is reported by its item, which counts as without picture.
+
+    Args:
+        dataset: as stored, with its pictures.
+        encoder: frozen.
+        cache: folder of the caches.
+        batch_size: pictures at a time.
+        progress: called after every chunk.
+
+    Raises:
+        InputError: the data set has no pictures, or the cache cannot be used.
+    """
+    paths = [dataset.image_path(row) for row in range(dataset.items.height)]
+    rows = [row for row, path in enumerate(paths) if path is not None]
+    if not rows:
+        raise InputError(f"data set '{dataset.name}' has no pictures; import it with --images FOLDER_OR_TAR")
+    files = [path for path in paths if path is not None]
+    names = [str(dataset.items["id"][row]) for row in rows]
+    shape = (len(rows), encoder.grid[0] * encoder.grid[1], encoder.patch_width)
+    arrays = {
+        "patches": ArraySpec(shape, "float16"),
+        "pooled": ArraySpec((len(rows), encoder.width), "float32"),
+    }
+    key = (encoder.fingerprint, *(f"{name} {_content(file)}" for name, file in zip(names, files, strict=True)))
+    with open_token_cache(cache, "image", key, arrays, len(rows)) as store:
+        for chunk in store.remaining():
+            broken: dict[str, str] = {}
+            for start in range(chunk.start, chunk.stop, batch_size):
+                pictures: dict[int, NDArray[np.uint8]] = {}
+                for n in range(start, min(start + batch_size, chunk.stop)):
+                    prepared = prepare_picture(encoder, files[n])
+                    if isinstance(prepared, str):
+                        broken[names[n]] = prepared
+                    else:
+                        pictures[n] = prepared
+                if pictures:
+                    out = encoder.encode(np.stack(list(pictures.values())))
+                    store.arrays["patches"][list(pictures)] = out.patches.to("cpu", torch.float16).numpy()
+                    store.arrays["pooled"][list(pictures)] = out.pooled.cpu().numpy()
+            store.commit(chunk.stop, broken)
+            if progress is not None:
+                progress(chunk.stop, len(rows))
+        slot = np.full(len(paths), -1, dtype=np.int64)
+        for n, (row, name) in enumerate(zip(rows, names, strict=True)):
+            slot[row] = -1 if name in store.notes else n
+        return ImageTokens(
+            store.folder, slot, encoder.grid, store.arrays["patches"], store.arrays["pooled"], dict(store.notes)
+        )
+
+
+def _content(file: Path) -> str:
+    """SHA-256 of a picture; one that is missing or too large has none and is reported when it is to be read.
+
+    Pictures that earlier releases did not show the encoder as a person sees them (16 bits, transparency, turned by EXIF
+    data) are marked, so that what was encoded then is not taken for them.
+    """
+    if not file.is_file():
+        return "missing"
+    if file.stat().st_size > limit("image_bytes"):
+        return "too large"
+    content = file.read_bytes()
+    return hashlib.sha256(content).hexdigest() + (" as seen" if needs_conversion(content) else "")
+
+
+def prepare_picture(encoder: ImageEncoder, file: Path) -> NDArray[np.uint8] | str:
+    """The picture of a file as the encoder takes it, or why it cannot be read."""
+    return read_picture(file, encoder.prepare)
+
+
+def averaged(maps: Tensor, grid: tuple[int, int], onto: tuple[int, int]) -> Tensor:
+    """Average the cells of maps ``[n, P, C]`` to a smaller grid.
+
+    Example:
+        >>> averaged(torch.tensor([[[1.0], [3.0], [5.0], [7.0]]]), (2, 2), (1, 1))
+        tensor([[[4.]]])
+    """
+    square = maps.transpose(1, 2).unflatten(2, grid)  # [n, C, rows, columns]
+    return F.adaptive_avg_pool2d(square, onto).flatten(2).transpose(1, 2)

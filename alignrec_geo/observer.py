@@ -1,0 +1,17 @@
+"""Training callbacks."""
+
+from collections.abc import Mapping
+from typing import Any
+
+
+class Observer:
+    """Watches a run: a progress bar, a logger, a notebook widget. Subclass and override what is of interest."""
+
+    def epoch_started(self, epoch: int, steps: int) -> None:
+        """Epoch ``epoch`` (from 0) begins; it has ``steps`` batches."""
+
+    def step_done(self, terms: Mapping[str, float]) -> None:
+        """One optimiser step was made; ``terms`` are the weighted loss terms by name."""
+
+    def epoch_done(self, record: Mapping[str, Any]) -> None:
+        """An epoch ended; ``record`` is its line in ``metrics.jsonl``."""

@@ -1,0 +1,308 @@
+"""Write ``docs/performance.md`` and its figures from the stored results.
+
+    python benchmarks performance_page
+
+Nothing on the page is typed by hand but ``benchmarks/pages/performance_notes.md``, which is put in at its end.
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from harness.machine import RESULTS
+from pages import plots
+from pages.targets import targets_table
+
+from alignrec_geo.files import atomic_path
+
+ROOT = Path(__file__).parents[2]
+Result = Mapping[str, Any]
+NOTES = Path(__file__).with_name("performance_notes.md")
+
+INTRODUCTION = """# Performance
+
+Medians of interleaved runs; ratios are between contestants that took turns in one run. *Naive* is the same mathematics
+as one would first write it (`benchmarks/harness/naive.py`); before anything is timed, loss, gradients, metrics and
+neighbours of both are checked to agree. *Limit* is what the machine needs at least: per operation the larger of its
+FLOPs over the GEMM rate and its bytes over the copy rate, rates measured in the same run at the same shapes, every
+operand counted once (`benchmarks/harness/step_cost.py`). This page is made by `python benchmarks performance_page` from
+`benchmarks/results/*.json`.
+"""
+
+
+def main(
+    results: Annotated[Path, typer.Option(help="Folder of results.")] = RESULTS,
+    docs: Annotated[Path, typer.Option(help="Where performance.md and images/ go.")] = ROOT / "docs",
+    notes: Annotated[Path, typer.Option(help="Text for the end of the page, if there is any.")] = NOTES,
+) -> None:
+    """Write the page."""
+    page = render(read(results), docs / "images", notes.read_text(encoding="utf-8") if notes.exists() else "")
+    with atomic_path(docs / "performance.md") as staging:
+        staging.write_text(page, encoding="utf-8")
+    print(docs / "performance.md")
+
+
+def read(folder: Path) -> dict[str, Result]:
+    """All results by name."""
+    return {file.stem: json.loads(file.read_text(encoding="utf-8")) for file in sorted(folder.glob("*.json"))}
+
+
+def render(results: Mapping[str, Result], images: Path, notes: str) -> str:
+    """Return the page, and draw its figures into ``images``."""
+    parts = [INTRODUCTION, "## Targets\n", table(["what", "target", "measured", "met"], targets_table(results))]
+    for name, section in SECTIONS.items():
+        if name in results:
+            parts += [section(results[name], images), origin(results[name])]
+    timed = {name: result for name, result in results.items() if name.startswith("time-to-quality")}
+    if timed:
+        parts += [quality_section(timed, images), *(origin(result) for result in timed.values())]
+    if notes:
+        parts += ["## Notes\n", notes]
+    return "\n".join(part.rstrip("\n") + "\n" for part in parts)
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines) + "\n"
+
+
+def origin(result: Result) -> str:
+    """Where numbers come from: command, machine, versions, date."""
+    machine = result["machine"]
+    versions = {**machine["versions"], **result.get("packages", {}), **result.get("peer_versions", {})}
+    given = ", ".join(f"{name} {version}" for name, version in versions.items())
+    where = f"{result.get('device', 'cpu').replace('cpu', machine['cpu'])}, {machine['threads']} threads"
+    return f"<sub>`{result['command']}` · {where} · Python {machine['python']}, {given} · {machine['date']}</sub>\n"
+
+
+def seconds(value: float) -> str:
+    """Three digits with a fitting unit.
+
+    Example:
+        >>> seconds(0.01234), seconds(4.5)
+        ('12.3 ms', '4.50 s')
+    """
+    unit, scale = ("s", 1.0) if value >= 1 else ("ms", 1e3) if value >= 1e-3 else ("µs", 1e6)
+    return f"{value * scale:#.3g}".rstrip(".") + f" {unit}"
+
+
+def times(value: float) -> str:
+    """A factor.
+
+    Example:
+        >>> times(12.345), times(1.2345)
+        ('12.3×', '1.23×')
+    """
+    return f"{value:.1f}×" if value >= 10 else f"{value:.2f}×"
+
+
+def spread(timing: Result) -> str:
+    """Median and quartiles."""
+    return f"{seconds(timing['median'])} ({seconds(timing['lower'])} – {seconds(timing['upper'])})"
+
+
+def comparisons(rows: Sequence[Result]) -> str:
+    """One line per comparison of two contestants: the first is ours."""
+    lines = []
+    for row in rows:
+        if row.get("ratio") is None:
+            lines.append([row["what"], "", f"not run: {row.get('error', '')}", "", ""])
+            continue
+        ours, other = list(row["seconds"].values())[:2]
+        notes = [row[key] for key in ("note", "extrapolated") if key in row]
+        memory = " / ".join(f"{gb:.2f}" for gb in list(row.get("peak_memory_gb", {}).values())[:2])
+        what = row["what"] + (f" ({'; '.join(notes)})" if notes else "")
+        lines.append([what, spread(ours), spread(other), times(row["ratio"]), memory])
+    return table(["what", "ours", "other", "ratio", "peak GB"], lines)
+
+
+def epoch_section(result: Result, images: Path) -> str:
+    """Steps, epochs, sampling, LightGCN."""
+    plots.speedups(result["rows"], images / "epoch.svg")
+    parts = [f"## Training\n\n{shape(result)}\n", comparisons(result["rows"]), "![times faster](images/epoch.svg)\n"]
+    for row in result["rows"]:
+        if "operations" in row:
+            lines = [
+                [name, f"{cost['gflop']:.2f}", f"{1e3 * cost['gb']:.1f}", f"{cost['limit_ms']:.2f}"]
+                for name, cost in row["operations"].items()
+            ]
+            total = ["**all**", f"{row['gflop']:.2f}", f"{1e3 * row['gb']:.1f}", f"{1e3 * row['limit_seconds']:.2f}"]
+            measured = f"{row['what']}: {row['limit_ratio']:.2f}× its limit"
+            parts += [f"{measured[0].upper()}{measured[1:]}.\n"]
+            parts += [table(["operation, forward and backward", "GFLOP", "MB", "limit, ms"], [*lines, total])]
+    parts.append(rates(result))
+    return "\n".join(parts)
+
+
+def kernels_section(result: Result, images: Path) -> str:
+    """Every operation."""
+    name = "kernels" if result["device"] == "cpu" else result["name"]
+    plots.over_limit(result["rows"], images / f"{name}.svg")
+    head = ["operation", "what", "ours", "naive", "ratio", "over limit", "backend"]
+    lines = [
+        [
+            f"`{row['what']}`",
+            row["detail"],
+            seconds(row["seconds"]["ours"]["median"]),
+            seconds(row["seconds"]["naive"]["median"]),
+            times(row["ratio"]),
+            times(row["limit_ratio"]),
+            row["backend"],
+        ]
+        for row in result["rows"]
+    ]
+    figure = f"![over the limit](images/{name}.svg)\n"
+    return "\n".join(
+        [f"## Operations, {result['device']}\n\n{shape(result)}\n", table(head, lines), figure, rates(result)]
+    )
+
+
+def ranking_section(result: Result, images: Path) -> str:
+    """Ranking and metrics."""
+    return f"## Ranking\n\n{shape(result)} {result['users']:,} users ranked.\n\n{comparisons(result['rows'])}"
+
+
+def peers_section(result: Result, images: Path) -> str:
+    """Other libraries: their seconds per training epoch."""
+    failed = [f"Not installed: {name} ({reason}).\n" for name, reason in result["failed_to_install"].items()]
+    text = "Seconds per training epoch, same pairs, batch and dimension, in an environment of their own."
+    return "\n".join([f"## Other libraries\n\n{text}\n", comparisons(result["rows"]), *failed])
+
+
+def knn_section(result: Result, images: Path) -> str:
+    """Exact neighbours."""
+    sizes, memory = result["shape"], result["peak_memory_above_features_gb"]
+    return (
+        f"## Item neighbours\n\n{sizes['items']:,} items × {sizes['width']}, k={sizes['k']}: "
+        f"{spread(result['seconds'])}, {result['limit_ratio']:.2f}× the limit, {memory:.2f} GB above "
+        f"the features' {result['features_gb']:.2f} GB. {result['rows_checked']} rows checked against brute force in "
+        f"double precision: similarities differ by at most {result['largest_similarity_gap']:.0e}.\n"
+    )
+
+
+def memory_section(result: Result, images: Path) -> str:
+    """Peak memory."""
+    sizes = result["shape"]
+    return (
+        f"## Memory\n\nThe train verb in a fresh process, `{result['options']}`, on {sizes['users']:,} users × "
+        f"{sizes['items']:,} items, {sizes['pairs']:,} training pairs, {sizes['width']}-d features: "
+        f"peak {result['peak_memory_gb']:.2f} GB, {result['epoch_seconds']:.0f} s for one epoch and its validation.\n"
+    )
+
+
+def scale_section(result: Result, images: Path) -> str:
+    """Growth with the graph."""
+    plots.growth(result, images / "scale.svg")
+    lines = [
+        [
+            f"{row['edges']:,}",
+            f"{row['users']:,} × {row['items']:,}",
+            spread(row["seconds"]),
+            f"{row['peak_memory_gb']:.2f}",
+        ]
+        for row in result["rows"]
+    ]
+    head = table(["training edges", "users × items", "seconds per step", "peak GB"], lines)
+    text = f"Seconds grow with edges to the power {result['exponent']:.2f}."
+    return f"## Growth\n\n{text}\n\n{head}\n![growth](images/scale.svg)\n"
+
+
+def quality_section(results: Mapping[str, Result], images: Path) -> str:
+    """Seconds to quality."""
+    plots.quality(results, images / "time-to-quality.svg")
+    lines = []
+    for result in results.values():
+        for schedule, mean in result["mean"].items():
+            lines.append(
+                [
+                    result["dataset"],
+                    f"{schedule}: {' '.join(result['settings'][schedule]) or 'defaults'}",
+                    seconds(mean["seconds_to_99"]),
+                    seconds(mean["seconds"]),
+                    f"{mean['epochs']:.0f}",
+                    f"{mean['final']:.4f}",
+                    f"{mean['test']:.4f}",
+                ]
+            )
+    head = ["data", "schedule", "to 99 %", "whole run", "epochs", "validation Recall@20", "test Recall@20"]
+    return f"## Time to quality\n\n{table(head, lines)}\n![validation over time](images/time-to-quality.svg)\n"
+
+
+def triton_section(result: Result, images: Path) -> str:
+    """What the compiler says of the Triton kernels, and estimates."""
+    kernels = [
+        [
+            f"`{row['kernel']}`",
+            f"sm_{row['capability']}",
+            *(str(row[key]) for key in ("warps", "registers", "shared_bytes", "spill_store_bytes", "spill_load_bytes")),
+        ]
+        for row in result["kernels"]
+    ]
+    head = ["kernel", "target", "warps", "registers", "shared bytes", "spilled, stored", "spilled, loaded"]
+    gpus = [rate["name"] for rate in result["estimate_rates"]]
+    estimates = [
+        [
+            f"`{row['operation']}`",
+            row["call"],
+            *(f"{row['estimated_least_microseconds'][gpu]:.1f} ({row['estimated_limit'][gpu]})" for gpu in gpus),
+        ]
+        for row in result["estimates"]
+    ]
+    return "\n".join(
+        [
+            "## Triton kernels\n\nCompiled ahead of time; no GPU was used.\n",
+            table(head, kernels),
+            f"**Estimates, not measurements**: {result['estimate_note']}.\n",
+            table(["operation", "call", *(f"estimated µs, {gpu}" for gpu in gpus)], estimates),
+        ]
+    )
+
+
+def backends_section(result: Result, images: Path) -> str:
+    """What the optional backends cost."""
+    lines = [
+        [
+            f"`{row['operation']}`",
+            row["what"],
+            row["backend"],
+            f"{row['milliseconds']:.2f}",
+            f"{row['ratio_to_torch']:.2f}×",
+        ]
+        for row in result["rows"]
+    ]
+    return f"## Optional backends\n\n{table(['operation', 'what', 'backend', 'ms', 'of torch'], lines)}"
+
+
+def shape(result: Result) -> str:
+    """The sizes, in a sentence."""
+    sizes = result["shape"]
+    rest = ", ".join(f"{name} {sizes[name]}" for name in ("width", "batch", "dim") if name in sizes)
+    counts = f"{sizes['users']:,} users × {sizes['items']:,} items, {sizes['train']:,} training pairs"
+    return f"{sizes['name']}: {counts}; {rest}."
+
+
+def rates(result: Result) -> str:
+    """The machine's rates."""
+    gemms = result["rates"]["gemm_gflops"]
+    span = f"{min(gemms.values()):.0f} – {max(gemms.values()):.0f} GFLOP/s" if gemms else "not measured"
+    return f"Rates in this run: GEMM {span} at the shapes of the step, copy {result['rates']['copy_gb_s']:.1f} GB/s.\n"
+
+
+SECTIONS: dict[str, Callable[[Result, Path], str]] = {
+    "epoch": epoch_section,
+    "kernels": kernels_section,
+    "kernels-cuda": kernels_section,
+    "ranking": ranking_section,
+    "peers": peers_section,
+    "knn": knn_section,
+    "memory": memory_section,
+    "scale": scale_section,
+    "ext-backends": backends_section,
+    "triton-resources": triton_section,
+}
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,263 @@
+"""Write ``docs/results.md`` and the README's table from the stored comparisons.
+
+    python benchmarks results_page
+
+Nothing on the page is typed by hand but ``benchmarks/results_notes.md``, which is put in after the introduction.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from statistics import fmean, median, stdev
+from typing import Annotated, Any
+
+import typer
+from harness.machine import RESULTS
+from pages.performance_page import Result, origin, read, table
+from pages.reference_numbers import REFERENCE
+
+from alignrec_geo.errors import InputError
+from alignrec_geo.files import atomic_path
+from alignrec_geo.reporting.rows import ALPHA, Row, summarise
+from alignrec_geo.reporting.tables import group_table
+
+ROOT = Path(__file__).parents[2]
+NOTES = Path(__file__).with_name("results_notes.md")
+BEGIN, END = "<!-- made by benchmarks/pages/results_page.py -->", "<!-- end -->"
+IN_README = "tiktok-table"
+
+INTRODUCTION = """# AlignRec beside the baselines
+
+All on the test split, mean ± standard deviation over seeds, all items ranked. Settings are chosen on validation,
+with as many trials for every model as the heading says; trial 0 are the defaults. *alignrec − model* is the mean
+difference in Recall@20 per user, over the seeds; `*` marks a Holm-corrected p below .05 (Wilcoxon signed-rank,
+paired over users). Seconds and memory are medians over the seeds, of one thread on two cores that other runs kept
+busy, so they tell apart what differs by a factor; memory is the peak of the whole process, Python and torch
+included. Floors learn nothing. This page is made by `python benchmarks results_page` from
+`benchmarks/results/*.json`.
+"""
+
+
+def main(
+    results: Annotated[Path, typer.Option(help="Folder of results.")] = RESULTS,
+    docs: Annotated[Path, typer.Option(help="Where results.md goes.")] = ROOT / "docs",
+    readme: Annotated[Path, typer.Option(help="The README, with the marked place.")] = ROOT / "README.md",
+    notes: Annotated[Path, typer.Option(help="Text after the introduction.")] = NOTES,
+) -> None:
+    """Write the page, and the README's table."""
+    found = read(results)
+    with atomic_path(docs / "results.md") as staging:
+        staging.write_text(render(found, notes.read_text(encoding="utf-8")), encoding="utf-8")
+    text = with_table(readme.read_text(encoding="utf-8"), found[IN_README])
+    with atomic_path(readme) as staging:
+        staging.write_text(text, encoding="utf-8")
+    print(docs / "results.md", readme)
+
+
+def render(results: Mapping[str, Result], notes: str) -> str:
+    """Return the page."""
+    parts = [INTRODUCTION, notes]
+    for name, (title, about) in COMPARISONS.items():
+        if name in results:
+            parts += [f"## {title}\n", *comparison(results[name], about), made_by(results[name])]
+    if "tiktok-reference" in results:
+        result = results["tiktok-reference"]
+        parts += ["## Against the reference code\n", AGAINST.rstrip("\n") + _note(result)]
+        parts += [against_reference(result), made_by(result)]
+    return "\n".join(part.rstrip("\n") + "\n" for part in parts)
+
+
+def with_table(readme: str, result: Result) -> str:
+    """The README with the main table of a comparison between its marks.
+
+    Raises:
+        InputError: a mark is missing.
+    """
+    before, begin, rest = readme.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        raise InputError(f"the README needs the marks '{BEGIN}' and '{END}' around its table")
+    return f"{before}{BEGIN}\n{short_table(result)}{END}{after}"
+
+
+def short_table(result: Result) -> str:
+    """What the README shows: quality overall and on tail items, and the seconds it takes."""
+    tail = _by_model(group_table(result, "items"), "tail")
+    rows = [
+        [
+            row.model,
+            _spread(row, "recall@20"),
+            _spread(row, "ndcg@20"),
+            _difference(row),
+            tail.get(row.model, ""),
+            _cost(row, "seconds_per_epoch"),
+            _cost(row, "seconds_to_best"),
+        ]
+        for row in _ordered(result)
+    ]
+    head = ["model", "Recall@20", "NDCG@20", _against(result), "Recall@20, tail items", "s / epoch", "s to best"]
+    return _marked(head, rows, highest=(1, 2, 4), skip=_floors(result))
+
+
+def comparison(result: Result, about: str) -> Iterable[str]:
+    """The sections of one comparison: quality and cost, groups, what was chosen."""
+    rows = _ordered(result)
+    quality = [
+        [
+            row.model,
+            _spread(row, "recall@20"),
+            _spread(row, "ndcg@20"),
+            _difference(row),
+            *(_cost(row, name) for name in ("seconds_per_epoch", "seconds_to_best", "peak_memory_mb", "parameters")),
+        ]
+        for row in rows
+    ]
+    budget = f"Protocol `{result['protocol']}`, {result['trials']} trials per model, {result['seeds']} seeds."
+    yield f"{about} {budget}{_note(result)}\n"
+    head = ["model", "Recall@20", "NDCG@20", _against(result), "s / epoch", "s to best", "MB", "parameters"]
+    yield _marked(head, quality, highest=(1, 2), skip=_floors(result))
+    order = [row.model for row in rows]
+    for kind, words in (("items", "items' popularity in training"), ("users", "users' number of training items")):
+        labels, groups = group_table(result, kind)
+        groups.sort(key=lambda line: order.index(line[0]))
+        yield f"Recall@20 by {words}:\n"
+        yield _marked(labels, groups, highest=range(1, len(labels)), skip=_floors(result))
+    if result["trials"]:
+        yield "What validation chose, and the validation Recall@20 of the defaults and of the choice (seed 0):\n"
+        chosen = [_chosen(model) for model in result["models"] if model["trials"]]
+        chosen.sort(key=lambda line: order.index(line[0]))
+        yield table(["model", "trials", "defaults", "chosen", "settings"], chosen)
+
+
+AGAINST = """\
+The defaults are the field's usual settings. The reference code was run once or twice per model with the same ones on
+the same split (patience 20, its own seeds); GRCN without routing and MMGCN with frozen ids, as its code has them.
+*distance* is how far our mean is from the best of its runs, in our standard deviations. Seconds per epoch are ours,
+with validation and beside another run, and the reference's training alone, on one core each.
+"""
+AGAINST_HEAD = (
+    "model", "Recall@20", "NDCG@20", "epochs", "reference: Recall@20 / NDCG@20", "distance", "s / epoch, both",
+    "the reference's runs",
+)  # fmt: skip
+
+
+def against_reference(result: Result) -> str:
+    """Our seeds with the reference code's settings beside its own runs."""
+    rows = []
+    for model in result["models"]:
+        runs = [run for run in model["runs"] if run["error"] is None]
+        if not runs or model["name"] not in REFERENCE:
+            continue
+        theirs = REFERENCE[model["name"]]
+        recalls = [run["metrics"]["recall@20"] for run in runs]
+        best = max(theirs.runs)
+        distance = f"{(fmean(recalls) - best[0]) / stdev(recalls):+.1f}" if len(recalls) > 1 else ""
+        rows.append(
+            [
+                model["name"],
+                *(_mean([run["metrics"][name] for run in runs]) for name in ("recall@20", "ndcg@20")),
+                ", ".join(str(run["epochs"]) for run in runs),
+                "; ".join(f"{recall:.4f} / {ndcg:.4f}" for recall, ndcg in theirs.runs),
+                distance,
+                f"{median(run['seconds_per_epoch'] for run in runs):.2f} / {theirs.seconds:.2f}",
+                theirs.note,
+            ]
+        )
+    return table(AGAINST_HEAD, rows)
+
+
+def made_by(result: Result) -> str:
+    """Where a comparison comes from; one that was kept while it ran names several machines."""
+    machine = result.get("machine") or result["machines"][-1]
+    return origin({**result, "machine": machine})
+
+
+COMPARISONS = {
+    IN_README: (
+        "TikTok",
+        "9,308 users, 6,710 items, 68,722 pairs, visual and acoustic vectors. Four items alone are about half of "
+        "everyone's Recall@20, hence the groups below.",
+    ),
+    "ml-100k-table": (
+        "MovieLens 100K",
+        "943 users, 1,682 films, 100,000 ratings, vectors of posters and plots by frozen encoders.",
+    ),
+    "baby-baselines": ("Amazon Baby", "19,445 users, 7,050 items, 160,792 pairs, no content."),
+}
+
+
+def _note(result: Result) -> str:
+    return f" Note: {result['note']}." if "note" in result else ""
+
+
+def _ordered(result: Result) -> list[Row]:
+    return sorted(summarise(result), key=lambda row: row.floor)
+
+
+def _floors(result: Result) -> set[str]:
+    return {row.model for row in summarise(result) if row.floor}
+
+
+def _against(result: Result) -> str:
+    return f"{result['reference']} − model"
+
+
+def _by_model(groups: tuple[list[str], list[list[str]]], label: str) -> dict[str, str]:
+    labels, rows = groups
+    return {row[0]: row[labels.index(label)] for row in rows}
+
+
+def _chosen(model: Mapping[str, Any]) -> list[str]:
+    values = {trial["number"]: trial["validation"]["recall@20"] for trial in model["trials"] if trial["error"] is None}
+    settings = ", ".join(f"{name.removeprefix('training.')} {value}" for name, value in model["chosen"].items())
+    first = f"{values[0]:.4f}" if 0 in values else "failed"
+    return [model["name"], str(len(model["trials"])), first, f"{max(values.values()):.4f}", settings]
+
+
+def _marked(head: Sequence[str], rows: Sequence[Sequence[str]], highest: Iterable[int], skip: set[str]) -> str:
+    """A table whose highest number of each named column is bold, lines of ``skip`` left out of the race."""
+    lines = [list(row) for row in rows]
+    for column in highest:
+        racing = [line for line in lines if line[0] not in skip and _number(line[column]) is not None]
+        if racing:
+            top = max(_number(line[column]) or 0.0 for line in racing)
+            for line in racing:
+                if _number(line[column]) == top > 0:
+                    line[column] = f"**{line[column]}**"
+    return table(head, lines)
+
+
+def _number(cell: str) -> float | None:
+    first = cell.split(" ")[0].strip("*")
+    try:
+        return float(first)
+    except ValueError:
+        return None
+
+
+def _spread(row: Row, name: str) -> str:
+    return _plus_minus(row.means[name], row.spreads.get(name)) if name in row.means else "–"
+
+
+def _mean(values: Sequence[float]) -> str:
+    return _plus_minus(fmean(values), stdev(values) if len(values) > 1 else None)
+
+
+def _plus_minus(mean: float, spread: float | None) -> str:
+    return f"{mean:.4f}" if spread is None else f"{mean:.4f} ± {spread:.4f}"
+
+
+def _difference(row: Row) -> str:
+    if row.difference is None or row.p is None:
+        return ""
+    return f"{row.difference:+.4f}{'*' if row.p < ALPHA else ''}"
+
+
+def _cost(row: Row, name: str) -> str:
+    value = row.costs.get(name)
+    if value is None or row.floor:
+        return ""
+    return f"{value:.2f}" if name == "seconds_per_epoch" else f"{value:,.0f}"
+
+
+if __name__ == "__main__":
+    typer.run(main)
