@@ -10,6 +10,7 @@ from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.errors import InputError
 from alignrec_geo.graph.modalities import feature_list
 from alignrec_geo.models.base import Recommender
+from alignrec_geo.models.registry import find_model
 from alignrec_geo.nn.class_path import refuse_code
 from alignrec_geo.serving.store import DATASET, EMBEDDINGS
 from alignrec_geo.settings import read_yaml
@@ -44,8 +45,6 @@ def load(path: str | PathLike[str], dataset: Any = None, trust: bool = False) ->
         raise InputError(f"{folder / CONFIG}: 'parameters' must hold key: value pairs (got {parameters!r:.80})")
     if not trust:
         refuse_code(parameters, folder / CONFIG)
-    from alignrec_geo.models import find_model
-
     kind = find_model(str(config.get("model")))
     features = feature_list(config.get("features"))
     data = _data_set(folder, config.get("dataset"), dataset, bool(features) and kind.uses_features)

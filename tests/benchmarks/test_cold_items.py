@@ -1,6 +1,6 @@
 import pytest
 import torch
-from quality.seeds import cold_items
+from quality import cold_items
 
 from alignrec_geo.dataset import SplitConfig, make_catalogue
 from alignrec_geo.dataset.interactions import Split

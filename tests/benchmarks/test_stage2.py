@@ -2,7 +2,7 @@ import json
 import shutil
 
 import pytest
-from quality.seeds import stage2
+from quality import stage2
 
 from alignrec_geo.comparison import compare
 from alignrec_geo.dataset import make_catalogue

@@ -4,7 +4,7 @@ import shutil
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
-from quality.seeds import stored
+from quality import stored
 
 from alignrec_geo.comparison import compare
 from alignrec_geo.dataset import make_catalogue
