@@ -125,11 +125,24 @@ def score_blocks(
     size = len(buffer)
     for first in range(0, len(rows), max(size, 1)):
         chosen = rows[first : first + size]
-        scores = torch.mm(users[chosen], items.T, out=buffer[: len(chosen)])  # [b, I]
-        if excluded is not None:
-            place, item = excluded.block(first, first + len(chosen))
-            scores.view(-1).index_fill_(0, place * len(items) + item, -torch.inf)
-        yield chosen, scores
+        yield chosen, fill_scores(buffer[: len(chosen)], users[chosen], items.T, excluded, first)
+
+
+def fill_scores(out: Tensor, users: Tensor, items: Tensor, excluded: ExcludedPairs | None, first: int) -> Tensor:
+    """Write the scores of some users to ``out`` and return it, excluded pairs at minus infinity.
+
+    Args:
+        out: ``[b, I]``, contiguous.
+        users: ``[b, D]``.
+        items: ``[D, I]``.
+        excluded: pairs of all users that are ranked.
+        first: the place of the first of these users among them.
+    """
+    torch.mm(users, items, out=out)
+    if excluded is not None:
+        place, item = excluded.block(first, first + len(out))
+        out.view(-1).index_fill_(0, place * out.shape[1] + item, -torch.inf)
+    return out
 
 
 def score_buffer(rows: int, columns: int, like: Tensor) -> Tensor:

@@ -68,6 +68,9 @@ def test_backends_agree_with_many_ties_and_excluded_items(seed, users, items, k,
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(topk, "BLOCK_SCORES", size)
         patch.setattr(topk, "REPAIRED_SCORES", size)
+        patch.setattr(numpy_topk, "FEW", 0)
+        patch.setattr(numpy_topk, "BLOCK_SCORES", size)
+        patch.setattr(numpy_topk, "YIELDED_SCORES", 3 * size)
         results = []
         for backend in BACKENDS:
             with use_backends(topk=backend):
@@ -91,11 +94,22 @@ def test_backends_give_the_same_bits():
             assert all(torch.equal(ours, theirs) for ours, theirs in zip(blocks[0], other, strict=True))
 
 
-def test_several_threads_change_nothing(monkeypatch):
-    monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
+@pytest.fixture
+def three_threads():
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("width", [3, 300])
+def test_several_threads_change_nothing(width, three_threads, monkeypatch):
     monkeypatch.setattr(numpy_topk, "ROWS", 2)
-    users, items = whole_numbers(0, 37, 3, 2), whole_numbers(1, 200, 3, 2)
+    monkeypatch.setattr(numpy_topk, "FEW", 0)
+    monkeypatch.setattr(numpy_topk, "BLOCK_SCORES", 1000)
+    users, items = whole_numbers(0, 37, width, 2), whole_numbers(1, 200, width, 2)
     ((_, value, column),) = numpy_topk.rank_users(users, items, torch.arange(37), 5, None)
+    assert torch.get_num_threads() == 3
     for ours, theirs in zip((value, column), reference_top_k(users @ items.T, 5), strict=True):
         assert torch.equal(ours, theirs)
 
