@@ -33,6 +33,7 @@ TABLE: dict[str, dict[str, str]] = {
     },
     "infonce": {
         "torch": "infonce:loss_and_gradients",
+        "dense": "infonce:dense_loss_and_gradients",
         "triton": "triton.infonce:loss_and_gradients",
         "reference": "infonce:reference_loss_and_gradients",
     },
@@ -40,6 +41,11 @@ TABLE: dict[str, dict[str, str]] = {
         "torch": "triplet_loss:terms_and_gradients",
         "triton": "triton.triplet_loss:terms_and_gradients",
         "reference": "triplet_loss:reference_terms_and_gradients",
+    },
+    "unit_rows": {
+        "torch": "unit_rows:normalise",
+        "triton": "triton.unit_rows:normalise",
+        "reference": "unit_rows:reference_normalise",
     },
     "topk": {
         "torch": "topk:rank_users",
@@ -52,6 +58,9 @@ TABLE: dict[str, dict[str, str]] = {
 ON_CPU = {"topk": "numpy"}
 """What runs on a CPU where it is not torch."""
 
+ELSEWHERE = {"infonce": "dense"}
+"""What runs on a GPU without Triton where it is not torch."""
+
 FORMER_NAMES = {"pair_loss": "triplet_loss"}
 """Former names of operations, still accepted in settings and in ``$ALIGNREC_BACKEND``."""
 
@@ -61,8 +70,8 @@ NEEDS = {"triton": "triton", "torch-sparse": "torch_sparse", "torch-scatter": "t
 CPU_ONLY = ("numpy",)
 """Backends for tensors on a CPU."""
 
-LEAST_VERSION = {"triton": (3, 7)}
-"""Versions below it are not used: the kernels are tested on this one."""
+LEAST_VERSION = {"triton": (3, 4)}
+"""Versions below it are not used: they lack what the kernels are written with."""
 
 _forced: dict[str, str] = {}
 
@@ -97,7 +106,7 @@ def choose(operation: str, device: torch.device | str = "cpu") -> Choice:
         return Choice(operation, _checked(operation, wanted, kind), f"set by ${VARIABLE}")
     if kind == "cuda" and "triton" in TABLE[operation] and available("triton"):
         return Choice(operation, "triton", "the default on CUDA")
-    runs = ON_CPU.get(operation, "torch") if kind == "cpu" else "torch"
+    runs = (ON_CPU if kind == "cpu" else ELSEWHERE).get(operation, "torch")
     return Choice(operation, runs, f"the default on {kind.upper()}")
 
 

@@ -23,9 +23,11 @@ class KernelConfig(Settings):
     gather: str = AUTO
     """Gradients of gathered rows: auto, torch, triton, torch-scatter, reference."""
     infonce: str = AUTO
-    """InfoNCE: auto, torch, triton, reference."""
+    """InfoNCE: auto, torch, dense, triton, reference."""
     triplet_loss: str = AUTO
     """BPR, UIA and L2: auto, torch, triton, reference."""
+    unit_rows: str = AUTO
+    """Rows of unit length: auto, torch, triton, reference."""
     topk: str = AUTO
     """Ranking: auto, torch, numpy, reference."""
 

@@ -122,7 +122,9 @@ def _compress(row: Tensor, col: Tensor, value: Tensor, shape: tuple[int, int]) -
     counts = torch.bincount(torch.div(key, shape[1], rounding_mode="floor"), minlength=shape[0])
     crow = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
+        warnings.filterwarnings(
+            "ignore", message="Sparse (CSR tensor support is in beta|invariant checks are implicitly)"
+        )
         return torch.sparse_csr_tensor(
             crow.int(), (key % max(shape[1], 1)).int(), merged, shape, device=value.device, check_invariants=False
         )

@@ -5,7 +5,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from alignrec_geo.kernels.infonce import TILE
+from alignrec_geo.kernels.fixed_shapes import fixed_shapes
+from alignrec_geo.kernels.infonce import TILE, dense_loss_and_gradients
 
 
 def dot_contrast(query: Tensor, key: Tensor, temperature: float, counts: Tensor) -> Tensor:
@@ -39,6 +40,8 @@ def dot_contrast(query: Tensor, key: Tensor, temperature: float, counts: Tensor)
 class _DotContrast(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, query: Tensor, key: Tensor, temperature: float, counts: Tensor) -> Tensor:
+        if fixed_shapes(query.device):
+            return _whole(ctx, query, key, temperature, counts)
         scaled, count = query / temperature, counts.to(query.dtype)
         batch = count.sum().clamp(min=1.0)
         counted_key = key * count[:, None]
@@ -61,3 +64,10 @@ class _DotContrast(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None, None]:
         query_grad, key_grad = ctx.saved_tensors
         return query_grad * grad, key_grad * grad, None, None
+
+
+def _whole(ctx: Any, query: Tensor, key: Tensor, temperature: float, times: Tensor) -> Tensor:
+    """The same with rows that count 0 times, and with few large products."""
+    loss, query_grad, key_grad = dense_loss_and_gradients(query[None], key[None], temperature, None, times)
+    ctx.save_for_backward(query_grad[0], key_grad[0])
+    return loss[0]

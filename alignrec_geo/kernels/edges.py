@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -9,6 +10,7 @@ from torch import Tensor
 
 from alignrec_geo.kernels.backends import implementation
 from alignrec_geo.kernels.csr import CSR
+from alignrec_geo.kernels.fixed_shapes import fixed_shapes
 from alignrec_geo.kernels.opaque import opaque
 
 
@@ -65,7 +67,7 @@ class EdgePattern:
         """Number of edges, ``E``."""
         return self.csr.nnz
 
-    @property
+    @cached_property
     def T(self) -> "EdgePattern":
         """The transpose. Bring values into its order with :meth:`transpose_values`."""
         row, col = self.transpose_values(self.col), self.transpose_values(self.row)
@@ -154,7 +156,10 @@ def edge_softmax(pattern: EdgePattern, logits: Tensor) -> Tensor:
 def row_sum(pattern: EdgePattern, value: Tensor) -> Tensor:
     """Return the sum of the values of each row's edges, ``[rows]``."""
     _check_values(pattern, value)
-    return value.new_zeros(pattern.shape[0]).index_add(0, pattern.row, value)
+    if not fixed_shapes(value.device):
+        return value.new_zeros(pattern.shape[0]).index_add(0, pattern.row, value)
+    ones = value.new_ones(pattern.shape[1], 1)  # a product adds up in the same order every time, atomics do not
+    return weighted_spmm(pattern, value, ones)[:, 0]
 
 
 def reference_weighted_spmm(pattern: EdgePattern, weight: Tensor, x: Tensor) -> Tensor:

@@ -7,10 +7,15 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from alignrec_geo.kernels.backends import choose, implementation
+from alignrec_geo.kernels.fixed_shapes import fixed_shapes
 from alignrec_geo.kernels.opaque import opaque
+from alignrec_geo.kernels.unit_rows import unit_rows
 
 TILE = 512
 """Rows of the batch×batch matrix that exist at a time: 4 MB at a batch of 2048, so that they stay in the cache."""
+
+MOST_LOGITS = 2**28
+"""Numbers of the batch×batch matrices, 1 GB, up to which a GPU holds them whole."""
 
 _LARGEST_EXPONENT = 60.0
 """Above it, ``exp(1 / temperature)`` is not left to float32 and the logits are shifted first."""
@@ -53,16 +58,23 @@ def infonce(
     """
     if weight is not None and (query.dim() == 3 or ids is not None):
         raise ValueError("weight takes one group and no ids")
-    if weight is not None and choose("infonce", query.device).runs != "torch":
+    if weight is not None and choose("infonce", query.device).runs == "reference":
         query, key = (rows.repeat_interleave(weight, dim=0) for rows in (query, key))
         weight = None
     grouped = query.dim() == 3
     queries, keys = (query, key) if grouped else (query[None], key[None])
     labels = ids if ids is None or grouped else ids[None]
     with torch.autocast(query.device.type, enabled=False):
-        unit = F.normalize(_full(queries), dim=2), F.normalize(_full(keys), dim=2)
+        unit = _unit(_full(queries)), _unit(_full(keys))
         losses: Tensor = _InfoNCE.apply(*unit, temperature, labels, weight)  # type: ignore[no-untyped-call]
     return losses if grouped else losses[0]
+
+
+def _unit(rows: Tensor) -> Tensor:
+    """Rows of unit length; on a GPU by one kernel forward and one backward."""
+    if fixed_shapes(rows.device):
+        return unit_rows(rows.flatten(0, 1)).view(rows.shape)
+    return F.normalize(rows, dim=2)
 
 
 def _full(rows: Tensor) -> Tensor:
@@ -87,7 +99,7 @@ def loss_and_gradients(
 
     The gradient of a scalar only needs scaling later, so nothing is recomputed in the backward. As the rows have unit
     length, ``exp`` needs no maximum, and the softmax denominators divide ``[tile, D]`` matrices instead of the
-    tile. Every backend of ``infonce`` has this signature, but only this one knows ``weight``.
+    tile. Every backend of ``infonce`` has this signature; ``reference`` alone does not know ``weight``.
 
     Args:
         query: ``[G, B, D]``, unit rows.
@@ -105,7 +117,7 @@ def loss_and_gradients(
     shift = 1.0 / temperature if 1.0 / temperature > _LARGEST_EXPONENT else 0.0
     tile = query.new_empty(min(TILE, size), size)
     count = query.new_ones(size) if weight is None else weight.to(query.dtype)  # [B]
-    batch = max(float(count.sum()), 1.0)
+    batch = count.sum().clamp(min=1.0) if fixed_shapes(query.device) else max(float(count.sum()), 1.0)
     for group in range(groups):
         q, k = query[group] / temperature, key[group]  # [B, D]
         counted_k = k if weight is None else k * count[:, None]
@@ -127,6 +139,37 @@ def loss_and_gradients(
         query_grad[group].sub_(k).mul_((count / (temperature * batch))[:, None])
         key_grad[group].sub_(q).mul_((count / batch)[:, None])
     return losses / batch, query_grad, key_grad
+
+
+def dense_loss_and_gradients(
+    query: Tensor, key: Tensor, temperature: float, ids: Tensor | None, weight: Tensor | None = None
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Backend ``dense``: the whole batch×batch matrix at once, for GPUs, where three large products are fastest.
+
+    Above :data:`MOST_LOGITS` numbers it takes the tiles of ``torch``. Arguments and results are those of
+    :func:`loss_and_gradients`; rows with the weight 0 have no part.
+    """
+    groups, size, _ = query.shape
+    if groups * size * size > MOST_LOGITS:
+        return loss_and_gradients(query, key, temperature, ids, weight)
+    over = 1.0 / temperature
+    logits = torch.baddbmm(query.new_empty(()), query, key.mT, beta=0.0, alpha=over)  # [G, B, B]
+    diagonal = logits.diagonal(dim1=1, dim2=2).clone()
+    if ids is not None:
+        repeated = ids[:, :, None] == ids[:, None, :]
+        repeated.diagonal(dim1=1, dim2=2).fill_(False)
+        logits.masked_fill_(repeated, -torch.inf)
+    count = query.new_ones(size) if weight is None else weight.to(query.dtype)  # [B]
+    if weight is not None:
+        logits.add_(count.log())  # a key that counts n times is n equal keys
+    # the least finite number: where no key counts, all shares are 0 and not NaN
+    normaliser = torch.logsumexp(logits, dim=2).clamp(min=torch.finfo(logits.dtype).min)  # [G, B]
+    part = (count / count.sum().clamp(min=1.0))[:, None]  # [B, 1]
+    shares = logits.sub_(normaliser[:, :, None]).exp_().mul_(part)
+    losses = ((normaliser - diagonal) * part[:, 0]).sum(dim=1)
+    query_grad = torch.baddbmm(part * key, shares, key, beta=-over, alpha=over)
+    key_grad = torch.baddbmm(part * query, shares.mT, query, beta=-over, alpha=over)
+    return losses, query_grad, key_grad
 
 
 def reference_loss_and_gradients(

@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from alignrec_geo.kernels.fixed_shapes import fixed_shapes
 from alignrec_geo.kernels.opaque import opaque
 
 _BLOCK = 128
@@ -31,11 +32,11 @@ def similarity_gap(hidden: Tensor, anchor: Tensor, weight: Tensor | None = None)
     Returns:
         A scalar; the norm is not squared. Its gradient is 0 where the gap is 0.
     """
-    size = len(hidden)
+    size: int | Tensor = len(hidden)
     if weight is not None:  # a row n times over is the row times √n in every Gram matrix
         scale = weight.to(hidden.dtype).sqrt()[:, None]
-        hidden, anchor, size = hidden * scale, anchor * scale, int(weight.sum())
-    result: Tensor = _SimilarityGap.apply(hidden, anchor.detach(), max(size, 1))  # type: ignore[no-untyped-call]
+        hidden, anchor, size = hidden * scale, anchor * scale, weight.sum()
+    result: Tensor = _SimilarityGap.apply(hidden, anchor.detach(), size)  # type: ignore[no-untyped-call]
     return result
 
 
@@ -52,6 +53,8 @@ def gram_squared_norm(x: Tensor) -> Tensor:
         x: ``[n, m]``.
     """
     columns = x if x.shape[1] <= x.shape[0] else x.T
+    if fixed_shapes(x.device):  # half of the products saves less than many small kernels cost
+        return _squared_norm(columns.T @ columns)
     total = x.new_zeros((), dtype=torch.float64)
     for start in range(0, columns.shape[1], _BLOCK):
         block = columns[:, start : start + _BLOCK].T @ columns[:, start:]  # [b, rest]
@@ -62,7 +65,8 @@ def gram_squared_norm(x: Tensor) -> Tensor:
 
 class _SimilarityGap(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, hidden: Tensor, anchor: Tensor, size: int) -> Tensor:
+    def forward(ctx: Any, hidden: Tensor, anchor: Tensor, count: int | Tensor) -> Tensor:
+        size = count.clamp(min=1).double() if isinstance(count, Tensor) else max(count, 1)
         own, cross = hidden.T @ hidden, anchor.T @ hidden  # [D, D], [D_v, D]
         squared = _squared_norm(own) - 2.0 * _squared_norm(cross) + gram_squared_norm(anchor)
         gap = squared.clamp(min=0.0).sqrt()
@@ -79,6 +83,9 @@ class _SimilarityGap(torch.autograd.Function):
 
 
 def _squared_norm(matrix: Tensor) -> Tensor:
-    """Rows are summed in double: the three terms of the gap nearly cancel."""
+    """Summed in double: the three terms of the gap nearly cancel."""
+    if fixed_shapes(matrix.device):  # all in double, in one kernel
+        norm: Tensor = torch.linalg.vector_norm(matrix, dtype=torch.float64)
+        return norm.square()
     rows: Tensor = torch.linalg.vecdot(matrix, matrix)
     return rows.sum(dtype=torch.float64)

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from alignrec_geo.kernels.backends import implementation
+from alignrec_geo.kernels.backends import choose, implementation
 from alignrec_geo.kernels.opaque import opaque
 
 _SMALLEST_NORM = 1e-8
@@ -100,7 +100,11 @@ class _TripletLoss(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, bpr: Tensor, uia: Tensor, l2: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
-        user, positive, negative, slope, inverse, cosine = ctx.saved_tensors
+        user, positive, negative, slope, inverse, cosine = rows = ctx.saved_tensors
+        if choose("triplet_loss", bpr.device).runs == "triton":
+            from alignrec_geo.kernels.triton import triplet_loss as fused
+
+            return *fused.gradients(rows, (bpr, uia, l2), ctx.batch_size), None
         shrink = l2 / ctx.batch_size
         push = (slope * bpr)[:, None]
         pull = (inverse * uia)[:, None]

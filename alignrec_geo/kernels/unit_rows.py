@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from alignrec_geo.kernels.backends import choose, implementation
 from alignrec_geo.kernels.opaque import opaque
 
 _SMALLEST_NORM = 1e-12
@@ -42,18 +43,50 @@ def reference_unit_rows(x: Tensor) -> Tensor:
     return F.normalize(x, dim=1, eps=_SMALLEST_NORM)
 
 
+def normalise(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Backend ``torch``: the unit rows ``[N, D]``, and one over each row's length ``[N]``, negative where it was too
+    short. Every backend of ``unit_rows`` has this signature."""
+    length = torch.linalg.vector_norm(x, dim=1, keepdim=True)  # [N, 1]
+    inverse = length.clamp(min=_SMALLEST_NORM).reciprocal_()
+    return x * inverse, torch.where(length >= _SMALLEST_NORM, inverse, -inverse)[:, 0]
+
+
+def gradient(grad: Tensor, unit: Tensor, inverse: Tensor) -> Tensor:
+    """The gradient of :func:`normalise` in plain torch.
+
+    Args:
+        grad: of the unit rows, ``[N, D]``.
+        unit: what it returned, ``[N, D]``.
+        inverse: what it returned, ``[N]``.
+
+    Returns:
+        ``[N, D]``.
+    """
+    along = (torch.linalg.vecdot(grad, unit) * (inverse > 0.0))[:, None]  # [N, 1]; a constant divisor turns nothing
+    result: Tensor = torch.addcmul(grad, unit, along, value=-1).mul_(inverse.abs()[:, None])
+    return result
+
+
+def reference_normalise(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Backend ``reference``: the plain formula."""
+    length = x.norm(dim=1)
+    inverse = 1.0 / length.clamp(min=_SMALLEST_NORM)
+    return F.normalize(x, dim=1, eps=_SMALLEST_NORM), torch.where(length >= _SMALLEST_NORM, inverse, -inverse)
+
+
 class _UnitRows(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
-        length = torch.linalg.vector_norm(x, dim=1, keepdim=True)  # [N, 1]
-        inverse = length.clamp(min=_SMALLEST_NORM).reciprocal_()
-        result: Tensor = x * inverse
-        ctx.save_for_backward(result, inverse, length >= _SMALLEST_NORM)
+        result: Tensor
+        result, inverse = implementation("unit_rows", x.device)(x)
+        ctx.save_for_backward(result, inverse)
         return result
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Tensor:
-        unit, inverse, long_enough = ctx.saved_tensors
-        along = torch.linalg.vecdot(grad, unit)[:, None] * long_enough  # [N, 1]; a constant divisor turns nothing
-        result: Tensor = torch.addcmul(grad, unit, along, value=-1).mul_(inverse)
-        return result
+        unit, inverse = ctx.saved_tensors
+        if choose("unit_rows", grad.device).runs == "triton":
+            from alignrec_geo.kernels.triton import unit_rows as fused
+
+            return fused.gradient(grad, unit, inverse)
+        return gradient(grad, unit, inverse)

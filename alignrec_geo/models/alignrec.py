@@ -20,7 +20,7 @@ from alignrec_geo.graph.modalities import item_content
 from alignrec_geo.kernels.csr import CSR
 from alignrec_geo.kernels.gather import gather_rows
 from alignrec_geo.kernels.triplet_loss import triplet_loss
-from alignrec_geo.kernels.unique import Unique, unique_with_counts
+from alignrec_geo.kernels.unique import unique_with_counts
 from alignrec_geo.models.alignrec_config import AlignRecConfig
 from alignrec_geo.models.base import Batch
 from alignrec_geo.models.graph_model import GraphRecommender
@@ -220,7 +220,8 @@ class AlignRec(GraphRecommender):
                 gather_rows(views.content_users, batch.users), *gather_rows(views.content_items, items).chunk(2)
             )
             fused = Rows(*(self.fusion(c, m) for c, m in zip(identity, rows, strict=True)))
-            distinct = unique_with_counts(batch.users), self._distinct_with_content(batch.positives)
+            with_content = None if self.present is None else self.present[batch.positives]
+            distinct = unique_with_counts(batch.users), unique_with_counts(batch.positives, with_content)
             content = ContentViews(rows, *distinct, self._anchor_rows)
         pair = triplet_loss(*fused, batch.nominal_size)
         return loss_terms(self.losses, BatchViews(identity, fused, pair, content), batch)
@@ -259,14 +260,6 @@ class AlignRec(GraphRecommender):
         if self.present is not None and not self.item_item.plain:
             items = items * self.present[:, None]  # a layer with a bias would give them content
         return self.to_users(self.item_to_user, items), items
-
-    def _distinct_with_content(self, items: Tensor) -> Unique:
-        """The distinct items of a batch that have content: the others have nothing to align."""
-        repeats = unique_with_counts(items)
-        if self.present is None:
-            return repeats
-        kept = self.present[items[repeats.index]]
-        return Unique(repeats.index[kept], repeats.counts[kept])
 
     def _anchor_rows(self, items: Tensor) -> Tensor:
         """Unit content vectors of a batch, ``[B, D]``."""

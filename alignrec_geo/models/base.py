@@ -12,7 +12,6 @@ from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.embeddings import Embeddings
 from alignrec_geo.errors import InputError
 from alignrec_geo.graph.modalities import feature_list
-from alignrec_geo.kernels.csr import CSR
 from alignrec_geo.models.size import enough_memory
 from alignrec_geo.serving.cold import NeighbourMean
 from alignrec_geo.serving.recommend import TopItems
@@ -143,10 +142,12 @@ class Recommender(nn.Module, ABC):
     def _apply(self, fn: Any, recurse: bool = True) -> Self:
         """Move and cast the graphs together with the parameters."""
         for name, value in vars(self).items():
-            if isinstance(value, CSR):
+            if _is_graph(value):
                 setattr(self, name, value.map(fn))
-            elif isinstance(value, dict) and any(isinstance(part, CSR) for part in value.values()):
+            elif isinstance(value, dict) and any(_is_graph(part) for part in value.values()):
                 setattr(self, name, {key: part.map(fn) for key, part in value.items()})
+            elif isinstance(value, list) and any(_is_graph(part) for part in value):
+                setattr(self, name, [part.map(fn) for part in value])
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         return self
 
@@ -214,3 +215,8 @@ class Recommender(nn.Module, ABC):
         if self.dataset is None:
             raise InputError("this model was made from a graph alone; set model.dataset to have external ids")
         return self.dataset
+
+
+def _is_graph(value: Any) -> bool:
+    """Whether it holds tensors that move with the model: a CSR, a pattern of edges, or one of one's own."""
+    return hasattr(value, "map") and not isinstance(value, nn.Module | type)

@@ -15,6 +15,7 @@ from alignrec_geo.graph.modalities import modalities
 from alignrec_geo.kernels.csr import CSR
 from alignrec_geo.kernels.gather import gather_rows
 from alignrec_geo.kernels.spmm import mean_propagation
+from alignrec_geo.kernels.unique import Distinct, distinct, first_occurrence
 from alignrec_geo.models.base import Batch, ModelConfig
 from alignrec_geo.models.graph_model import GraphRecommender
 from alignrec_geo.nn import Dropout, ModalityEncoder, init_linear, init_xavier, linear, norm_penalty
@@ -119,18 +120,17 @@ class BM3(GraphRecommender):
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Return ``interaction``, ``norm`` and, with features, ``content``."""
         users, items = self._tables()
-        distinct_users, user = torch.unique(batch.users, return_inverse=True)
-        distinct_items, item, times = torch.unique(batch.positives, return_inverse=True, return_counts=True)
-        h_user, h_item = gather_rows(users, distinct_users), gather_rows(items, distinct_items)
-        user_target, item_target = self._target(h_user), self._target(h_item)
-        to_item = F.cosine_similarity(gather_rows(self.predictor(h_user), user), item_target[item])  # [B]
-        to_user = F.cosine_similarity(gather_rows(self.predictor(h_item), item), user_target[user])  # [B]
+        user, item = distinct(batch.users), distinct(batch.positives)
+        h_user, h_item = gather_rows(users, user.ids), gather_rows(items, item.ids)
+        user_target, item_target = self._target(h_user, user), self._target(h_item, item)
+        to_item = F.cosine_similarity(user.spread(self.predictor(h_user)), item.spread(item_target))  # [B]
+        to_user = F.cosine_similarity(item.spread(self.predictor(h_item)), user.spread(user_target))  # [B]
         terms = {
             "interaction": 2.0 - to_item.mean() - to_user.mean(),
             "norm": self.config.reg_weight * norm_penalty(users, items),
         }
         if self.features:
-            aligned = self._content_distances(distinct_items, item_target, times)
+            aligned = self._content_distances(item, item_target)
             terms["content"] = self.config.cl_weight * torch.stack(aligned).sum()
         return terms
 
@@ -140,17 +140,20 @@ class BM3(GraphRecommender):
         users, items = mean_propagation(self.graph, table, self.config.layers).split([self.n_users, self.n_items])
         return users, items + self.item_embedding
 
-    def _content_distances(self, items: Tensor, item_target: Tensor, times: Tensor) -> list[Tensor]:
+    def _content_distances(self, items: Distinct, item_target: Tensor) -> list[Tensor]:
         """``D(f_m, h_i) + D(f_m, f_m)`` of each modality, from the distinct items of a batch and their counts."""
         distances = []
         for number, (layer, table) in enumerate(zip(self.encoder.layers, self.encoder.tables, strict=True)):
-            encoded = layer(gather_rows(table, items))  # [n, d]
+            encoded = layer(gather_rows(table, items.ids))  # [n, d]
             predicted = self.predictor(encoded)
-            near = F.cosine_similarity(predicted, item_target) + F.cosine_similarity(predicted, self._target(encoded))
-            weight = times * self.encoder.present(number)[items]
-            distances.append(torch.dot(2.0 - near, weight / weight.sum().clamp(min=1)))
+            target = self._target(encoded, items)
+            near = F.cosine_similarity(predicted, item_target) + F.cosine_similarity(predicted, target)
+            weight = items.counts * self.encoder.present(number)[items.ids]
+            share = (weight / weight.sum().clamp(min=1)).to(near.dtype)
+            distances.append(torch.dot(2.0 - near, share))
         return distances
 
-    def _target(self, rows: Tensor) -> Tensor:
-        dropped: Tensor = self.dropout(rows.detach())
+    def _target(self, rows: Tensor, nodes: Distinct) -> Tensor:
+        # where a node's rows are not merged, they have the mask of the first
+        dropped: Tensor = self.dropout(rows.detach(), None if nodes.place is not None else first_occurrence(nodes.ids))
         return dropped

@@ -105,6 +105,7 @@ class DualGNN(GraphRecommender):
         numbers = torch.arange(len(self.common.user))
         shape = (self.n_users, self.n_users)
         self.places: CSR = CSR.from_coo(self.common.user, self.common.neighbour, numbers, shape)
+        self._user_graph = self.places.map(_with_float_values)
         first = draw_slot_weights(self.common, self.n_users, self.config.k, child_generator(seed, "neighbours"))
         self.register_buffer("user_weight", first)  # saved, so that the chosen epoch's graph comes back with it
         self.reset_parameters(child_generator(seed, "init"))
@@ -125,16 +126,13 @@ class DualGNN(GraphRecommender):
         self.user_weight.copy_(draw_slot_weights(self.common, self.n_users, self.config.k, generator))
 
     def user_graph(self) -> CSR:
-        """The user-user graph ``a`` of this epoch, ``[U, U]``."""
-        return self.places.map(
-            lambda numbers: torch.sparse_csr_tensor(
-                numbers.crow_indices(),
-                numbers.col_indices(),
-                self.user_weight[numbers.values()],
-                numbers.shape,
-                check_invariants=False,
-            )
-        )
+        """The user-user graph ``a`` of this epoch, ``[U, U]``: the same matrices every time, with its weights."""
+        for places, matrix in (
+            (self.places.matrix, self._user_graph.matrix),
+            (self.places.transposed, self._user_graph.transposed),
+        ):
+            matrix.values().copy_(self.user_weight[places.values()])
+        return self._user_graph
 
     def encode(self) -> Embeddings:
         """Return the tables ``h``, ``[U, d]`` and ``[I, d]``."""
@@ -156,3 +154,9 @@ class DualGNN(GraphRecommender):
             "bpr": triplet_loss(user, positive, negative, batch.nominal_size).bpr / math.log(2.0),
             "l2": self.config.l2_weight * torch.stack(squares).sum(),
         }
+
+
+def _with_float_values(matrix: Tensor) -> Tensor:
+    crow, col = matrix.crow_indices(), matrix.col_indices()
+    values = torch.zeros(col.shape, device=col.device)
+    return torch.sparse_csr_tensor(crow, col, values, matrix.shape, check_invariants=False)

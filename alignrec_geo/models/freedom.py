@@ -17,6 +17,7 @@ from alignrec_geo.graph.pruned import pruned_adjacency
 from alignrec_geo.kernels.csr import CSR
 from alignrec_geo.kernels.gather import gather_rows
 from alignrec_geo.kernels.triplet_loss import triplet_loss
+from alignrec_geo.kernels.unique import distinct
 from alignrec_geo.models.base import Batch, ModelConfig
 from alignrec_geo.models.graph_model import GraphRecommender
 from alignrec_geo.nn import ModalityEncoder, init_linear, init_xavier, linear
@@ -172,10 +173,10 @@ class FREEDOM(GraphRecommender):
             positive, negative = positive + near_positive, negative + near_negative
         terms = {"bpr": triplet_loss(user, positive, negative, batch.nominal_size).bpr}
         if self.features and self.config.reg_weight > 0.0:
-            distinct, place = torch.unique(chosen, return_inverse=True)
+            found = distinct(chosen)
             losses = []
-            for rows in self._projected(distinct):
-                liked, other = gather_rows(rows, place).chunk(2)
+            for rows in self._projected(found.ids):
+                liked, other = found.spread(rows).chunk(2)
                 losses.append(triplet_loss(user, liked, other, batch.nominal_size).bpr)
             terms["content"] = self.config.reg_weight * torch.stack(losses).sum()
         return terms

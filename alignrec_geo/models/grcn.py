@@ -1,8 +1,8 @@
 """GRCN: the user-item graph refined by content, so that edges which content does not support count less."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import reduce
-from typing import Any, ClassVar, Literal, NamedTuple, Self
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -184,10 +184,6 @@ class GRCN(GraphRecommender):
         identity = gather_rows(self.identity, torch.cat([users, users, items + self.n_users])).square().sum()
         means = [gather_rows(table, users).square().mean() for table in self.preferences]
         return torch.stack([identity / (len(items) * self.config.dim), *means]).sum()
-
-    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
-        self.edges = self.edges.map(fn)
-        return super()._apply(fn, recurse)
 
 
 def _edge_weight(attention: Sequence[Tensor], confidence: Tensor) -> Tensor:

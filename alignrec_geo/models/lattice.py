@@ -1,7 +1,7 @@
 """LATTICE: an item-item graph that is learned from the projected features while the model trains."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, Literal, Self
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
@@ -124,8 +124,10 @@ class LATTICE(GraphRecommender):
         self.neighbours = None
 
     def start_epoch(self, epoch: int, generator: torch.Generator) -> None:
-        """Let the next batch find the neighbours of the learned graph anew."""
+        """Find the neighbours of the learned graph anew."""
         self.neighbours = None
+        with torch.no_grad():
+            self._neighbours([unit_rows(rows) for rows in self.encoder()])
 
     def encode(self) -> Embeddings:
         """Return the final tables, ``[U, d]`` and ``[I, d]``; in evaluation mode with the current neighbours."""
@@ -172,10 +174,6 @@ class LATTICE(GraphRecommender):
         if self.training:
             self.neighbours = found
         return found
-
-    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
-        self.neighbours = None
-        return super()._apply(fn, recurse)
 
 
 def _nearest(rows: Tensor, present: Tensor, k: int) -> EdgePattern:

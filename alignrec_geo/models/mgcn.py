@@ -18,7 +18,7 @@ from alignrec_geo.kernels.gather import gather_rows
 from alignrec_geo.kernels.infonce import infonce
 from alignrec_geo.kernels.spmm import spmm
 from alignrec_geo.kernels.triplet_loss import triplet_loss
-from alignrec_geo.kernels.unique import unique_with_counts
+from alignrec_geo.kernels.unique import distinct, take_first_ids, unique_with_counts, weight_of
 from alignrec_geo.models.base import Batch, ModelConfig
 from alignrec_geo.models.graph_model import GraphRecommender
 from alignrec_geo.nn import ModalityEncoder, init_linear, init_xavier, linear
@@ -241,13 +241,13 @@ class MGCN(GraphRecommender):
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Return ``bpr``, ``l2`` and, with features, ``contrast``."""
         views = self.views()
-        users, user = torch.unique(batch.users, return_inverse=True)
-        items, item = torch.unique(torch.cat([batch.positives, batch.negatives]), return_inverse=True)
-        nodes, place = torch.cat([users, items + self.n_users]), torch.cat([user, item + len(users)])
+        users, items = distinct(batch.users), distinct(torch.cat([batch.positives, batch.negatives]))
+        nodes = torch.cat([users.ids, items.ids + self.n_users])
+        place = torch.cat([users.places(), items.places() + len(users.ids)])
         fused = behaviour = gather_rows(views.behaviour, nodes)  # [n, d]
         terms: dict[str, Tensor] = {}
         if views.users is not None and views.items is not None:
-            content = torch.cat([gather_rows(views.users, users), gather_rows(views.items, items)])
+            content = torch.cat([gather_rows(views.users, users.ids), gather_rows(views.items, items.ids)])
             present = None if self.present is None else self.present[nodes]
             side = self.fuser(behaviour, content.view(len(nodes), len(self.features), -1), present)
             fused = behaviour + side
@@ -259,13 +259,10 @@ class MGCN(GraphRecommender):
 
     def _contrast(self, side: Tensor, behaviour: Tensor, rows: Tensor, present: Tensor | None) -> Tensor:
         """InfoNCE with the content side as the query; equal rows are computed once and weighted by their number."""
-        index, counts = unique_with_counts(rows)
-        distinct = rows[index]
-        if present is not None:
-            kept = present[distinct].any(dim=1)
-            distinct, counts = distinct[kept], counts[kept]
-        query, key = gather_rows(side, distinct), gather_rows(behaviour, distinct)
-        return infonce(query, key, self.config.temperature, weight=counts)
+        repeats = unique_with_counts(rows, None if present is None else present[rows].any(dim=1))
+        chosen = take_first_ids(rows, repeats)
+        query, key = gather_rows(side, chosen), gather_rows(behaviour, chosen)
+        return infonce(query, key, self.config.temperature, weight=weight_of(repeats))
 
     def _neighbours(self, part: Modality) -> CSR:
         (neighbour, centre), weight = item_knn(part.x, part.present, self.config.k)

@@ -17,6 +17,7 @@ from alignrec_geo.kernels.csr import CSR
 from alignrec_geo.kernels.gather import gather_rows
 from alignrec_geo.kernels.spmm import spmm
 from alignrec_geo.kernels.triplet_loss import triplet_loss
+from alignrec_geo.kernels.unique import distinct
 from alignrec_geo.kernels.unit_rows import unit_rows
 from alignrec_geo.models.base import Batch, ModelConfig
 from alignrec_geo.models.graph_model import GraphRecommender
@@ -196,8 +197,8 @@ class MMGCN(GraphRecommender):
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Return the terms ``bpr`` and ``l2``."""
         rows = torch.cat([batch.users, batch.positives + self.n_users, batch.negatives + self.n_users])
-        distinct, place = torch.unique(rows, return_inverse=True)
-        user, positive, negative = gather_rows(self._nodes(distinct), place).chunk(3)  # [B, d] each
+        found = distinct(rows)
+        user, positive, negative = found.spread(self._nodes(found.ids)).chunk(3)  # [B, d] each
         squares = gather_rows(self.embedding, rows).square().sum(dim=1).chunk(3)  # [B] each
         # a user stands beside the positive and beside the negative, hence twice
         ids = (2.0 * squares[0] + squares[1] + squares[2]).mean() / (2.0 * self.config.dim)

@@ -17,7 +17,7 @@ from alignrec_geo.kernels.dot_contrast import dot_contrast
 from alignrec_geo.kernels.gather import gather_rows
 from alignrec_geo.kernels.infonce import infonce
 from alignrec_geo.kernels.spmm import mean_propagation
-from alignrec_geo.kernels.unique import unique_with_counts
+from alignrec_geo.kernels.unique import Unique, keep_counted, unique_with_counts
 from alignrec_geo.models.base import Batch, ModelConfig
 from alignrec_geo.models.graph_model import GraphRecommender
 from alignrec_geo.nn.init import init_linear, init_xavier, linear
@@ -136,12 +136,13 @@ class SLMRec(GraphRecommender):
     def _contrasts(self, views: Tensor, items: Tensor) -> Tensor:
         """The sum of the contrasts over the distinct items of a batch, each counted as often as it occurs."""
         index, counts = unique_with_counts(items)
+        places = torch.arange(len(index), device=index.device)
         fused, *modal = gather_rows(views, index).chunk(1 + len(self.features), dim=1)  # [n, d] each
         losses = []
         for number, (step, view, key) in enumerate(zip(self.chain, modal, self.keys, strict=True)):
             fused = step(fused)
             query = self.queries[number - 1](fused) if number else fused
-            kept = torch.nonzero(self.encoder.present(number)[items[index]])[:, 0]
+            kept, times = keep_counted(Unique(places, counts), self.encoder.present(number)[items[index]])
             pair = gather_rows(query, kept), gather_rows(key(view), kept)
-            losses.append(dot_contrast(*pair, self.config.ssl_temperature, counts[kept]))
+            losses.append(dot_contrast(*pair, self.config.ssl_temperature, times))
         return torch.stack(losses).sum()

@@ -13,6 +13,7 @@ from alignrec_geo.errors import InputError
 from alignrec_geo.graph.modalities import modalities
 from alignrec_geo.kernels.gather import gather_rows
 from alignrec_geo.kernels.triplet_loss import triplet_loss
+from alignrec_geo.kernels.unique import distinct
 from alignrec_geo.models.base import Batch, ModelConfig
 from alignrec_geo.models.graph_model import GraphRecommender
 from alignrec_geo.nn.init import init_linear, init_xavier, linear
@@ -111,10 +112,10 @@ class VBPR(GraphRecommender):
 
     def _item_rows(self, items: Tensor) -> Tensor:
         """Rows of ``v``; the content of an item is projected once, however often the batch holds it."""
-        distinct, place = torch.unique(items, return_inverse=True)
-        projected = self.projection(self.content.index_select(0, distinct))
-        projected = self._masked(projected, None if self.present is None else self.present[distinct])
-        return torch.cat([gather_rows(self.item_embedding, items), gather_rows(projected, place)], dim=1)
+        found = distinct(items)
+        projected = self.projection(self.content.index_select(0, found.ids))
+        projected = self._masked(projected, None if self.present is None else self.present[found.ids])
+        return torch.cat([gather_rows(self.item_embedding, items), found.spread(projected)], dim=1)
 
     @staticmethod
     def _masked(rows: Tensor, present: Tensor | None) -> Tensor:

@@ -15,7 +15,7 @@ class Dropout(nn.Module):
         seed: of the stream until the first :meth:`reseed`.
 
     Shapes:
-        - **input:** any
+        - **input:** any; optionally ``rows [n]`` int64: row ``b`` is dropped like row ``rows[b]``
         - **output:** the same
     """
 
@@ -27,16 +27,22 @@ class Dropout(nn.Module):
     def reseed(self, generator: torch.Generator) -> None:
         """Start a new stream, seeded by a draw from ``generator``."""
         self._seed = int(torch.randint(2**62, (1,), generator=generator))
-        self._generator = None
+        if self._generator is not None:  # the same object: a CUDA graph draws from it
+            self._generator.manual_seed(self._seed)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def generator_on(self, device: torch.device) -> torch.Generator:
+        """The stream of a device."""
+        if self._generator is None or self._generator.device.type != device.type:
+            self._generator = torch.Generator(device).manual_seed(self._seed)
+        return self._generator
+
+    def forward(self, x: Tensor, rows: Tensor | None = None) -> Tensor:
         """Return ``x`` with entries dropped."""
         if not self.training or self.p == 0.0:
             return x
-        if self._generator is None or self._generator.device != x.device:
-            self._generator = torch.Generator(x.device).manual_seed(self._seed)
-        kept = torch.empty_like(x).bernoulli_(1.0 - self.p, generator=self._generator)
-        return x * kept.div_(1.0 - self.p)
+        kept = torch.empty_like(x).bernoulli_(1.0 - self.p, generator=self.generator_on(x.device))
+        kept.div_(1.0 - self.p)
+        return x * (kept if rows is None else kept.index_select(0, rows))
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(p={self.p})"

@@ -11,10 +11,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from alignrec_geo.errors import InputError
-from alignrec_geo.kernels.gather import gather_rows
 from alignrec_geo.kernels.infonce import infonce
 from alignrec_geo.kernels.similarity_gap import similarity_gap
 from alignrec_geo.kernels.uniformity import uniformity
+from alignrec_geo.kernels.unique import take_first, take_first_ids, weight_of
 from alignrec_geo.nn.views import BatchViews, Triplets
 from alignrec_geo.reading import first_line
 
@@ -97,7 +97,7 @@ class _ContentTerm(LossTerm):
 
     needs_content = True
 
-    def _sides(self, views: BatchViews) -> list[tuple[Tensor, Tensor, Tensor]]:
+    def _sides(self, views: BatchViews) -> list[tuple[Tensor, Tensor, Tensor | None]]:
         """Content, identity and number of the distinct users, then of the distinct positives that have content."""
         content, identity = views.require_content(), views.identity
         sides = []
@@ -105,7 +105,7 @@ class _ContentTerm(LossTerm):
             (content.rows.user, identity.user, content.users),
             (content.rows.positive, identity.positive, content.positives),
         ):
-            sides.append((gather_rows(query, distinct.index), gather_rows(key, distinct.index), distinct.counts))
+            sides.append((take_first(query, distinct), take_first(key, distinct), weight_of(distinct)))
         return sides
 
 
@@ -120,9 +120,12 @@ class CCA(_ContentTerm):
 
     def __call__(self, views: BatchViews, batch: Triplets) -> Tensor:
         """Return the weighted term."""
+        sides = self._sides(views)
+        if all(times is None for _, _, times in sides):  # of one shape: both at once
+            content, identity = (torch.stack(rows) for rows in list(zip(*sides, strict=True))[:2])
+            return self.weight * infonce(content, identity, self.temperature).sum()
         users, items = (
-            infonce(content, identity, self.temperature, weight=counts)
-            for content, identity, counts in self._sides(views)
+            infonce(content, identity, self.temperature, weight=counts) for content, identity, counts in sides
         )
         return self.weight * (users + items)
 
@@ -157,9 +160,9 @@ class REG(LossTerm):
     def __call__(self, views: BatchViews, batch: Triplets) -> Tensor:
         """Return the weighted term."""
         content = views.require_content()
-        index, counts = content.positives
-        anchor = content.anchor(batch.positives[index])
-        return self.weight * similarity_gap(gather_rows(content.rows.positive, index), anchor, counts)
+        distinct = content.positives
+        anchor = content.anchor(take_first_ids(batch.positives, distinct))
+        return self.weight * similarity_gap(take_first(content.rows.positive, distinct), anchor, weight_of(distinct))
 
 
 class SampledSoftmax(LossTerm):

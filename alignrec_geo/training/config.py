@@ -37,6 +37,8 @@ class TrainingConfig(Settings):
     """Where to train: ``auto`` takes CUDA if there is a GPU."""
     compile: bool = False
     """Compile what lies between the kernels with ``torch.compile`` (needs a C++ compiler on a CPU)."""
+    capture: bool | None = None
+    """Record a step as one CUDA graph; by default wherever the device is a GPU."""
     tensorboard: bool = True
     """Also write TensorBoard event files into the run folder, if TensorBoard is installed."""
 

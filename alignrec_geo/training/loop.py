@@ -1,6 +1,5 @@
 """The training loop: the whole path from batches to the tested model, to be read in one sitting."""
 
-import math
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
@@ -37,13 +36,15 @@ from alignrec_geo.evaluation.protocols import Protocol
 from alignrec_geo.kernels.allocator import keep_freed_memory
 from alignrec_geo.kernels.backends import check_backends, use_backends
 from alignrec_geo.kernels.config import KernelConfig
-from alignrec_geo.models.base import Batch, Recommender
+from alignrec_geo.models.base import Recommender
 from alignrec_geo.models.size import enough_memory
 from alignrec_geo.notebook import metrics_table
 from alignrec_geo.observer import Observer
 from alignrec_geo.randomness import child_generator, seeded
 from alignrec_geo.settings import Settings, checked
+from alignrec_geo.training.captured_step import make_step
 from alignrec_geo.training.config import TrainingConfig
+from alignrec_geo.training.optimizer import make_optimizer, set_learning_rate
 from alignrec_geo.training.run_config import RunConfig
 from alignrec_geo.training.run_folder import RunFolder
 from alignrec_geo.training.sampling import TripletSampler
@@ -153,7 +154,7 @@ def fit(
         raise InputError(f"out takes the path of a folder (got {out!r:.80})")
     if resume and out is None:
         raise InputError("resume continues the run in a folder; name it with out=")
-    sampler = TripletSampler(data.interactions, settings.batch_size)
+    sampler = TripletSampler(data.interactions, settings.batch_size, device)
     measured = [*ALWAYS, *listed_metrics(settings.metrics if metrics is None else metrics)]
     require_content(data, choose_metrics([*measured, settings.metric], CUTOFFS))
     validate = _evaluator(data, Split.VALIDATION, trial, [*DEFAULT, settings.metric])
@@ -212,13 +213,9 @@ class _Run:
         self.model, self.config, self.sampler = model, config, sampler
         self.validate, self.folder, self.observers, self.seed = validate, folder, observers, seed
         self.generators = {name: child_generator(seed, name) for name in ("sampling", "model")}
-        parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
-        self.optimizer = (
-            torch.optim.Adam(parameters, lr=config.lr, weight_decay=config.weight_decay, fused=True)
-            if parameters
-            else None
-        )
-        self.loss = torch.compile(model.loss) if config.compile else model.loss
+        self.optimizer = make_optimizer(model, config)
+        loss = torch.compile(model.loss) if config.compile else None
+        self.step = None if self.optimizer is None else make_step(model, self.optimizer, loss, config.capture)
         self.state = TrainingState()
         self.best = _copy(trainable_state(model))
 
@@ -240,8 +237,7 @@ class _Run:
         state, config, epoch = self.state, self.config, self.state.epochs_done
         assert self.optimizer is not None
         lr = config.lr_at(epoch)
-        for group in self.optimizer.param_groups:
-            group["lr"] = lr
+        set_learning_rate(self.optimizer, lr)
         self.model.start_epoch(epoch, self.generators["model"])
         losses = self.train(epoch)
         state.epochs_done = epoch + 1
@@ -280,35 +276,17 @@ class _Run:
 
     def train(self, epoch: int) -> dict[str, float]:
         """Make one optimiser step per batch and return the mean of every loss term."""
+        assert self.step is not None
         for observer in self.observers:
             observer.epoch_started(epoch, self.sampler.steps)
-        device = next(self.model.parameters()).device
-        totals: dict[str, float] = {}
+        self.step.start(epoch)
         # layers of other people draw their dropout from the global generators
-        with seeded(child_generator(self.seed, f"layers in epoch {epoch}"), device):
+        with seeded(child_generator(self.seed, f"layers in epoch {epoch}"), self.step.device):
             for batch in self.sampler.epoch(self.generators["sampling"]):
-                terms = self.step(batch.to(device), epoch)
-                for name, value in terms.items():
-                    totals[name] = totals.get(name, 0.0) + value
+                terms = self.step.run(batch)
                 for observer in self.observers:
                     observer.step_done(terms)
-        return {name: value / self.sampler.steps for name, value in totals.items()}
-
-    def step(self, batch: Batch, epoch: int) -> dict[str, float]:
-        """Make one optimiser step and return the loss terms."""
-        assert self.optimizer is not None
-        terms = self.loss(batch)
-        values = {name: float(term.detach()) for name, term in terms.items()}
-        for name, value in values.items():
-            if not math.isfinite(value):
-                raise TrainingDiverged(
-                    f"loss term '{name}' became {value} in epoch {epoch}; the state before this epoch is kept. "
-                    "Try a lower learning rate (--set lr=…) or look at the features' scale"
-                )
-        self.optimizer.zero_grad()
-        torch.stack([term.reshape(()) for term in terms.values()]).sum().backward()
-        self.optimizer.step()
-        return values
+        return self.step.means()
 
 
 def _copy(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -29,12 +29,14 @@ class TripletSampler:
     Args:
         interactions: all pairs; only the training split is used.
         batch_size: triplets per batch; the last batch of an epoch holds the rest.
+        device: where the triplets are drawn, the CPU by default. A GPU draws others than a CPU does from the same
+            generator, and nothing but the seed of an epoch's draws crosses to it.
 
     Raises:
         InputError: the training split is empty, or no pair has a negative.
     """
 
-    def __init__(self, interactions: Interactions, batch_size: int) -> None:
+    def __init__(self, interactions: Interactions, batch_size: int, device: torch.device | None = None) -> None:
         train = interactions.of(Split.TRAIN)
         if len(train) == 0:
             raise InputError("the training split is empty; there is nothing to train on")
@@ -44,16 +46,17 @@ class TripletSampler:
             raise InputError("every user has every training item, so no negative can be drawn")
         self.batch_size = batch_size
         self.n_items = train.n_items
-        self.users = torch.from_numpy(train.user[usable])
-        self.positives = torch.from_numpy(train.item[usable])
-        self.candidates = torch.from_numpy(candidates)
-        self._known = PairSet(torch.from_numpy(train.keys()))
+        self.device = device = torch.device("cpu") if device is None else device
+        self.users = torch.from_numpy(train.user[usable]).to(device)
+        self.positives = torch.from_numpy(train.item[usable]).to(device)
+        self.candidates = torch.from_numpy(candidates).to(device)
+        self._known = PairSet(torch.from_numpy(train.keys()).to(device))
         self._train, self._places = train, candidates
 
     @cached_property
     def _taken(self) -> "_TakenPlaces":
         train = self._train  # ordinary data never come here
-        return _TakenPlaces(train.user, np.searchsorted(self._places, train.item), train.n_users)
+        return _TakenPlaces(train.user, np.searchsorted(self._places, train.item), train.n_users, self.device)
 
     @property
     def steps(self) -> int:
@@ -61,8 +64,15 @@ class TripletSampler:
         return -(-len(self.users) // self.batch_size)
 
     def epoch(self, generator: torch.Generator) -> Iterator[Batch]:
-        """Draw one epoch and yield its batches."""
-        order = torch.randperm(len(self.users), generator=generator)
+        """Draw one epoch and yield its batches.
+
+        Args:
+            generator: on the CPU, whatever the device.
+        """
+        if self.device.type != "cpu":
+            seed = int(torch.randint(2**62, (1,), generator=generator))
+            generator = torch.Generator(self.device).manual_seed(seed)
+        order = torch.randperm(len(self.users), generator=generator, device=self.device)
         users, positives = self.users.index_select(0, order), self.positives.index_select(0, order)
         negatives = self._negatives(users, generator)
         for u, p, n in zip(*(column.split(self.batch_size) for column in (users, positives, negatives)), strict=True):
@@ -83,12 +93,12 @@ class TripletSampler:
     def _draw_lacking(self, users: Tensor, generator: torch.Generator) -> Tensor:
         """One of the candidates that each user lacks, exactly uniform, without a trial."""
         lacking = len(self.candidates) - self._taken.count(users)
-        chance = torch.rand(len(users), generator=generator, dtype=torch.float64)
+        chance = torch.rand(len(users), generator=generator, dtype=torch.float64, device=self.device)
         rank = torch.minimum((chance * lacking).long(), lacking - 1)  # 53 bits: uniform for any catalogue
         return self.candidates.index_select(0, self._taken.free_place(users, rank))
 
     def _draw(self, count: int, generator: torch.Generator) -> Tensor:
-        chosen = torch.randint(len(self.candidates), (count,), generator=generator)
+        chosen = torch.randint(len(self.candidates), (count,), generator=generator, device=self.device)
         return self.candidates.index_select(0, chosen)
 
     def _seen(self, users: Tensor, items: Tensor) -> Tensor:
@@ -102,14 +112,15 @@ class _TakenPlaces:
         user: ``[E]``.
         place: ``[E]``, a place among the candidates.
         n_users: ``U``.
+        device: where to look places up; the CPU by default.
     """
 
-    def __init__(self, user: Int64, place: Int64, n_users: int) -> None:
+    def __init__(self, user: Int64, place: Int64, n_users: int, device: torch.device | None = None) -> None:
         order = np.lexsort((place, user))
-        self._place = torch.from_numpy(place[order])
+        self._place = torch.from_numpy(place[order]).to(device)
         degree = np.bincount(user, minlength=n_users)
-        self._count = torch.from_numpy(degree)
-        self._start = torch.from_numpy(np.cumsum(degree) - degree)
+        self._count = torch.from_numpy(degree).to(device)
+        self._start = torch.from_numpy(np.cumsum(degree) - degree).to(device)
 
     def count(self, users: Tensor) -> Tensor:
         """How many places each of ``users`` has, ``[n]``."""

@@ -17,7 +17,7 @@ from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
 from alignrec_geo.errors import InputError
-from alignrec_geo.kernels.triton import gather, infonce, spmm, triplet_loss
+from alignrec_geo.kernels.triton import gather, infonce, spmm, triplet_loss, unit_rows
 from alignrec_geo.kernels.triton.launch import INTERPRETED
 
 CAPABILITIES = (80, 90)
@@ -27,15 +27,13 @@ WIDTH = 64
 _THREADS_PER_WARP = 32
 
 _POINTERS = {
-    "crow": "*i32",
-    "col": "*i32",
-    "order": "*i32",
-    "target": "*i64",
-    "source": "*i64",
-    "ids": "*i64",
+    **dict.fromkeys(
+        ("crow", "col", "order", "part_row", "part_start", "part_slot", "split_row", "split_start"), "*i32"
+    ),
+    **dict.fromkeys(("rows", "target", "source", "ids", "weight"), "*i64"),
 }
 """Types of the tables that do not hold float32."""
-_COUNTS = ("count", "width", "size", "batch_size")
+_COUNTS = ("count", "part_count", "width", "size", "batch_size")
 
 
 class Kernel(NamedTuple):
@@ -64,18 +62,24 @@ class Resources(NamedTuple):
 
 def kernels() -> dict[str, Kernel]:
     """Return every kernel with the constants it runs with at embeddings of 64 numbers."""
-    tile = infonce.tile_size(WIDTH)
-    loss = {"TEMPERATURE": 0.2, "ROWS": tile, "COLUMNS": tile, "WIDTH": WIDTH}
-    short = {"ROWS": spmm.ROWS, "UNROLL": spmm.UNROLL, "WIDTH": WIDTH}
+    softmax = {"BLOCK": 2048}
+    rows = {"ROWS": spmm.ROWS, "UNROLL": spmm.UNROLL, "PART": spmm.PART, "CHUNK": spmm.CHUNK, "WIDTH": WIDTH}
+    triplets = {"ROWS": triplet_loss.ROWS, "WIDTH": WIDTH}
+    unit = {"ROWS": unit_rows.NUMBERS // WIDTH, "WIDTH": WIDTH}
+    sort = {"KEYS": gather.KEYS, "OTHERS": gather.OTHERS}
     return {
-        "spmm.short_rows": Kernel(spmm.short_rows, short),
-        "spmm.long_rows": Kernel(spmm.long_rows, {"CHUNK": spmm.CHUNK, "WIDTH": WIDTH}),
+        "spmm.products": Kernel(spmm.products, rows),
+        "spmm.add_parts": Kernel(spmm.add_parts, {"CHUNK": spmm.CHUNK, "WIDTH": WIDTH}),
+        "gather.rank_sort": Kernel(gather.rank_sort, {**sort, "NARROW": True}),
+        "gather.rank_sort, wide": Kernel(gather.rank_sort, {**sort, "NARROW": False}),
         "gather.segment_sums": Kernel(gather.segment_sums, {"PLACES": gather.PLACES, "WIDTH": WIDTH}),
-        "infonce.query_pass": Kernel(infonce.query_pass, {**loss, "ids": None}),
-        "infonce.query_pass, ids": Kernel(infonce.query_pass, loss),
-        "infonce.key_pass": Kernel(infonce.key_pass, {**loss, "ids": None}),
-        "infonce.key_pass, ids": Kernel(infonce.key_pass, loss),
-        "triplet_loss.triplets": Kernel(triplet_loss.triplets, {"ROWS": triplet_loss.ROWS, "WIDTH": WIDTH}),
+        "infonce.softmax_rows": Kernel(infonce.softmax_rows, {**softmax, "ids": None, "weight": None}),
+        "infonce.softmax_rows, ids": Kernel(infonce.softmax_rows, {**softmax, "weight": None}),
+        "infonce.softmax_rows, weight": Kernel(infonce.softmax_rows, {**softmax, "ids": None}),
+        "triplet_loss.triplets": Kernel(triplet_loss.triplets, triplets),
+        "triplet_loss.slopes": Kernel(triplet_loss.slopes, triplets),
+        "unit_rows.lengths": Kernel(unit_rows.lengths, unit),
+        "unit_rows.turned": Kernel(unit_rows.turned, unit),
     }
 
 

@@ -11,6 +11,10 @@ PLACES = 8
 """Sorted rows per program."""
 WIDEST = 128
 """Columns per program."""
+KEYS, OTHERS = 16, 128
+"""Keys per program of the sort, and keys they are compared with at a time."""
+MOST_COMPARED = 16384
+"""Of more rows not all pairs are compared; they are sorted by torch."""
 
 
 def accumulate(grad: Tensor, rows: Tensor, size: int) -> Tensor:
@@ -29,12 +33,51 @@ def accumulate(grad: Tensor, rows: Tensor, size: int) -> Tensor:
     count, width = grad.shape
     if not grad.numel():
         return table
-    target, source = torch.sort(rows, stable=True)
     tile = padded(width, 1, WIDEST)
     with on_device_of(grad):
+        target, source = _sorted(rows, size)
         grid = (triton.cdiv(count, PLACES), triton.cdiv(width, tile))
         segment_sums[grid](grad, target, source, table, count, width, PLACES=PLACES, WIDTH=tile)
     return table
+
+
+def _sorted(rows: Tensor, size: int) -> tuple[Tensor, Tensor]:
+    """The rows in order, and where each came from, equal ones in their old order."""
+    count = len(rows)
+    if count > MOST_COMPARED:
+        return torch.sort(rows, stable=True)
+    target, source = torch.empty_like(rows), torch.empty_like(rows)
+    grid = (triton.cdiv(count, KEYS),)
+    rank_sort[grid](rows, target, source, count, KEYS=KEYS, OTHERS=OTHERS, NARROW=size * count < 2**31)
+    return target, source
+
+
+@triton.jit
+def rank_sort(
+    rows: tl.tensor,
+    target: tl.tensor,
+    source: tl.tensor,
+    count: tl.tensor,
+    KEYS: tl.constexpr,
+    OTHERS: tl.constexpr,
+    NARROW: tl.constexpr,
+) -> None:
+    """A key's place is the number of keys before it: all pairs are compared, in one launch and without waiting."""
+    place = tl.program_id(0) * KEYS + tl.arange(0, KEYS)
+    exists = place < count
+    row = tl.load(rows + place, mask=exists, other=0)
+    # a row and its place in one number: no two are equal, and one comparison tells the order
+    key = row.to(tl.int32) * count + place if NARROW else row.to(tl.int64) * count + place
+    before = tl.zeros([KEYS, OTHERS], dtype=tl.int32)
+    for start in range(0, count, OTHERS):
+        other_place = start + tl.arange(0, OTHERS)
+        there = other_place < count
+        other = tl.load(rows + other_place, mask=there, other=0)
+        other_key = other.to(tl.int32) * count + other_place if NARROW else other.to(tl.int64) * count + other_place
+        before += ((other_key[None, :] < key[:, None]) & there[None, :]).to(tl.int32)
+    rank = tl.sum(before, axis=1)
+    tl.store(target + rank, row, mask=exists)
+    tl.store(source + rank, place.to(source.dtype.element_ty), mask=exists)
 
 
 @triton.jit

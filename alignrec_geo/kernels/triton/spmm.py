@@ -15,9 +15,11 @@ ROWS = 16
 UNROLL = 4
 """Entries of a short row that are loaded before the first is used."""
 LONGEST_SHORT = 32
-"""Rows with more entries get a program of their own. A power of two."""
+"""Rows with more entries get programs of their own. A power of two."""
+PART = 256
+"""Entries of a long row per program: a popular item's row would keep all others waiting."""
 CHUNK = 32
-"""Entries of a long row taken at a time."""
+"""Entries of a part taken at a time."""
 WIDEST = 128
 """Columns of the dense matrix per program."""
 
@@ -27,8 +29,18 @@ class Plan(NamedTuple):
 
     short: Tensor
     """Rows of at most ``LONGEST_SHORT`` entries by length class, int32."""
-    long: Tensor
-    """All other rows, longest first, int32."""
+    part_row: Tensor
+    """Row of every part of the other rows, longest rows first, int32."""
+    part_start: Tensor
+    """Its first entry, counted from the row's first, int32."""
+    part_slot: Tensor
+    """Where its sum waits for the row's other parts; -1 if it is the whole row, int32."""
+    split_row: Tensor
+    """The rows of several parts, int32."""
+    split_start: Tensor
+    """Where the sums of each split row's parts begin, and in the end their number, int32."""
+    slots: int
+    """Sums that wait."""
 
 
 _plans = WeakTensorKeyDictionary()
@@ -48,16 +60,19 @@ def multiply(matrix: Tensor, x: Tensor, base: Tensor | None = None, out: Tensor 
     result = x.new_empty(matrix.shape[0], width) if out is None else out
     if not result.numel():
         return result
-    short, long = plan(matrix)
+    rows = plan(matrix)
     tile = padded(width, 1, WIDEST)
     tables = matrix.crow_indices(), matrix.col_indices(), matrix.values(), x, base, result
     blocks = triton.cdiv(width, tile)
     with on_device_of(x):
-        if len(short):
-            grid = (triton.cdiv(len(short), ROWS), blocks)
-            short_rows[grid](*tables, short, len(short), width, ROWS=ROWS, UNROLL=UNROLL, WIDTH=tile)
-        if len(long):
-            long_rows[(len(long), blocks)](*tables, long, width, CHUNK=CHUNK, WIDTH=tile)
+        sums = x.new_empty(max(rows.slots, 1), width)
+        parts = rows.part_row, rows.part_start, rows.part_slot
+        sizes = {"ROWS": ROWS, "UNROLL": UNROLL, "PART": PART, "CHUNK": CHUNK, "WIDTH": tile}
+        grid = (len(rows.part_row) + triton.cdiv(len(rows.short), ROWS), blocks)
+        products[grid](*tables, sums, *parts, len(rows.part_row), rows.short, len(rows.short), width, **sizes)
+        if rows.slots:
+            split = rows.split_row, rows.split_start
+            add_parts[(len(rows.split_row), blocks)](sums, base, result, *split, width, CHUNK=CHUNK, WIDTH=tile)
     return result
 
 
@@ -71,8 +86,52 @@ def plan(matrix: Tensor) -> Plan:
         count = int((length <= LONGEST_SHORT).sum())
         long = order[count:]
         long = long[torch.argsort(length[long], descending=True, stable=True)]
-        found = _plans[matrix] = Plan(order[:count].int(), long.int())
+        found = _plans[matrix] = Plan(order[:count].int(), *_parts(long, length[long]))
     return found
+
+
+def _parts(rows: Tensor, length: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, int]:
+    """Split long rows into parts of :data:`PART` entries; the longest rows come first, so the split ones do."""
+    count = (length + PART - 1) // PART  # parts of each row
+    place = torch.repeat_interleave(torch.arange(len(rows), device=rows.device), count)
+    first = count.cumsum(0) - count
+    within = torch.arange(len(place), device=rows.device) - first[place]
+    split = int((count > 1).sum())
+    slots = int(count[:split].sum())
+    slot = torch.arange(len(place), device=rows.device)
+    slot = torch.where(slot < slots, slot, -1)
+    bounds = torch.cat([first[:split], first.new_full((1,), slots)])
+    return rows[place].int(), (within * PART).int(), slot.int(), rows[:split].int(), bounds.int(), slots
+
+
+@triton.jit
+def products(
+    crow: tl.tensor,
+    col: tl.tensor,
+    value: tl.tensor,
+    x: tl.tensor,
+    base: tl.tensor,
+    out: tl.tensor,
+    sums: tl.tensor,
+    part_row: tl.tensor,
+    part_start: tl.tensor,
+    part_slot: tl.tensor,
+    part_count: tl.tensor,
+    order: tl.tensor,
+    count: tl.tensor,
+    width: tl.tensor,
+    ROWS: tl.constexpr,
+    UNROLL: tl.constexpr,
+    PART: tl.constexpr,
+    CHUNK: tl.constexpr,
+    WIDTH: tl.constexpr,
+) -> None:
+    """All rows in one launch, the long ones first: what is short fills up the machine beside them."""
+    program = tl.program_id(0)
+    if program < part_count:
+        long_rows(crow, col, value, x, base, out, sums, part_row, part_start, part_slot, width, PART, CHUNK, WIDTH)
+    else:
+        short_rows(crow, col, value, x, base, out, order, program - part_count, count, width, ROWS, UNROLL, WIDTH)
 
 
 @triton.jit
@@ -84,6 +143,7 @@ def short_rows(
     base: tl.tensor,
     out: tl.tensor,
     order: tl.tensor,
+    program: tl.tensor,
     count: tl.tensor,
     width: tl.tensor,
     ROWS: tl.constexpr,
@@ -91,7 +151,7 @@ def short_rows(
     WIDTH: tl.constexpr,
 ) -> None:
     """``ROWS`` rows per program, one entry of each at a time, up to the longest of them."""
-    place = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
+    place = program * ROWS + tl.arange(0, ROWS)
     exists = place < count
     row = tl.load(order + place, mask=exists, other=0)
     start = tl.load(crow + row)
@@ -121,15 +181,20 @@ def long_rows(
     x: tl.tensor,
     base: tl.tensor,
     out: tl.tensor,
-    order: tl.tensor,
+    sums: tl.tensor,
+    part_row: tl.tensor,
+    part_start: tl.tensor,
+    part_slot: tl.tensor,
     width: tl.tensor,
+    PART: tl.constexpr,
     CHUNK: tl.constexpr,
     WIDTH: tl.constexpr,
 ) -> None:
-    """One row per program, ``CHUNK`` entries at a time into as many partial sums, added up at the end."""
-    row = tl.load(order + tl.program_id(0))
-    start = tl.load(crow + row)
-    end = tl.load(crow + row + 1)
+    """One part of a row per program, ``CHUNK`` entries at a time into as many partial sums, added up at the end."""
+    row = tl.load(part_row + tl.program_id(0))
+    slot = tl.load(part_slot + tl.program_id(0))
+    start = tl.load(crow + row) + tl.load(part_start + tl.program_id(0))
+    end = tl.minimum(tl.load(crow + row + 1), start + PART)
     feature = tl.program_id(1) * WIDTH + tl.arange(0, WIDTH)
     inside = feature < width
     partial = tl.zeros([CHUNK, WIDTH], dtype=x.dtype.element_ty)
@@ -140,6 +205,38 @@ def long_rows(
         weight = tl.load(value + entry, mask=taken, other=0.0)[:, None]
         mask = taken[:, None] & inside[None, :]
         partial += weight * tl.load(x + source * width + feature[None, :], mask=mask, other=0.0)
+    total = tl.sum(partial, axis=0)
+    if slot >= 0:
+        tl.store(sums + slot.to(tl.int64) * width + feature, total, mask=inside)
+    else:
+        target = row.to(tl.int64) * width + feature
+        if base is not None:
+            total += tl.load(base + target, mask=inside, other=0.0)
+        tl.store(out + target, total, mask=inside)
+
+
+@triton.jit
+def add_parts(
+    sums: tl.tensor,
+    base: tl.tensor,
+    out: tl.tensor,
+    split_row: tl.tensor,
+    split_start: tl.tensor,
+    width: tl.tensor,
+    CHUNK: tl.constexpr,
+    WIDTH: tl.constexpr,
+) -> None:
+    """The sums of a row's parts, added up in their order."""
+    row = tl.load(split_row + tl.program_id(0))
+    start = tl.load(split_start + tl.program_id(0))
+    end = tl.load(split_start + tl.program_id(0) + 1)
+    feature = tl.program_id(1) * WIDTH + tl.arange(0, WIDTH)
+    inside = feature < width
+    partial = tl.zeros([CHUNK, WIDTH], dtype=sums.dtype.element_ty)
+    for step in range(start, end, CHUNK):
+        part = step + tl.arange(0, CHUNK)
+        mask = (part < end)[:, None] & inside[None, :]
+        partial += tl.load(sums + part.to(tl.int64)[:, None] * width + feature[None, :], mask=mask, other=0.0)
     total = tl.sum(partial, axis=0)
     target = row.to(tl.int64) * width + feature
     if base is not None:

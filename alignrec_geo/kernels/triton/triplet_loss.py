@@ -1,5 +1,6 @@
 """BPR, user-item alignment and L2 of a batch of triplets: every row is read once."""
 
+import torch
 import triton
 import triton.language as tl
 from torch import Tensor
@@ -38,6 +39,81 @@ def terms_and_gradients(
     with on_device_of(user):
         triplets[(programs,)](*tables, size, width, batch_size, ROWS=ROWS, WIDTH=padded(width, 1, WIDEST))
     return partial.sum(dim=0), slope, inverse, cosine
+
+
+def gradients(
+    saved: tuple[Tensor, ...], arriving: tuple[Tensor, Tensor, Tensor], batch_size: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the gradients of users, positives and negatives, ``[B, D]`` each.
+
+    Args:
+        saved: the rows of users, positives and negatives, ``[B, D]`` each, and what :func:`terms_and_gradients`
+            returned after the terms, ``[B]`` each.
+        arriving: the gradients that arrive at the three terms, scalars.
+        batch_size: ``B₀``.
+    """
+    user, positive, negative = (rows.contiguous() for rows in saved[:3])
+    size, width = user.shape
+    results = torch.empty_like(user), torch.empty_like(positive), torch.empty_like(negative)
+    if not user.numel():
+        return results
+    tables = user, positive, negative, *saved[3:], *arriving, *results
+    with on_device_of(user):
+        slopes[(triton.cdiv(size, ROWS),)](*tables, size, width, batch_size, ROWS=ROWS, WIDTH=padded(width, 1, WIDEST))
+    return results
+
+
+@triton.jit
+def slopes(
+    user: tl.tensor,
+    positive: tl.tensor,
+    negative: tl.tensor,
+    slope: tl.tensor,
+    inverse: tl.tensor,
+    cosine: tl.tensor,
+    bpr: tl.tensor,
+    uia: tl.tensor,
+    l2: tl.tensor,
+    user_grad: tl.tensor,
+    positive_grad: tl.tensor,
+    negative_grad: tl.tensor,
+    size: tl.tensor,
+    width: tl.tensor,
+    batch_size: tl.tensor,
+    ROWS: tl.constexpr,
+    WIDTH: tl.constexpr,
+) -> None:
+    """Every gradient is a combination of the three rows of its own triplet."""
+    row = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
+    exists = row < size
+    shrink = tl.load(l2) / batch_size
+    push = tl.load(slope + row, mask=exists, other=0.0) * tl.load(bpr)
+    pull = tl.load(inverse + row, mask=exists, other=0.0) * tl.load(uia)
+    turn = tl.load(cosine + row, mask=exists, other=0.0) * tl.load(uia)
+    user_square = tl.zeros([ROWS], dtype=user.dtype.element_ty)
+    positive_square = user_square
+    for start in range(0, width, WIDTH):
+        feature = start + tl.arange(0, WIDTH)
+        mask = exists[:, None] & (feature < width)[None, :]
+        place = row.to(tl.int64)[:, None] * width + feature[None, :]
+        u = tl.load(user + place, mask=mask, other=0.0)
+        i = tl.load(positive + place, mask=mask, other=0.0)
+        user_square += tl.sum(u * u, axis=1)
+        positive_square += tl.sum(i * i, axis=1)
+    # d(1 - cos)/du = -i/(|u||i|) + cos u/|u|²; where a norm was clamped its own term vanishes
+    user_own = tl.where(user_square >= 1e-16, turn / tl.maximum(user_square, 1e-16), 0.0) + shrink
+    positive_own = tl.where(positive_square >= 1e-16, turn / tl.maximum(positive_square, 1e-16), 0.0) + shrink
+    for start in range(0, width, WIDTH):
+        feature = start + tl.arange(0, WIDTH)
+        mask = exists[:, None] & (feature < width)[None, :]
+        place = row.to(tl.int64)[:, None] * width + feature[None, :]
+        u = tl.load(user + place, mask=mask, other=0.0)
+        i = tl.load(positive + place, mask=mask, other=0.0)
+        j = tl.load(negative + place, mask=mask, other=0.0)
+        both = (push + pull)[:, None]
+        tl.store(user_grad + place, both * i - push[:, None] * j + user_own[:, None] * u, mask=mask)
+        tl.store(positive_grad + place, both * u + positive_own[:, None] * i, mask=mask)
+        tl.store(negative_grad + place, shrink * j - push[:, None] * u, mask=mask)
 
 
 @triton.jit

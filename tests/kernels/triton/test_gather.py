@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from alignrec_geo.kernels.backends import use_backends
 from alignrec_geo.kernels.gather import gather_rows, reference_accumulate, reference_gather_rows
-from alignrec_geo.kernels.triton.gather import accumulate
+from alignrec_geo.kernels.triton.gather import _sorted, accumulate
 
 
 @given(st.integers(0, 999), st.integers(1, 12), st.integers(0, 40), st.integers(1, 19))
@@ -38,3 +38,13 @@ def test_gradcheck(device):
     rows = torch.tensor([1, 1, 3, 0, 1], device=device)
     with use_backends(gather="triton"):
         assert torch.autograd.gradcheck(lambda t: gather_rows(t, rows), table)
+
+
+@given(st.integers(0, 99), st.integers(1, 300), st.sampled_from([1, 7, 1000, 2**40]))
+@settings(max_examples=15, deadline=None)
+def test_sort_by_comparing_equals_a_stable_sort(device, seed, count, size):
+    rows = torch.randint(size, (count,), generator=torch.Generator().manual_seed(seed)).to(device)
+    target, source = _sorted(rows, size)
+    expected = torch.sort(rows, stable=True)
+    assert torch.equal(target, expected.values)
+    assert torch.equal(source, expected.indices)

@@ -82,9 +82,26 @@ def test_rows_of_every_length(device, dtype, width):
 
 
 def test_each_row_runs_once_in_order_of_its_length_class(device):
-    short, long = kernels.plan(power_law(device).matrix)
-    assert short.tolist() == [0, 1, 16, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]  # stable within a class
-    assert long.tolist() == [15, 14, 13, 12]  # longest first
+    rows = kernels.plan(power_law(device).matrix)
+    assert rows.short.tolist() == [0, 1, 16, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]  # stable within a class
+    assert rows.part_row.tolist() == [15, 14, 13, 12]  # longest first
+    assert rows.part_slot.tolist() == [-1] * 4
+    assert rows.slots == 0
+
+
+def test_popular_rows_are_split(device, monkeypatch):
+    monkeypatch.setattr(kernels, "PART", 64)
+    matrix = power_law(device).matrix
+    rows = kernels.plan(matrix)
+    assert rows.part_row.tolist() == [15, 15, 15, 15, 14, 14, 13, 12]
+    assert rows.part_start.tolist() == [0, 64, 128, 192, 0, 64, 0, 0]
+    assert rows.part_slot.tolist() == [0, 1, 2, 3, 4, 5, -1, -1]
+    assert rows.split_row.tolist() == [15, 14]
+    assert rows.split_start.tolist() == [0, 4, 6]
+    x = torch.randn(200, 5, dtype=torch.float64, device=device)
+    base = torch.randn(matrix.shape[0], 5, dtype=torch.float64, device=device)
+    torch.testing.assert_close(kernels.multiply(matrix, x, base), reference_multiply(matrix, x, base))
+    torch.testing.assert_close(kernels.multiply(matrix, x), reference_multiply(matrix, x))
 
 
 def test_plans_are_kept_as_long_as_their_matrix(device):
