@@ -88,7 +88,7 @@ def test_what_cannot_be_forced(monkeypatch):
         ({"mm": "torch"}, r"unknown operation \(got 'mm'\); there are: spmm"),
         ({"spmm": "fast"}, "spmm has no backend 'fast'; there are: torch"),
         ({"spmm": "torch-sparse"}, "needs the package torch_sparse, which is not installed"),
-        ({"spmm": "triton"}, r"needs triton 3\.7 or newer, which is not installed"),
+        ({"spmm": "triton"}, r"needs triton 3\.4 or newer, which is not installed"),
     ):
         with pytest.raises(InputError, match=message), use_backends(**choice):
             pass

@@ -164,13 +164,16 @@ def test_items_and_users_without_a_pair():
     torch.testing.assert_close(items[3], model.item_embedding[3] + F.normalize(model.item_propagation())[3])
 
 
-def test_casting_and_moving_forget_the_neighbours():
+def test_the_neighbours_are_cast_and_moved_with_the_model():
     model = LATTICE(toy_graph("image", "text")).train()
     expected = torch.cat(model.embeddings()).double()
     model.loss(BATCH)
     assert isinstance(model.neighbours[0], EdgePattern)
+    before = model.neighbours[0].col.clone()
     model.double()
-    assert model.neighbours is None
+    assert model.neighbours[0].csr.matrix.dtype == torch.float64
+    assert torch.equal(model.neighbours[0].col, before)
+    assert all(term.dtype == torch.float64 for term in model.loss(BATCH).values())
     torch.testing.assert_close(torch.cat(model.embeddings()), expected, rtol=1e-4, atol=1e-5)
 
 

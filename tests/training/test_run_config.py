@@ -37,7 +37,7 @@ def test_round_trip_through_yaml(tmp_path):
         ({}, ["dim"], r"--set takes key=value \(got 'dim'\)"),
         ({}, ["dim=[1"], "--set dim: not valid YAML"),
         ({}, ["temperature=0"], r"parameters\.temperature: .*greater than 0 \(got 0\)"),
-        ({}, ["metric=auc"], r"training\.metric: .*recall@5.*got 'auc'"),
+        ({}, ["metric=auc"], r"training\.metric: unknown metric \(got 'auc'\); there are: recall, ndcg"),
         ({"training": {"epoch": 1}}, [], r"unknown setting 'training\.epoch' \(did you mean 'training\.epochs'\?\)"),
         ({"training": 3}, [], "'training' must hold key: value pairs"),
         ({"modeL": "alignrec"}, [], r"unknown setting 'modeL'"),

@@ -17,6 +17,11 @@ from alignrec_geo.training.optimizer import make_optimizer
 from alignrec_geo.training.step import EagerStep
 
 
+@pytest.fixture(autouse=True)
+def _no_reads_within_an_epoch(monkeypatch):
+    monkeypatch.setattr("alignrec_geo.training.step.SECONDS_BETWEEN_READS", float("inf"))
+
+
 @pytest.fixture(scope="module")
 def data():
     return make_catalogue(n_users=60, n_items=40, image_size=16, seed=2)
