@@ -4,6 +4,7 @@ import errno
 import os
 import re
 
+from alignrec_geo.memory import gpu_memory
 from alignrec_geo.reading import first_line
 
 ADVICE = {
@@ -103,6 +104,8 @@ def _line(name: str, said: str, number: int | None) -> str:
 
 
 def _memory(error: BaseException) -> str:
+    if said := gpu_memory(error, "batch_size or dim"):
+        return said
     wanted = re.search(r"(?:allocate|allocate:) ([\d.]+ ?(?:bytes|[KMGTPE]i?B))", str(error))
     much = f" (needed {_size(wanted.group(1))} at once)" if wanted else ""
     return f"not enough memory{much}; {ADVICE[errno.ENOMEM]}"

@@ -35,6 +35,9 @@ def compare(
         str | None,
         typer.Option(help="The model the others are compared with (default alignrec, or the first that learns)."),
     ] = None,
+    device: Annotated[
+        str | None, typer.Option("--device", metavar="DEVICE", help="auto (default), cpu, cuda, or cuda:1.")
+    ] = None,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Train runs again that failed before.")] = False,
     user_item_conv: Annotated[
         str | None,
@@ -55,7 +58,10 @@ def compare(
     from alignrec_geo.comparison import compare as run_comparison
     from alignrec_geo.comparison.request import with_layers
     from alignrec_geo.comparison.results import failures
+    from alignrec_geo.device import choose_device
 
+    if device is not None:
+        choose_device(device)
     names = split_names(models)
     if user_item_conv is not None:
         names = with_layers(names, split_names(user_item_conv))
@@ -69,7 +75,7 @@ def compare(
             seeds=seeds,
             trials=trials,
             jobs=jobs,
-            settings=settings or [],
+            settings=[*(settings or []), *([] if device is None else [f"training.device={device}"])],
             metrics=split_names(metrics or ""),
             reference=reference,
             retry_failed=retry_failed,

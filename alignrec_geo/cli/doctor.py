@@ -17,27 +17,30 @@ def doctor(as_json: JsonFlag = False) -> None:
     import torch
 
     from alignrec_geo.comparison.machine import installed
+    from alignrec_geo.device import choose_device, gpus
     from alignrec_geo.files import cache_folder
     from alignrec_geo.kernels.backends import NEEDS, TABLE, choose
 
-    gpus = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+    there = gpus()
     machine = {
         "python": platform.python_version(),
         "system": platform.platform(),
         "cpus": os.cpu_count() or 1,
         "threads": torch.get_num_threads(),
         "blas": "MKL" if torch.backends.mkl.is_available() else "other",
-        "gpu": ", ".join(gpus) or "none",
+        "gpu": ", ".join(gpu.name for gpu in there) or "none",
         "cuda": torch.version.cuda or "none",
         "cache": str(cache_folder()),
     }
-    device = "cuda" if gpus else "cpu"
+    device = str(choose_device())
     chosen = [choose(operation, device) for operation in TABLE]
     optional = {package: find_spec(package) is not None for package in (*NEEDS.values(), "tensorboard")}
     versions = {name: installed(name) for name in PACKAGES}
     report = {
         "versions": versions,
         "machine": machine,
+        "device": device,
+        "gpus": [gpu._asdict() for gpu in there],
         "backends": {row.operation: {"runs": row.runs, "reason": row.reason} for row in chosen},
         "optional": optional,
     }
@@ -46,6 +49,13 @@ def doctor(as_json: JsonFlag = False) -> None:
         return
     print_table("versions", ["package", "version"], versions.items())
     print_table("machine", ["", "value"], [[name, str(value)] for name, value in machine.items()])
-    print_table("what runs", ["operation", "implementation", "why"], [list(row) for row in chosen])
+    if there:
+        rows = [[gpu.device, gpu.name, f"{gpu.free / 1e9:.1f} of {gpu.total / 1e9:.1f} GB"] for gpu in there]
+        print_table("GPUs", ["--device", "name", "memory free"], rows)
+    print_table(
+        f"what runs on {device}, which --device auto takes",
+        ["operation", "implementation", "why"],
+        [list(row) for row in chosen],
+    )
     found = [[package, "there" if here else "not installed"] for package, here in optional.items()]
     print_table("optional packages", ["package", ""], found)

@@ -2,11 +2,12 @@
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from alignrec_geo.cli.encoding import chosen_device, progress_bars
+from alignrec_geo.cli.device import DeviceOption
+from alignrec_geo.cli.encoding import progress_bars
 from alignrec_geo.cli.output import JsonFlag, print_json, print_notes, stderr, stdout
 from alignrec_geo.errors import InputError
 
@@ -38,9 +39,7 @@ def embed(
     ] = None,
     k: Annotated[int, typer.Option("-k", "--k", min=1, help="Content neighbours per item.")] = 10,
     batch_size: Annotated[int, typer.Option("--batch-size", min=1, help="Pictures or texts at a time.")] = 32,
-    device: Annotated[
-        Literal["auto", "cpu", "cuda"], typer.Option("--device", help="Where to encode; auto takes a GPU if there is.")
-    ] = "auto",
+    device: DeviceOption = "auto",
     out: Annotated[
         Path | None, typer.Option("--out", metavar="FILE", help="Write here; cold.safetensors in the run if not given.")
     ] = None,
@@ -57,6 +56,7 @@ def embed(
     """
     from alignrec_geo.content.item_encoding.encode_items import encode_items
     from alignrec_geo.dataset.manifest import DATA_SET
+    from alignrec_geo.device import choose_device
     from alignrec_geo.files import inside
     from alignrec_geo.outputs import output_file
     from alignrec_geo.serving.cold import NeighbourMean
@@ -65,7 +65,7 @@ def embed(
     from alignrec_geo.training.run_config import CONFIG, RunConfig
     from alignrec_geo.training.run_folder import RUN
 
-    started = time.perf_counter()
+    started, where = time.perf_counter(), choose_device(device)
     target = output_file(run / COLD if out is None else out, [items, *RUN.files(run, besides=[COLD])])
     tables = read_embeddings(run)
     config = RunConfig.load(inside(run, CONFIG), trust=True)  # no model is built
@@ -81,7 +81,7 @@ def embed(
     own = len(found)
     if new:
         with progress_bars() as report:
-            parts, broken = encode_items(data, features, new, sources, batch_size, chosen_device(device), report)
+            parts, broken = encode_items(data, features, new, sources, batch_size, where, report)
         found += rule.new([item.id for item in new], [item.title for item in new], parts)
     left_out = sorted({item.id for item in new} - set(found.ids))
     save_cold_items(target, found, run / EMBEDDINGS)

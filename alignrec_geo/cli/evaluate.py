@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from alignrec_geo.cli.device import DeviceOption
 from alignrec_geo.cli.output import JsonFlag, print_json, print_metrics
 from alignrec_geo.errors import InputError
 from alignrec_geo.settings import SHORT
@@ -24,6 +25,7 @@ def evaluate(
         typer.Option(help="Metrics, comma-separated: mrr, coverage@20, …; default recall,ndcg,precision,map."),
     ] = None,
     per_user: Annotated[Path | None, typer.Option(help="Also write every user's metrics to this Parquet file.")] = None,
+    device: DeviceOption = "auto",
     as_json: JsonFlag = False,
 ) -> None:
     """Rank all items with a run's embeddings and print the metrics.
@@ -31,6 +33,7 @@ def evaluate(
     Example: alignrec-geo evaluate runs/tiktok --split test --protocol mmrec --metrics recall,ndcg,coverage@20 --json
     """
     from alignrec_geo.dataset.interactions import Split
+    from alignrec_geo.device import choose_device
     from alignrec_geo.evaluation.evaluator import Evaluator
     from alignrec_geo.evaluation.metrics import DEFAULT
     from alignrec_geo.evaluation.protocols import Protocol
@@ -41,7 +44,8 @@ def evaluate(
     from alignrec_geo.training.run_folder import RUN
 
     per_user = None if per_user is None else output_file(per_user, RUN.files(run))
-    served = load_top_items(run)
+    where = choose_device(device)
+    served = load_top_items(run, device=where)
     chosen = Protocol.parse(protocol) if protocol is not None else _protocol_of(inside(run, CONFIG))
     part = Split.parse(split)
     names = list(DEFAULT) if metrics is None else [name.strip() for name in metrics.split(",")]

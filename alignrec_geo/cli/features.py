@@ -3,11 +3,12 @@
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from alignrec_geo.cli.encoding import chosen_device, progress_bars
+from alignrec_geo.cli.device import DeviceOption
+from alignrec_geo.cli.encoding import progress_bars
 from alignrec_geo.cli.output import JsonFlag, print_json, print_notes, print_table, stderr, stdout
 from alignrec_geo.errors import InputError
 
@@ -34,9 +35,11 @@ def extract(
         str | None, typer.Option("--name", metavar="PREFIX", help="Call them PREFIX-image and PREFIX-text.")
     ] = None,
     batch_size: Annotated[int, typer.Option("--batch-size", min=1, help="Pictures or texts at a time.")] = 32,
-    device: Annotated[
-        Literal["auto", "cpu", "cuda"], typer.Option("--device", help="Where to encode; auto takes a GPU if there is.")
-    ] = "auto",
+    device: DeviceOption = "auto",
+    workers: Annotated[
+        int | None,
+        typer.Option("--workers", min=0, help="Processes that decode pictures ahead; by default some for a GPU."),
+    ] = None,
     cache: Annotated[
         Path | None, typer.Option("--cache", metavar="DIR", help="Folder of the token caches; the user's if not given.")
     ] = None,
@@ -53,8 +56,10 @@ def extract(
     """
     from alignrec_geo.content.encoders import open_image_encoder, open_text_encoder
     from alignrec_geo.content.feature_sets.extract import extract_image, extract_text
+    from alignrec_geo.content.throughput import Throughput
     from alignrec_geo.dataset.features import checked_name
     from alignrec_geo.dataset.store import Dataset
+    from alignrec_geo.device import choose_device
 
     wanted = _split(raw, "--raw")
     unknown = [part for part in wanted if part not in MODALITIES]
@@ -63,18 +68,23 @@ def extract(
     opened = Dataset.open(dataset)
     names = {modality: checked_name(f"{name}-{modality}" if name else modality) for modality in wanted}
     _refuse_existing(opened, names.values(), overwrite)
-    where = chosen_device(device)
+    where = choose_device(device)
     image = open_image_encoder(encoder_image, where) if "image" in wanted else None
     text = open_text_encoder(encoder_text, where) if "text" in wanted else None
     made: list[Features] = []
+    counted: list[Throughput] = []
     broken: dict[str, str] = {}
     started = time.perf_counter()
     with progress_bars() as report:
         if image is not None:
-            features, broken = extract_image(opened, image, names["image"], cache, batch_size, report("pictures"))
+            counted.append(Throughput("pictures"))
+            features, broken = extract_image(
+                opened, image, names["image"], cache, batch_size, report("pictures"), workers, counted[-1]
+            )
             made.append(features)
         if text is not None:
-            made.append(extract_text(opened, text, names["text"], cache, batch_size, report("texts")))
+            counted.append(Throughput("texts"))
+            made.append(extract_text(opened, text, names["text"], cache, batch_size, report("texts"), counted[-1]))
     # opened again: another process may have stored features meanwhile
     Dataset.open(dataset).store_features(*made, overwrite=overwrite)
     seconds = round(time.perf_counter() - started, 1)
@@ -83,7 +93,13 @@ def extract(
             {"name": f.name, "items": int(f.present.sum()), "width": f.width, "encoder": f.meta["encoder"]}
             for f in made
         ]
-        print_json({"dataset": str(dataset), "features": rows, "broken": broken, "seconds": seconds})
+        rates = {
+            part.what: {"encoded": part.items, "per_second": round(part.per_second, 1), "gpu_busy": part.busy}
+            for part in counted
+        }
+        print_json(
+            {"dataset": str(dataset), "features": rows, "broken": broken, "seconds": seconds, "throughput": rates}
+        )
         return
     print_notes(f"the picture of item '{item}' cannot be read ({why})" for item, why in broken.items())
     for features in made:
@@ -92,7 +108,7 @@ def extract(
             f"{len(features.present):,} items, width {features.width}, by {features.meta['encoder']}",
             soft_wrap=True,
         )
-    stderr.print(f"{seconds} s", soft_wrap=True)
+    stderr.print(f"{seconds} s; {'; '.join(map(str, counted))}", soft_wrap=True)
 
 
 @app.command("describe")

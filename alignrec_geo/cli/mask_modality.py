@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from alignrec_geo.cli.encoding import chosen_device
+from alignrec_geo.cli.device import DeviceOption
 from alignrec_geo.cli.output import JsonFlag, print_json, print_table, stderr
 from alignrec_geo.errors import InputError
 
 if TYPE_CHECKING:
+    import torch
+
     from alignrec_geo.content.item_encoder import ItemEncoder
     from alignrec_geo.dataset.store import Dataset
     from alignrec_geo.probing.mask_modality import MaskRow
@@ -32,6 +34,7 @@ def mask_modality(
     seeds: Annotated[int, typer.Option(min=1, help="Runs per row.")] = 1,
     seed: Annotated[int, typer.Option(min=0, help="Of the items that lose a modality; runs have seeds 1, 2, …")] = 0,
     out: Annotated[Path | None, typer.Option(help="Also write the result as JSON to this file, row by row.")] = None,
+    device: DeviceOption = "auto",
     as_json: JsonFlag = False,
 ) -> None:
     """Train with everything, then with one modality of half of the items hidden, and show what is lost.
@@ -55,7 +58,8 @@ def mask_modality(
     out = None if out is None else output_file(out, DATA_SET.files(dataset))
     contents = _contents(data, features)
     items = half_of_items(data.interactions.n_items, seed, share)
-    config = RunConfig.resolve({"model": model, "protocol": protocol}, settings or [])
+    config = RunConfig.resolve({"model": model, "protocol": protocol}, [f"training.device={device}", *(settings or [])])
+    where = config.training.torch_device()
     if not find_model(model).uses_features:
         raise InputError(f"model '{model}' uses no features; there is nothing to hide")
 
@@ -85,7 +89,7 @@ def mask_modality(
             write_json(out, content())
 
     names = {name for part in contents for name in part.split("+")}
-    measure(data, contents, train, _encoders(data, names), range(1, seeds + 1), items, done)
+    measure(data, contents, train, _encoders(data, names, where), range(1, seeds + 1), items, done)
     if as_json:
         print_json(content())
         return
@@ -108,13 +112,13 @@ def _contents(data: "Dataset", features: str | None) -> list[str]:
     return contents
 
 
-def _encoders(data: "Dataset", names: set[str]) -> dict[str, "ItemEncoder"]:
+def _encoders(data: "Dataset", names: set[str], device: "torch.device") -> dict[str, "ItemEncoder"]:
     """Encoders that can hide a modality, of those matrices that were pre-trained."""
     from alignrec_geo.content.item_encoder import PRETRAINED
     from alignrec_geo.content.item_encoding.open import open_pretrained
 
     pretrained = [name for name in sorted(names) if data.features(name).meta.get("made by") == PRETRAINED]
-    return {name: open_pretrained(data, name, chosen_device("auto")) for name in pretrained}
+    return {name: open_pretrained(data, name, device) for name in pretrained}
 
 
 def _unmasked(row: "MaskRow", rows: Sequence["MaskRow"]) -> "MaskRow":

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from alignrec_geo.cli.encoding import chosen_device, progress_bars
+from alignrec_geo.cli.device import DeviceOption
+from alignrec_geo.cli.encoding import progress_bars
 from alignrec_geo.cli.output import JsonFlag, print_held_out, print_json, print_notes, stderr, stdout
 from alignrec_geo.errors import InputError
 
@@ -48,9 +49,7 @@ def pretrain(
         str, typer.Option("--whiten", metavar="SHRINK|none", help="Shrinkage of the whitening of the vectors.")
     ] = "0.1",
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of everything that is drawn.")] = 0,
-    device: Annotated[
-        Literal["auto", "cpu", "cuda"], typer.Option("--device", help="Where to train; auto takes a GPU if there is.")
-    ] = "auto",
+    device: DeviceOption = "auto",
     cache: Annotated[
         Path | None, typer.Option("--cache", metavar="DIR", help="Folder of the token caches; the user's if not given.")
     ] = None,
@@ -115,13 +114,14 @@ def run_pretrain(
     from alignrec_geo.content.pretraining.align import align, check_name_free
     from alignrec_geo.dataset.features import checked_name
     from alignrec_geo.dataset.store import Dataset
+    from alignrec_geo.device import choose_device
 
     if resume and overwrite:
         raise InputError("--resume goes on and --overwrite starts anew; pass one of them")
     loop, shape = loop_and_shape(kind, settings)
     shrink = _shrink(whiten)
     wanted = checked_name(f"aligned-{kind}" if name is None else name)
-    dataset, where = Dataset.open(folder), chosen_device(device)
+    dataset, where = Dataset.open(folder), choose_device(device)
     check_name_free(dataset, wanted, resume or overwrite)
     with progress_bars() as report:
         task = make_task(dataset, kind, shape, sources, seed, report, where)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from alignrec_geo.cli.device import DeviceOption
 from alignrec_geo.cli.output import JsonFlag, print_json, print_table, stderr
 from alignrec_geo.errors import InputError
 
@@ -26,6 +27,7 @@ def probe(
     figure: Annotated[
         Path | None, typer.Option("--figure", metavar="FILE", help="Also draw the table, as .svg or .png.")
     ] = None,
+    device: DeviceOption = "auto",
     as_json: JsonFlag = False,
 ) -> None:
     """Compare features by zero-shot ranking, item-CF, and agreement with co-interactions; nothing is trained.
@@ -40,6 +42,7 @@ def probe(
     from alignrec_geo.dataset.interactions import Split
     from alignrec_geo.dataset.manifest import DATA_SET
     from alignrec_geo.dataset.store import Dataset
+    from alignrec_geo.device import choose_device
     from alignrec_geo.evaluation.protocols import Protocol
     from alignrec_geo.files import write_json
     from alignrec_geo.outputs import output_file
@@ -54,7 +57,7 @@ def probe(
     )
     if not contents:
         raise InputError(f"{dataset} has no feature matrices; make some with 'features extract'")
-    trial = Probe(data, contents, Split.parse(split), Protocol.parse(protocol), k, seed)
+    trial = Probe(data, contents, Split.parse(split), Protocol.parse(protocol), k, seed, choose_device(device))
     rows = trial.rows()
     content: dict[str, Any] = {
         "rows": [_as_json(row) for row in rows],

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from alignrec_geo.cli.device import DeviceOption
 from alignrec_geo.cli.output import JsonFlag, print_json, print_table
 from alignrec_geo.errors import InputError
 from alignrec_geo.reading import check_plain_file, reading
@@ -31,6 +32,7 @@ def recommend(
     include_cold: Annotated[
         bool, typer.Option("--include-cold", help="Rank the items of 'embed' too, by their content.")
     ] = False,
+    device: DeviceOption = "cpu",
     as_json: JsonFlag = False,
 ) -> None:
     """Recommend items a user has not seen, with titles where known.
@@ -40,12 +42,13 @@ def recommend(
     Items without a training interaction are marked as cold. Without --include-cold they are ranked by what training
     left in the tables, which is next to nothing.
     """
+    from alignrec_geo.device import choose_device
     from alignrec_geo.serving.store import load_top_items
 
     ids = [*(user or []), *(_read_ids(users_file) if users_file is not None else [])]
     if not ids:
         raise InputError("no user given; pass --user ID or --users-file FILE")
-    result = load_top_items(run, include_cold).recommend(ids, k, cold, include_cold)
+    result = load_top_items(run, include_cold, choose_device(device)).recommend(ids, k, cold, include_cold)
     if as_json:
         print_json({"users": {name: _records(items) for name, items in result.items()}})
         return
@@ -61,6 +64,7 @@ def similar(
     include_cold: Annotated[
         bool, typer.Option("--include-cold", help="List items of 'embed' too, by their content.")
     ] = False,
+    device: DeviceOption = "cpu",
     as_json: JsonFlag = False,
 ) -> None:
     """List the items whose trained vectors are closest to an item's (by cosine).
@@ -69,12 +73,14 @@ def similar(
 
     The item may also be one that 'embed' gave a vector to.
     """
+    from alignrec_geo.device import choose_device
     from alignrec_geo.serving.cold_store import COLD
     from alignrec_geo.serving.store import load_top_items
 
-    served = load_top_items(run, include_cold)
+    where = choose_device(device)
+    served = load_top_items(run, include_cold, where)
     if not include_cold and (run / COLD).exists() and not served.knows_item(item):
-        served = load_top_items(run, include_cold=True)
+        served = load_top_items(run, include_cold=True, device=where)
     items = served.similar(item, k, include_cold)
     if as_json:
         print_json({"item": item, "similar": _records(items)})

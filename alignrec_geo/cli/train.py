@@ -32,6 +32,9 @@ def train(
     item_item_conv: Annotated[str | None, typer.Option(help="Layer of the item-item graph, likewise.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Seed (default 0).")] = None,
     protocol: Annotated[str | None, typer.Option(help="Ranking protocol: clean (default) or mmrec.")] = None,
+    device: Annotated[
+        str | None, typer.Option("--device", metavar="DEVICE", help="auto (default), cpu, cuda, or cuda:1.")
+    ] = None,
     compiled: Annotated[bool, typer.Option("--compile", help="Compile the loss with torch.compile.")] = False,
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue the run in --out from its last finished epoch.")
@@ -60,6 +63,7 @@ def train(
     layers = {"user_item_conv": user_item_conv, "item_item_conv": item_item_conv}
     overrides = [f"parameters.{name}={layer}" for name, layer in layers.items() if layer is not None]
     overrides += [*(settings or []), *(["training.compile=true"] if compiled else [])]
+    overrides += [] if device is None else [f"training.device={device}"]
     resolved = _resolve(out, chosen, config, overrides, resume, trust)
     if resume and overwrite:
         raise InputError("--resume continues a run and --overwrite replaces it; pass one of them")

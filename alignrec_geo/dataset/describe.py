@@ -121,7 +121,7 @@ def _with_image(dataset: Dataset) -> NDArray[np.bool_]:
     if dataset.images is None:
         return stored
     stems = pl.Series([stem for stem, _, _ in dataset.images], dtype=pl.String)
-    pending: NDArray[np.bool_] = dataset.items["id"].is_in(stems.implode()).to_numpy()
+    pending: NDArray[np.bool_] = dataset.items["id"].is_in(stems.to_list()).to_numpy()
     return stored | pending
 
 

@@ -12,7 +12,7 @@ from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.embeddings import Embeddings
 from alignrec_geo.errors import InputError
 from alignrec_geo.graph.modalities import feature_list
-from alignrec_geo.models.size import enough_memory
+from alignrec_geo.memory import enough_memory
 from alignrec_geo.serving.cold import NeighbourMean
 from alignrec_geo.serving.recommend import TopItems
 from alignrec_geo.serving.results import Recommendations, SimilarItems

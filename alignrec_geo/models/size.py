@@ -1,8 +1,7 @@
 """Memory that settings would need, asked before anything is allocated."""
 
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 
 from alignrec_geo.errors import InputError
@@ -10,8 +9,6 @@ from alignrec_geo.errors import InputError
 BYTES = 4
 COPIES = 4
 """A trained number, its gradient and Adam's two moments."""
-NO_MEMORY = ("allocate memory", "not enough memory", "out of memory", "integer multiplication overflow", "overflowed")
-"""Parts of what torch says, in whatever type of error, when memory or the count of bytes runs out."""
 
 
 def check_memory(needs: Mapping[str, int], what: str) -> None:
@@ -74,23 +71,3 @@ def in_words(count: int) -> str:
             break
         value, unit = value / 1000.0, larger
     return f"{value:.3g} {unit}"
-
-
-@contextmanager
-def enough_memory(what: str) -> Iterator[None]:
-    """Turn torch's many ways of saying that memory ran out into one error.
-
-    Args:
-        what: what is done in the block, for the message.
-
-    Raises:
-        InputError: memory ran out.
-    """
-    try:
-        yield
-    except MemoryError:
-        raise InputError(f"{what}: not enough memory; smaller dim, batch_size or layers need less") from None
-    except (RuntimeError, OverflowError) as error:
-        if not any(part in str(error) for part in NO_MEMORY):
-            raise
-        raise InputError(f"{what}: not enough memory; smaller dim, batch_size or layers need less") from None

@@ -55,6 +55,7 @@ class Probe:
         protocol: which items are left out.
         k: content neighbours per item in item-CF and agreement.
         seed: of the random vectors of the chance row.
+        device: where neighbours are searched and users are ranked.
 
     Raises:
         InputError: a feature is unknown, no item has all of them, or nobody can be evaluated.
@@ -74,8 +75,9 @@ class Probe:
         protocol: Protocol = Protocol.CLEAN,
         k: int = 10,
         seed: int = 0,
+        device: torch.device | str = "cpu",
     ) -> None:
-        self.contents, self.k, self.seed = list(dict.fromkeys(contents)), k, seed
+        self.contents, self.k, self.seed, self.device = list(dict.fromkeys(contents)), k, seed, torch.device(device)
         if not self.contents:
             raise InputError("nothing to compare; name at least one feature matrix")
         names = list(dict.fromkeys(name for content in self.contents for name in content.split("+")))
@@ -115,13 +117,14 @@ class Probe:
         return ProbeRow(POPULARITY, False, self.evaluator(tables), None, None)
 
     def _judge(self, content: str, unit: Tensor, centred: bool) -> ProbeRow:
-        similarity, neighbour = item_neighbours(unit, self.k)
+        unit = unit.to(self.device)
+        similarity, neighbour = (part.cpu() for part in item_neighbours(unit, self.k))
         masked, users, deepest = self.evaluator.masked, self.evaluator.users, max(self.evaluator.cutoffs)
         ranking = item_cf_ranking(self._history, masked, similarity, neighbour, users, deepest)
         return ProbeRow(
             content,
             centred,
-            zero_shot=self.evaluator(content_profiles(self._history, unit)),
+            zero_shot=self.evaluator(content_profiles(self._history.map(lambda part: part.to(self.device)), unit)),
             item_cf=self.evaluator.measure(ranking),
             agreement=agreement(neighbour, self._train, self.pairs.n_users, self.pairs.n_items, self.k),
         )

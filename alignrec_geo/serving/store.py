@@ -2,8 +2,10 @@
 
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 
+import torch
 from safetensors.torch import save_file
 
 from alignrec_geo.dataset.manifest import DATA_SET
@@ -64,12 +66,15 @@ def read_embeddings(folder: Path) -> Embeddings:
     return tables
 
 
-def load_top_items(path: str | os.PathLike[str], include_cold: bool = False) -> TopItems:
+def load_top_items(
+    path: str | os.PathLike[str], include_cold: bool = False, device: torch.device | str = "cpu"
+) -> TopItems:
     """Open a run folder for recommending.
 
     Args:
         path: the folder.
         include_cold: also read the vectors of cold items that ``alignrec-geo embed`` left in it.
+        device: where the tables are kept and items are ranked.
 
     Raises:
         InputError: not a run folder, a damaged file, or no vectors of cold items that fit the tables.
@@ -79,8 +84,10 @@ def load_top_items(path: str | os.PathLike[str], include_cold: bool = False) -> 
     """
     folder = as_path(path)
     recover(folder)
-    embeddings = read_embeddings(folder)
+    embeddings = Embeddings(*(table.to(device) for table in read_embeddings(folder)))
     cold_items = load_cold_items(folder / COLD, folder / EMBEDDINGS) if include_cold else None
+    if cold_items is not None:
+        cold_items = replace(cold_items, vectors=cold_items.vectors.to(device))
     return TopItems(embeddings, Dataset.open(folder / DATASET), cold_items)
 
 

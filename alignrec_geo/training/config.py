@@ -1,11 +1,9 @@
 """Settings of the training loop."""
 
-from typing import Literal
-
 import torch
 from pydantic import Field, field_validator
 
-from alignrec_geo.errors import InputError
+from alignrec_geo.device import AUTO, choose_device, device_name
 from alignrec_geo.evaluation.metrics import CUTOFFS, DEFAULT, choose_metrics
 from alignrec_geo.settings import Settings
 
@@ -33,8 +31,8 @@ class TrainingConfig(Settings):
     """Validation metric that chooses the epoch."""
     metrics: tuple[str, ...] = DEFAULT
     """What the test measures, by name (`mrr`, `coverage@20`); Recall and NDCG are always among it."""
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    """Where to train: ``auto`` takes CUDA if there is a GPU."""
+    device: str = AUTO
+    """Where to train: ``cpu``, ``cuda``, one GPU of several (``cuda:1``), or ``auto``: a GPU if there is one."""
     compile: bool = False
     """Compile what lies between the kernels with ``torch.compile`` (needs a C++ compiler on a CPU)."""
     capture: bool | None = None
@@ -58,16 +56,18 @@ class TrainingConfig(Settings):
         choose_metrics(value, CUTOFFS)
         return value
 
+    @field_validator("device")
+    @classmethod
+    def _known_device(cls, value: str) -> str:
+        return device_name(value)
+
     def torch_device(self) -> torch.device:
         """The device that ``device`` means here.
 
         Raises:
-            InputError: a GPU is asked for and there is none.
+            InputError: this machine does not have it.
         """
-        there = torch.cuda.is_available()
-        if self.device == "cuda" and not there:
-            raise InputError("device 'cuda' was asked for and torch finds no GPU; use training.device=auto or cpu")
-        return torch.device("cuda" if there and self.device != "cpu" else "cpu")
+        return choose_device(self.device)
 
     def lr_at(self, epoch: int) -> float:
         """The learning rate of an epoch, counted from 0."""

@@ -36,8 +36,8 @@ from alignrec_geo.evaluation.protocols import Protocol
 from alignrec_geo.kernels.allocator import keep_freed_memory
 from alignrec_geo.kernels.backends import check_backends, use_backends
 from alignrec_geo.kernels.config import KernelConfig
+from alignrec_geo.memory import enough_memory
 from alignrec_geo.models.base import Recommender
-from alignrec_geo.models.size import enough_memory
 from alignrec_geo.notebook import metrics_table
 from alignrec_geo.observer import Observer
 from alignrec_geo.randomness import child_generator, seeded

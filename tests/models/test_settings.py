@@ -14,8 +14,9 @@ from alignrec_geo.errors import InputError
 from alignrec_geo.evaluation import Evaluator
 from alignrec_geo.graph import to_hetero
 from alignrec_geo.kernels.config import KernelConfig
+from alignrec_geo.memory import enough_memory
 from alignrec_geo.models import MODELS, AlignRec, AlignRecConfig
-from alignrec_geo.models.size import check_memory, enough_memory, in_words
+from alignrec_geo.models.size import check_memory, in_words
 from alignrec_geo.nn.losses import BPR, UIA, parse_losses
 from alignrec_geo.serving import load_top_items
 from alignrec_geo.training import TrainingConfig, fit

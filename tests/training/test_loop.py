@@ -279,7 +279,7 @@ def test_a_folder_of_something_else_is_not_touched(data, tmp_path):
 
 def test_impossible_devices_and_backends_leave_nothing(data, tmp_path, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(InputError, match="torch finds no GPU"):
+    with pytest.raises(InputError, match="finds no GPU"):
         fit(model_for(data), data, TrainingConfig(device="cuda"), out=tmp_path / "run")
     monkeypatch.setattr("alignrec_geo.kernels.backends.available", lambda name: name != "torch-sparse")
     for kernels, message in (

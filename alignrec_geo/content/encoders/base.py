@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
@@ -42,6 +43,8 @@ class TextEncoder(Protocol):
     """What feature files say made them."""
     fingerprint: str
     """SHA-256 of everything that decides the output: weights, configuration, tokenizer, pooling."""
+    device: torch.device
+    """Where it runs."""
     width: int
     """``D``, the width of a text's vector."""
     token_width: int
@@ -71,6 +74,8 @@ class ImageEncoder(Protocol):
     """What feature files say made them."""
     fingerprint: str
     """SHA-256 of everything that decides the output: weights, configuration, input size."""
+    device: torch.device
+    """Where it runs."""
     width: int
     """``D``, the width of a picture's vector."""
     grid: tuple[int, int]

@@ -8,9 +8,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
+from torch import Tensor
 
 from alignrec_geo.content.encoders.base import PatchMap
 from alignrec_geo.content.encoders.packages import LITE0, LITE_CODE
+from alignrec_geo.content.encoders.running import in_half_precision, on_device
 from alignrec_geo.image_files import stretched
 
 SIDE = 224
@@ -41,7 +43,7 @@ class Lite0ImageEncoder:
     patch_width = 112
 
     def __init__(self, device: torch.device | None = None) -> None:
-        self._device = device or torch.device("cpu")
+        self.device = device or torch.device("cpu")
         weights = LITE0.locate()
         LITE_CODE.locate()
         self.fingerprint = hashlib.sha256(f"lite0-1 {LITE0.sha256} {LITE_CODE.sha256}".encode()).hexdigest()
@@ -49,7 +51,7 @@ class Lite0ImageEncoder:
             net: Any = import_module(LITE_CODE.module).EfficientNet.from_name("efficientnet-lite0")
         net.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
         # depth-wise convolutions on a CPU are about twice as fast with channels last
-        self._net = net.eval().requires_grad_(False).to(self._device, memory_format=torch.channels_last)
+        self._net = net.eval().requires_grad_(False).to(self.device, memory_format=torch.channels_last)
 
     def prepare(self, picture: Image.Image) -> NDArray[np.uint8]:
         """Stretch to 224 x 224 RGB."""
@@ -58,11 +60,14 @@ class Lite0ImageEncoder:
     @torch.inference_mode()
     def encode(self, pictures: NDArray[np.uint8]) -> PatchMap:
         """Encode prepared pictures."""
-        pixels = torch.from_numpy(pictures).to(self._device).permute(0, 3, 1, 2)  # channels last already
+        pixels = on_device(torch.from_numpy(pictures), self.device).permute(0, 3, 1, 2)  # channels last already
+        return in_half_precision(lambda: self._forward((pixels.float() - 127) / 128), self.device)
+
+    def _forward(self, pixels: Tensor) -> PatchMap:
         net = self._net
-        x = net._swish(net._bn0(net._conv_stem((pixels.float() - 127) / 128)))
+        x = net._swish(net._bn0(net._conv_stem(pixels)))
         for number, block in enumerate(net._blocks):
             x = block(x)
             if number == MAP_BLOCK:
                 patches = x.flatten(2).transpose(1, 2).contiguous()  # [B, 196, 112]
-        return PatchMap(patches, net._swish(net._bn1(net._conv_head(x))).mean(dim=(2, 3)))
+        return PatchMap(patches.float(), net._swish(net._bn1(net._conv_head(x))).float().mean(dim=(2, 3)))

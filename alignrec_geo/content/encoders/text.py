@@ -9,6 +9,7 @@ from torch.nn.functional import normalize
 
 from alignrec_geo.content.encoders.base import TokenStates
 from alignrec_geo.content.encoders.folder import fingerprint, load_model, load_tokenizer, read_settings
+from alignrec_geo.content.encoders.running import in_half_precision, on_device
 from alignrec_geo.errors import InputError
 from alignrec_geo.files import read_json
 from alignrec_geo.reading import check_plain_file, reading
@@ -40,11 +41,11 @@ class TransformerTextEncoder:
     """
 
     def __init__(self, folder: Path, name: str | None = None, device: torch.device | None = None) -> None:
-        self._device = device or torch.device("cpu")
+        self.device = device or torch.device("cpu")
         self._first, self._unit = _pooling(folder)
         self.fingerprint = fingerprint(folder, encoder="text-1")
         self._tokenizer = load_tokenizer(folder)
-        self._model = load_model(folder, self._device).model
+        self._model = load_model(folder, self.device).model
         self.name = name or folder.resolve().name
         with reading(folder, "text encoder"):
             self._longest = self._most_tokens(folder)
@@ -79,7 +80,10 @@ class TransformerTextEncoder:
         for row, text in enumerate(ids):
             tokens[row, : len(text)] = torch.tensor(text, dtype=torch.int64)
             mask[row, : len(text)] = True
-        tokens, mask = tokens.to(self._device), mask.to(self._device)
+        tokens, mask = on_device(tokens, self.device), on_device(mask, self.device)
+        return in_half_precision(lambda: self._forward(tokens, mask), self.device)
+
+    def _forward(self, tokens: Tensor, mask: Tensor) -> TokenStates:
         states = self._model(input_ids=tokens, attention_mask=mask.long()).last_hidden_state.float()  # [B, T, C]
         return TokenStates(states, mask, self._pool(states, mask))
 

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from alignrec_geo.content.encoders.base import PatchMap
 from alignrec_geo.content.encoders.folder import fingerprint, load_model, read_settings
+from alignrec_geo.content.encoders.running import in_half_precision, on_device
 from alignrec_geo.errors import InputError
 from alignrec_geo.image_files import stretched
 from alignrec_geo.limits import limit
@@ -40,10 +41,10 @@ class TransformerImageEncoder:
     """
 
     def __init__(self, folder: Path, device: torch.device | None = None) -> None:
-        self._device = device or torch.device("cpu")
+        self.device = device or torch.device("cpu")
         self.fingerprint = fingerprint(folder, encoder="image-1")
         self.name = folder.resolve().name
-        self._model, self._has_pooler = load_model(folder, self._device)
+        self._model, self._has_pooler = load_model(folder, self.device)
         file = folder / "preprocessor_config.json"
         with reading(file, "settings of pictures"):
             said = read_settings(file)
@@ -63,7 +64,7 @@ class TransformerImageEncoder:
         self.grid = (cells, cells)
 
     def _per_channel(self, file: Path, said: dict[str, Any], name: str, default: tuple[float, float, float]) -> Tensor:
-        values = torch.tensor(said.get(name) or default, dtype=torch.float32, device=self._device)
+        values = torch.tensor(said.get(name) or default, dtype=torch.float32, device=self.device)
         if not values.isfinite().all():
             raise InputError(f"{file}: '{name}' must be finite")
         return values.view(1, 3, 1, 1)
@@ -75,8 +76,11 @@ class TransformerImageEncoder:
     @torch.inference_mode()
     def encode(self, pictures: NDArray[np.uint8]) -> PatchMap:
         """Encode prepared pictures."""
-        pixels = torch.from_numpy(pictures).to(self._device).permute(0, 3, 1, 2).float() / 255
-        out = self._model(pixel_values=(pixels - self._mean) / self._std)
+        pixels = on_device(torch.from_numpy(pictures), self.device).permute(0, 3, 1, 2).float() / 255
+        return in_half_precision(lambda: self._forward((pixels - self._mean) / self._std), self.device)
+
+    def _forward(self, pixels: Tensor) -> PatchMap:
+        out = self._model(pixel_values=pixels)
         patches = _cells(out.last_hidden_state).float()  # [B, P, C]
         pooled = getattr(out, "pooler_output", None) if self._has_pooler else None
         return PatchMap(patches, patches.mean(dim=1) if pooled is None else pooled.flatten(1).float())

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from alignrec_geo.content.encoders.base import ImageEncoder, TextEncoder
 from alignrec_geo.content.item_encoder import EXTRACTED
 from alignrec_geo.content.progress import Progress
+from alignrec_geo.content.throughput import Throughput
 from alignrec_geo.content.tokens.image_tokens import image_tokens
 from alignrec_geo.content.tokens.text_tokens import text_tokens
 from alignrec_geo.dataset.features import Features
@@ -23,9 +24,10 @@ def extract_text(
     cache: Path | None = None,
     batch_size: int = 32,
     progress: Progress | None = None,
+    throughput: Throughput | None = None,
 ) -> Features:
     """One vector per item from its title and text; see :func:`~alignrec_geo.content.tokens.text_tokens.text_tokens`."""
-    tokens = text_tokens(dataset, encoder, cache, batch_size, progress)
+    tokens = text_tokens(dataset, encoder, cache, batch_size, progress, throughput=throughput)
     return _features(name, "title and text", encoder, tokens.slot, tokens.pooled)
 
 
@@ -36,13 +38,15 @@ def extract_image(
     cache: Path | None = None,
     batch_size: int = 32,
     progress: Progress | None = None,
+    workers: int | None = None,
+    throughput: Throughput | None = None,
 ) -> tuple[Features, dict[str, str]]:
     """One vector per item from its picture; see :func:`~alignrec_geo.content.tokens.image_tokens.image_tokens`.
 
     Returns:
         The features, and why a picture could not be read by external item id.
     """
-    tokens = image_tokens(dataset, encoder, cache, batch_size, progress)
+    tokens = image_tokens(dataset, encoder, cache, batch_size, progress, workers, throughput)
     return _features(name, "picture", encoder, tokens.slot, tokens.pooled), tokens.broken
 
 

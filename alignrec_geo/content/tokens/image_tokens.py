@@ -1,7 +1,7 @@
 """The patch maps of all pictures of a data set, encoded once."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,11 +14,14 @@ from torch import Tensor
 
 from alignrec_geo.content.encoders.base import ImageEncoder
 from alignrec_geo.content.progress import Progress
+from alignrec_geo.content.throughput import Throughput
+from alignrec_geo.content.tokens.decoding import decoded_batches, default_workers
 from alignrec_geo.content.tokens.token_cache import ArraySpec, open_token_cache
 from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.errors import InputError
 from alignrec_geo.image_files import needs_conversion, read_picture
 from alignrec_geo.limits import limit
+from alignrec_geo.memory import enough_memory
 from alignrec_geo.typing import Int64
 
 
@@ -60,8 +63,10 @@ def image_tokens(
     cache: Path | None = None,
     batch_size: int = 32,
     progress: Progress | None = None,
+    workers: int | None = None,
+    throughput: Throughput | None = None,
 ) -> ImageTokens:
-    """Encode the pictures of a data set, or read them from the cache; one batch of pictures is in memory at a time.
+    """Encode the pictures of a data set, or read them from the cache; few batches of pictures are in memory at a time.
 
     A picture that cannot be read is reported by its item, which counts as without picture.
 
@@ -71,9 +76,11 @@ def image_tokens(
         cache: folder of the caches.
         batch_size: pictures at a time.
         progress: called after every chunk.
+        workers: processes that decode ahead of the encoder; by default some where it runs on a GPU, else none.
+        throughput: counts what is encoded.
 
     Raises:
-        InputError: the data set has no pictures, or the cache cannot be used.
+        InputError: the data set has no pictures, the cache cannot be used, or memory ran out.
     """
     paths = [dataset.image_path(row) for row in range(dataset.items.height)]
     rows = [row for row, path in enumerate(paths) if path is not None]
@@ -88,29 +95,42 @@ def image_tokens(
     }
     key = (encoder.fingerprint, *(f"{name} {_content(file)}" for name, file in zip(names, files, strict=True)))
     with open_token_cache(cache, "image", key, arrays, len(rows)) as store:
-        for chunk in store.remaining():
-            broken: dict[str, str] = {}
-            for start in range(chunk.start, chunk.stop, batch_size):
-                pictures: dict[int, NDArray[np.uint8]] = {}
-                for n in range(start, min(start + batch_size, chunk.stop)):
-                    prepared = prepare_picture(encoder, files[n])
-                    if isinstance(prepared, str):
-                        broken[names[n]] = prepared
-                    else:
-                        pictures[n] = prepared
-                if pictures:
-                    out = encoder.encode(np.stack(list(pictures.values())))
-                    store.arrays["patches"][list(pictures)] = out.patches.to("cpu", torch.float16).numpy()
-                    store.arrays["pooled"][list(pictures)] = out.pooled.cpu().numpy()
-            store.commit(chunk.stop, broken)
-            if progress is not None:
-                progress(chunk.stop, len(rows))
+        chunks = {chunk: list(_split(chunk, batch_size)) for chunk in store.remaining()}
+        batches = [batch for parts in chunks.values() for batch in parts]
+        if workers is None:
+            workers = default_workers(encoder.device)
+        counted = Throughput("pictures") if throughput is None else throughput
+        with counted.running(), enough_memory("encoding pictures", lower="batch_size"):
+            decoded = decoded_batches(encoder, files, batches, workers)
+            for chunk, parts in chunks.items():
+                broken: dict[str, str] = {}
+                for batch in parts:
+                    pictures: dict[int, NDArray[np.uint8]] = {}
+                    for n, prepared in zip(batch, next(decoded), strict=True):
+                        if isinstance(prepared, str):
+                            broken[names[n]] = prepared
+                        else:
+                            pictures[n] = prepared
+                    if pictures:
+                        with counted.encoding(len(pictures), encoder.device):
+                            out = encoder.encode(np.stack(list(pictures.values())))
+                        store.arrays["patches"][list(pictures)] = out.patches.to("cpu", torch.float16).numpy()
+                        store.arrays["pooled"][list(pictures)] = out.pooled.cpu().numpy()
+                store.commit(chunk.stop, broken)
+                if progress is not None:
+                    progress(chunk.stop, len(rows))
         slot = np.full(len(paths), -1, dtype=np.int64)
         for n, (row, name) in enumerate(zip(rows, names, strict=True)):
             slot[row] = -1 if name in store.notes else n
         return ImageTokens(
             store.folder, slot, encoder.grid, store.arrays["patches"], store.arrays["pooled"], dict(store.notes)
         )
+
+
+def _split(chunk: range, size: int) -> Iterator[range]:
+    """The parts of a chunk that are encoded at once."""
+    for start in range(chunk.start, chunk.stop, size):
+        yield range(start, min(start + size, chunk.stop))
 
 
 def _content(file: Path) -> str:

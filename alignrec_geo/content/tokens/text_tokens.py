@@ -14,9 +14,11 @@ from torch import Tensor
 from alignrec_geo.content.encoders.base import TextEncoder
 from alignrec_geo.content.pretraining.masking import mask_words, maskable_words
 from alignrec_geo.content.progress import Progress
+from alignrec_geo.content.throughput import Throughput
 from alignrec_geo.content.tokens.token_cache import ArraySpec, open_token_cache
 from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.errors import InputError
+from alignrec_geo.memory import enough_memory
 from alignrec_geo.randomness import child_generator
 from alignrec_geo.typing import Int64
 
@@ -110,6 +112,7 @@ def text_tokens(
     batch_size: int = 32,
     progress: Progress | None = None,
     masking: WordMasking | None = None,
+    throughput: Throughput | None = None,
 ) -> TextTokens:
     """Encode the texts of a data set, or read them from the cache.
 
@@ -120,9 +123,10 @@ def text_tokens(
         batch_size: texts at a time; texts of similar length go together.
         progress: called after every chunk.
         masking: words to hide from the encoder, for mask-then-predict; the ids are then those of the masked texts.
+        throughput: counts what is encoded.
 
     Raises:
-        InputError: no item has a text, the encoder has no mask token, or the cache cannot be used.
+        InputError: no item has a text, the encoder has no mask token, the cache cannot be used, or memory ran out.
     """
     texts = item_texts(dataset.items)
     rows = np.array([row for row, text in enumerate(texts) if text is not None], dtype=np.int64)
@@ -141,17 +145,20 @@ def text_tokens(
     }
     key = (encoder.fingerprint, *([] if masking is None else [repr(masking)]), *(f"{row} {texts[row]}" for row in rows))
     with open_token_cache(cache, "text", key, arrays, len(rows)) as store:
-        for chunk in store.remaining():
-            for batch in _by_length(chunk, ids, batch_size):
-                out = encoder.encode([ids[n] for n in batch])
-                states = out.states.to("cpu", torch.float16).numpy()
-                store.arrays["pooled"][batch] = out.pooled.cpu().numpy()
-                for place, n in enumerate(batch):
-                    store.arrays["ids"][offsets[n] : offsets[n + 1]] = ids[n]
-                    store.arrays["states"][offsets[n] : offsets[n + 1]] = states[place, : len(ids[n])]
-            store.commit(chunk.stop, {})
-            if progress is not None:
-                progress(chunk.stop, len(rows))
+        counted = Throughput("texts") if throughput is None else throughput
+        with counted.running(), enough_memory("encoding texts", lower="batch_size"):
+            for chunk in store.remaining():
+                for batch in _by_length(chunk, ids, batch_size):
+                    with counted.encoding(len(batch), encoder.device):
+                        out = encoder.encode([ids[n] for n in batch])
+                    states = out.states.to("cpu", torch.float16).numpy()
+                    store.arrays["pooled"][batch] = out.pooled.cpu().numpy()
+                    for place, n in enumerate(batch):
+                        store.arrays["ids"][offsets[n] : offsets[n + 1]] = ids[n]
+                        store.arrays["states"][offsets[n] : offsets[n + 1]] = states[place, : len(ids[n])]
+                store.commit(chunk.stop, {})
+                if progress is not None:
+                    progress(chunk.stop, len(rows))
         return TextTokens(store.folder, slot, offsets, *(store.arrays[name] for name in ("ids", "states", "pooled")))
 
 

@@ -107,7 +107,7 @@ def place_matrix(name: str, matrix: Matrix, dataset: Dataset, items: ItemIds) ->
     ids = row_ids(name, matrix, items) if matrix.ids is None else as_known(matrix.ids, dataset.items["id"])
     if len(ids) != len(matrix.values):
         raise InputError(f"features '{name}': {matrix.label} has {len(matrix.values)} rows and {len(ids)} ids")
-    kept = ids.is_in(dataset.items["id"].implode()).to_numpy()
+    kept = ids.is_in(dataset.items["id"].to_list()).to_numpy()
     strangers = ids.filter(~kept)
     if not kept.any():
         raise InputError(
@@ -145,7 +145,7 @@ def as_known(ids: pl.Series, known: pl.Series) -> pl.Series:
     plain = ids.str.strip_chars()
     whole = plain.str.replace(r"^(-?[0-9]+)\.0$", "${1}")
     forms = pl.DataFrame({"own": ids, "plain": plain, "whole": whole})
-    there = [pl.when(pl.col(form).is_in(known.implode())).then(pl.col(form)) for form in forms.columns]
+    there = [pl.when(pl.col(form).is_in(known.to_list())).then(pl.col(form)) for form in forms.columns]
     return forms.select(pl.coalesce(*there, "own").alias("id")).to_series()
 
 

@@ -26,7 +26,7 @@ def check_any_match(items: pl.Series, described: pl.Series, label: str) -> None:
         InputError: no id is in both; the message shows ids of both.
     """
     ids = items.unique(maintain_order=True)
-    if ids.is_in(described.implode()).any():
+    if ids.is_in(described.to_list()).any():
         return
     raise InputError(
         f"{label}: 0 of {len(ids)} items matched; its ids are for example {examples(described)}, those of the "
@@ -43,8 +43,8 @@ def match_note(items: pl.Series, described: pl.Series, label: str) -> str:
         "items.csv: 1 of 3 items matched, not for example 'b', 'c'; 2 of its 3 ids are of no item, for example \
 'B', 'x'; 1 would match in lower case"
     """
-    bare = items.filter(~items.is_in(described.implode()))
-    spare = described.filter(~described.is_in(items.implode()))
+    bare = items.filter(~items.is_in(described.to_list()))
+    spare = described.filter(~described.is_in(items.to_list()))
     said = f"{label}: {len(items) - len(bare)} of {len(items)} items matched"
     if len(bare):
         said += f", not for example {examples(bare)}"
@@ -63,6 +63,6 @@ def _alike(bare: pl.Series, spare: pl.Series) -> str:
     found = {}
     for how, plain in ALIKE.items():
         here, there = (pl.DataFrame({"id": ids}).select(plain)["id"] for ids in (bare, spare))
-        found[how] = int(here.is_in(there.implode()).sum())
+        found[how] = int(here.is_in(there.to_list()).sum())
     best = max(found, key=lambda how: found[how])
     return f"; {found[best]} would match {best}" if found[best] else ""

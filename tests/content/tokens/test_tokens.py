@@ -5,6 +5,7 @@ from PIL import Image
 
 from alignrec_geo.content.encoders import open_image_encoder, open_text_encoder
 from alignrec_geo.content.feature_sets.extract import extract_image, extract_text
+from alignrec_geo.content.throughput import Throughput
 from alignrec_geo.content.tokens import token_cache
 from alignrec_geo.content.tokens.image_tokens import image_tokens
 from alignrec_geo.content.tokens.text_tokens import item_texts, text_tokens
@@ -120,3 +121,28 @@ def test_a_data_set_without_content(tmp_path, image, text):
         image_tokens(data, image, tmp_path)
     with pytest.raises(InputError, match="has no texts"):
         text_tokens(data, text, tmp_path)
+
+
+def test_pictures_decoded_in_other_processes_are_the_same(tmp_path, image):
+    data = shop(tmp_path)
+    counted = Throughput("pictures")
+    alone = image_tokens(data, image, tmp_path / "alone", batch_size=1)
+    ahead = image_tokens(data, image, tmp_path / "ahead", batch_size=1, workers=2, throughput=counted)
+    assert np.array_equal(alone.slot, ahead.slot)
+    assert np.array_equal(alone.patches, ahead.patches)
+    assert np.array_equal(alone.pooled, ahead.pooled)
+    assert alone.broken == ahead.broken
+    assert counted.items == int((ahead.slot >= 0).sum())
+    assert f"{counted.items} pictures encoded, " in str(counted)
+    again = Throughput("pictures")
+    image_tokens(data, image, tmp_path / "ahead", workers=2, throughput=again)
+    assert str(again) == "pictures: all from the cache"
+
+
+def test_memory_that_runs_out_while_encoding_names_the_batch_size(tmp_path, image, monkeypatch):
+    def full(pictures):
+        raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+    monkeypatch.setattr(image, "encode", full)
+    with pytest.raises(InputError, match=r"encoding pictures: the GPU's memory ran out .*; lower batch_size"):
+        image_tokens(shop(tmp_path), image, tmp_path / "cache")
