@@ -53,10 +53,9 @@ def lines(text: str) -> list[str]:
 
 def run(notebook: dict[str, Any], name: str) -> list[list[dict[str, Any]]]:
     """Run a notebook in the current folder; the outputs of every code cell."""
-    scope: dict[str, Any] = {"__name__": name}
-    return [
-        run_cell("".join(cell["source"]), f"{name}, cell {n}", scope) for n, cell in enumerate(code_cells(notebook))
-    ]
+    scope: dict[str, Any] = {"__name__": "__main__"}
+    cells = enumerate(code_cells(notebook), start=1)
+    return [run_cell("".join(cell["source"]), f"{name}, cell {number}", scope) for number, cell in cells]
 
 
 def store(path: Path) -> None:

@@ -49,6 +49,11 @@ class Evaluation:
         """The mean over users of every metric that users have a value of, then the others."""
         return {**{name: float(values.mean()) for name, values in self.per_user.items()}, **self.overall}
 
+    def __repr__(self) -> str:
+        """The values; those per user are thousands of numbers."""
+        values = {name: round(value, 4) for name, value in self.metrics.items()}
+        return f"Evaluation({values}, {len(self.users):,} users)"
+
     def _repr_html_(self) -> str:
         return metrics_table(self.metrics, f"{len(self.users):,} users")
 
