@@ -155,11 +155,11 @@ def folder_target(
             raise InputError(f"{path} holds '{given}', which this command reads; name another folder")
     if not is_vacant(target):
         if not overwrite:
-            raise InputError(f"{path} already exists and is not empty; name another folder or pass --overwrite")
+            raise InputError(f"{path} already exists and is not empty; name another folder or pass overwrite=True")
         problem = kind.problem(target)
         if problem is not None:
             raise InputError(
-                f"{path}: --overwrite replaces only a {kind.name} that this program made; this folder {problem}"
+                f"{path}: overwrite=True replaces only a {kind.name} that this program made; this folder {problem}"
             )
     if is_within(os.getcwd(), target):
         raise InputError(f"{path} is or holds the current folder, which cannot be replaced; run this from elsewhere")

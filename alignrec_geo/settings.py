@@ -156,8 +156,8 @@ def parse_setting(setting: str, sections: Sections) -> tuple[str, str, Any]:
     """
     path, equals, text = setting.partition("=")
     if not equals or not path:
-        raise InputError(f"--set takes key=value (got '{setting:.80}')")
-    value = parse_yaml(text, f"--set {path}")
+        raise InputError(f"settings= takes key=value (got '{setting:.80}')")
+    value = parse_yaml(text, f"setting {path}")
     home = home_of(path, sections)
     if home is None:
         raise _unknown_key(path, [f"{name}.{key}" for name, kind in sections.items() for key in kind.model_fields])

@@ -78,7 +78,7 @@ def test_a_folder_that_is_not_wholly_ours_is_never_replaced(tmp_path, put, said)
         (target / put).write_text("work")
     before = sorted(target.rglob("*"))
     with pytest.raises(
-        InputError, match=r"--overwrite replaces only a toy that this program made; this folder " + said
+        InputError, match=r"overwrite=True replaces only a toy that this program made; this folder " + said
     ):
         make(target, overwrite=True)
     assert sorted(target.rglob("*")) == before

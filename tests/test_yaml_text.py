@@ -110,7 +110,7 @@ def test_a_settings_file_is_a_plain_file_of_moderate_size(tmp_path):
 
 
 def test_a_setting_of_the_command_line_is_named():
-    with pytest.raises(InputError, match=r"^--set lr: not valid YAML"):
+    with pytest.raises(InputError, match=r"^setting lr: not valid YAML"):
         parse_setting("lr=[", {"training": TrainingConfig})
-    with pytest.raises(InputError, match=r"^--set lr: .*yaml_depth"):
+    with pytest.raises(InputError, match=r"^setting lr: .*yaml_depth"):
         parse_setting("lr=" + "[" * 5000, {"training": TrainingConfig})

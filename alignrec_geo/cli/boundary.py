@@ -11,6 +11,7 @@ from typing import TextIO
 
 import typer
 
+from alignrec_geo.cli.flags import in_options
 from alignrec_geo.cli.output import stderr
 from alignrec_geo.cli.stop import stopping
 from alignrec_geo.errors import FetchError, InputError, TrainingDiverged
@@ -58,9 +59,9 @@ def _ended(error: BaseException) -> int:
     if isinstance(error, USAGE):
         return _usage(error)
     if isinstance(error, InputError):
-        return _say(str(error), 2)
+        return _say(in_options(str(error)), 2)
     if isinstance(error, TrainingDiverged | FetchError):
-        return _say(str(error), 1)
+        return _say(in_options(str(error)), 1)
     failure = machine_failure(error)
     return _fault(error) if failure is None else _say(failure, 1)
 

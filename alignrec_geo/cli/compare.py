@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from alignrec_geo.cli.flags import in_options
 from alignrec_geo.cli.output import JsonFlag, print_json, print_table, stderr
 
 COSTS = {"s/epoch": ("seconds_per_epoch", ".2f"), "MB": ("peak_memory_mb", ",.0f"), "weights": ("parameters", ",.0f")}
@@ -91,7 +92,7 @@ def compare(
         stderr.print(f"tables, figures and report.html are in {out}", soft_wrap=True)
     failed = failures(results)
     for line in failed:
-        stderr.print(f"failed: {line}", soft_wrap=True)
+        stderr.print(f"failed: {in_options(line)}", soft_wrap=True)
     if failed:
         stderr.print("to train failed runs again, repeat the command with --retry-failed")
         raise typer.Exit(1)

@@ -186,12 +186,12 @@ def _settings_by_model(names: Sequence[str], settings: Iterable[str]) -> dict[st
         path, equals, value = setting.partition("=")
         head, dot, rest = path.partition(".")
         if not equals or not path:
-            raise InputError(f"--set takes key=value or MODEL.key=value (got '{setting}')")
+            raise InputError(f"settings= takes key=value or MODEL.key=value (got '{setting}')")
         having = [name for name, base in bases.items() if has_setting(find_model(base), path)]
         if dot and head not in SECTIONS:
             having = [name for name, base in bases.items() if head == base]
             if not having:
-                raise InputError(f"--set {path}: '{head}' is not among the models compared: {', '.join(names)}")
+                raise InputError(f"setting {path}: '{head}' is not among the models compared: {', '.join(names)}")
             path = rest
         if not having:
             raise InputError(f"unknown setting '{path}': no model compared has it ({', '.join(names)})")

@@ -70,7 +70,7 @@ def fetch(
         FetchError: no network, no such address, or a file that is not what the recipe says.
     """
     if base_url is not None and not is_address(base_url):
-        raise InputError(f"--mirror must be {ADDRESS} (got {base_url!r})")
+        raise InputError(f"base_url= must be {ADDRESS} (got {base_url!r})")
     if recipe.way == "generated":
         raise InputError(f"'{recipe.name}' is generated, not downloaded: {recipe.import_line(out)}")
     if recipe.manual is not None:
@@ -80,7 +80,7 @@ def fetch(
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"{out}: cannot be made ({error.strerror}); name another folder with --out") from None
+        raise InputError(f"{out}: cannot be made ({error.strerror}); name another folder with out=") from None
     record = _record(recipe, out)
     fetched, unpacked = [], []
     for file in recipe.files:
@@ -108,7 +108,7 @@ def _inside(out: Path, name: str) -> Path:
     """The place of a file; no link in the folder may lead it elsewhere."""
     path = out / name
     if not is_within(path, out):
-        raise InputError(f"{path}: is a link that leads out of {out}; remove it, or name another folder with --out")
+        raise InputError(f"{path}: is a link that leads out of {out}; remove it, or name another folder with out=")
     return path
 
 
@@ -129,7 +129,7 @@ def _record(recipe: Recipe, out: Path) -> FetchRecord:
         return FetchRecord(recipe=recipe.name)
     record = read_record(out)
     if record.recipe != recipe.name:
-        raise InputError(f"{out} holds the files of '{record.recipe}'; name another folder with --out")
+        raise InputError(f"{out} holds the files of '{record.recipe}'; name another folder with out=")
     return record
 
 

@@ -23,7 +23,7 @@ def at_least_rated(frame: pl.DataFrame, min_rating: float) -> pl.DataFrame:
         InputError: there is no rating column.
     """
     if "rating" not in frame.columns:
-        raise InputError(f"a minimum rating ({min_rating}) needs a rating column; name it with --rating")
+        raise InputError(f"a minimum rating ({min_rating}) needs a rating column; name it with rating=")
     return frame.filter(pl.col("rating") >= min_rating)
 
 

@@ -91,14 +91,14 @@ def refuse_code(settings: Mapping[str, Any], where: object, trusted: Collection[
         >>> refuse_code({"user_item_conv": "mypkg.MyConv"}, "config.yaml")
         Traceback (most recent call last):
         alignrec_geo.errors.InputError: config.yaml: user_item_conv names code that is not part of this program \
-(got 'mypkg.MyConv'); if you trust the file pass --trust (in Python trust=True)
+(got 'mypkg.MyConv'); if you trust the file pass trust=True
     """
     for name, value in settings.items():
         for path in named_paths(value):
             if path not in trusted and not _harmless(path):
                 raise InputError(
                     f"{where}: {name} names code that is not part of this program (got '{path}'); if you trust the "
-                    "file pass --trust (in Python trust=True)"
+                    "file pass trust=True"
                 )
 
 

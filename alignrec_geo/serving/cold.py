@@ -71,7 +71,7 @@ class NeighbourMean:
     def __init__(self, embeddings: Embeddings, dataset: Dataset, features: Sequence[str], k: int = 10) -> None:
         features = feature_list(features) or []
         if not features:
-            raise InputError("a model without features knows nothing of new items; train with --features NAME,…")
+            raise InputError("a model without features knows nothing of new items; train with features=")
         self._dataset, self.k = dataset, asked_count(k)
         self._warm = torch.from_numpy(dataset.interactions.of(Split.TRAIN).item_degree() > 0)
         self.space = ContentSpace(dataset, features, self._warm)

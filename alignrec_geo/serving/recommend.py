@@ -78,7 +78,7 @@ class TopItems:
         if cold_users and cold == "error":
             name = asked[cold_users[0]]
             raise InputError(
-                f"user '{name}' has no training interaction; --cold popular recommends the most popular items"
+                f"user '{name}' has no training interaction; cold='popular' recommends the most popular items"
             )
         result: dict[Any, list[Recommendation]] = {}
         rows = torch.tensor(list(warm.values()), dtype=torch.long)

@@ -270,7 +270,7 @@ class _Run:
         if not all(bool(torch.isfinite(table).all()) for table in tables):
             raise TrainingDiverged(
                 f"the tables hold NaN or infinity after epoch {epoch}; the state before this epoch is kept. "
-                "Try a lower learning rate (--set lr=…) or look at the features' scale"
+                "Try a lower learning rate (lr=…) or look at the features' scale"
             )
         return tables
 

@@ -95,7 +95,7 @@ class RunFolder:
             folder_target(self.path, RUN, True, [dataset])
         else:
             raise InputError(
-                f"{self.path} holds a run already; pass --resume to continue it or --overwrite to replace it"
+                f"{self.path} holds a run already; pass resume=True to continue it or overwrite=True to replace it"
             )
 
     @contextmanager

@@ -117,5 +117,5 @@ class EagerStep:
         if not math.isfinite(value):
             raise TrainingDiverged(
                 f"loss term '{name}' became {value} in epoch {self.epoch}; the state before this epoch is kept. "
-                "Try a lower learning rate (--set lr=…) or look at the features' scale"
+                "Try a lower learning rate (lr=…) or look at the features' scale"
             )

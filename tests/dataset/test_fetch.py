@@ -299,5 +299,5 @@ def test_links_in_the_folder_lead_no_file_elsewhere(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("mirror", ["ftp://a/b", "http://[::1", "nothing"])
 def test_an_impossible_mirror(tmp_path: Path, mirror: str) -> None:
-    with pytest.raises(InputError, match="--mirror must be an http or https address"):
+    with pytest.raises(InputError, match="base_url= must be an http or https address"):
         fetch(make_recipe("http://localhost"), tmp_path, base_url=mirror)

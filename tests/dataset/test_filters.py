@@ -28,7 +28,7 @@ def test_rating_then_duplicates_then_core_each_say_what_they_left_out() -> None:
 
 
 def test_minimum_rating_needs_ratings() -> None:
-    with pytest.raises(InputError, match="needs a rating column; name it with --rating"):
+    with pytest.raises(InputError, match="needs a rating column; name it with rating="):
         at_least_rated(pl.DataFrame({"user": ["a"], "item": ["x"]}), 3.0)
 
 

@@ -28,7 +28,7 @@ from alignrec_geo.training.run_config import RunConfig
     ],
 )
 def test_code_that_only_a_file_names_is_refused(value):
-    with pytest.raises(InputError, match=r"^there: conv names code .*--trust"):
+    with pytest.raises(InputError, match=r"^there: conv names code .*trust=True"):
         refuse_code({"conv": value}, "there")
 
 

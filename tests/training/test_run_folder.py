@@ -105,7 +105,7 @@ def test_a_run_of_which_nothing_is_trained_can_be_started_again(data, tmp_path):
         shutil.rmtree(out / name) if (out / name).is_dir() else (out / name).unlink()
     assert sorted(path.name for path in out.iterdir()) == ["config.yaml", "dataset"]
     train(data, out, seed=3)
-    with pytest.raises(InputError, match="holds a run already; pass --resume"):
+    with pytest.raises(InputError, match="holds a run already; pass resume=True"):
         train(data, out)
 
 

@@ -68,7 +68,7 @@ class ItemPictures:
         """Which items have a picture that can be read, ``[I]``."""
         if not self.has.any():
             first = next(iter(self.broken.items()), None)
-            why = "import it with --images FOLDER_OR_TAR" if first is None else f"item '{first[0]}': {first[1]}"
+            why = "import it with images=" if first is None else f"item '{first[0]}': {first[1]}"
             raise InputError(f"data set '{dataset.name}' has no pictures that can be read; {why}")
 
     def batch(self, items: Int64) -> tuple[Tensor, Tensor]:

@@ -85,7 +85,7 @@ def open_raw_encoder(features: Features, source: str = PACKAGE, device: torch.de
     if encoder.fingerprint != made_by:
         raise InputError(
             f"features '{features.name}' were made by the encoder '{features.meta.get('encoder')}', and '{source}' is "
-            f"another one; name its folder: --encoder {features.name}=FOLDER"
+            f"another one; name its folder with source="
         )
     return wrapped
 

@@ -115,8 +115,8 @@ def check_name_free(dataset: Dataset, name: str, allowed: bool) -> None:
         raise InputError(_busy(folder))
     if not allowed and ((folder / CONFIG).exists() or name in dataset.feature_names):
         raise InputError(
-            f"data set '{dataset.name}' has an encoder or features '{name}' already; pass --resume to go on, "
-            "--overwrite to replace them, or another --name"
+            f"data set '{dataset.name}' has an encoder or features '{name}' already; pass resume=True to go on, "
+            "overwrite=True to replace them, or another name="
         )
     if folder.is_dir() and not is_vacant(folder):
         check_links(folder)

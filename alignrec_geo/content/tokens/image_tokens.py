@@ -85,7 +85,7 @@ def image_tokens(
     paths = [dataset.image_path(row) for row in range(dataset.items.height)]
     rows = [row for row, path in enumerate(paths) if path is not None]
     if not rows:
-        raise InputError(f"data set '{dataset.name}' has no pictures; import it with --images FOLDER_OR_TAR")
+        raise InputError(f"data set '{dataset.name}' has no pictures; import it with images=")
     files = [path for path in paths if path is not None]
     names = [str(dataset.items["id"][row]) for row in rows]
     shape = (len(rows), encoder.grid[0] * encoder.grid[1], encoder.patch_width)

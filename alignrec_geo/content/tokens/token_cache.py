@@ -180,7 +180,7 @@ def _without(folder: Path | None, arrays: Mapping[str, ArraySpec], n_items: int,
     if needed > memory / 2:
         raise InputError(
             f"{folder}: the token cache cannot be written ({why}), and its {needed / 1e9:.1f} GB are too much for the "
-            "memory; name another folder with --cache"
+            "memory; name another folder with cache="
         )
     _warn(folder, why)
     return TokenCache(None, arrays, n_items)

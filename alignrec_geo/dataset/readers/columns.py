@@ -23,7 +23,7 @@ SPLIT_VALUES = {
 """What a split column may hold, in lower case."""
 
 
-SKIP = "; --skip-empty-ids (skip_empty_ids=True) leaves such rows out"
+SKIP = "; skip_empty_ids=True leaves such rows out"
 
 
 def with_ids(table: Table, *names: str) -> tuple[Table, list[str]]:
@@ -86,7 +86,7 @@ def split_column(table: Table, name: str, unused: Sequence[str] = ()) -> pl.Seri
     if splits.null_count():
         row = int(splits.is_null().arg_max() or 0)
         given = shown(values[row])
-        hint = "" if values[row] is None else f"; if these rows belong to no split: --split-unused {given[1:-1]}"
+        hint = "" if values[row] is None else f"; if these rows belong to no split: split_unused={given}"
         raise InputError(
             f"{table.label}: split column '{name}' holds {given} (first in {table.where(row)}); allowed are "
             f"0 or train, 1 or validation (valid, val, dev), 2 or test{hint}"

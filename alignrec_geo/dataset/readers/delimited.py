@@ -88,7 +88,7 @@ def _separator(content: bytes, label: str, layout: TextLayout, suffix: str | Non
     has, wanted = spelled.get(guess, guess), spelled.get(mark, mark)
     raise InputError(
         f"{label}: line 1 holds no '{wanted}', but {first.count(guess)} of '{has}'; if that separates the columns: "
-        f"{layout.option} '{has}'"
+        f"{layout.option}'{has}'"
     )
 
 

@@ -23,11 +23,13 @@ class ItemIds:
         known: every id the source names, before filters, unique.
         listed: ids in the order of an items file, for matrices without ids; ``None`` without such a file.
         columns: what the item column of a table may be called.
+        given: how the ids of a matrix's rows are given, for messages.
     """
 
     known: pl.Series
     listed: pl.Series | None = None
     columns: Sequence[str] = ()
+    given: str = "with feature_ids="
 
 
 def parse_named_files(options: Sequence[str], flag: str) -> dict[str, Path]:
@@ -71,13 +73,13 @@ def add_feature_files(
     ids_of = dict(feature_ids or {})
     orphan = next((name for name in ids_of if name not in features), None)
     if orphan is not None:
-        raise InputError(f"ids are given for features '{orphan}', which are not; name the matrix with --feature")
+        raise InputError(f"ids are given for features '{orphan}', and no matrix of that name")
     matrices = {}
     for name, path in features.items():
         matrix = read_matrix(path, items.columns)
         if name in ids_of:
             if matrix.ids is not None:
-                raise InputError(f"features '{name}': {path} names its items itself; --feature-ids is for matrices")
+                raise InputError(f"features '{name}': {path} names its items itself; feature_ids= is for matrices")
             matrix = replace(matrix, ids=read_ids(ids_of[name], items.columns))
         matrices[name] = matrix
     return with_matrices(dataset, items, matrices)
@@ -175,7 +177,7 @@ def _examples(ids: Sequence[str] | pl.Series) -> str:
 def row_ids(name: str, matrix: Matrix, items: ItemIds) -> pl.Series:
     """Ids of the rows of a matrix that names none; see :func:`place_matrix`."""
     rows = len(matrix.values)
-    hint = f"; if its rows are in another order, give their ids with --feature-ids {name}=FILE"
+    hint = f"; if they are in another order, give the ids of its rows {items.given}"
     largest = largest_whole_number(items.known)
     if largest is not None:
         if rows != largest + 1:
@@ -188,14 +190,14 @@ def row_ids(name: str, matrix: Matrix, items: ItemIds) -> pl.Series:
             row = int((items.listed != numbers).arg_max() or 0)
             raise InputError(
                 f"features '{name}': row {row} of {matrix.label} may belong to item {row}, by its number, or to item "
-                f"{items.listed[row]}, which has that place in the items file; say which with "
-                f"--feature-ids {name}=FILE, a file of one id per line or the items file itself"
+                f"{items.listed[row]}, which has that place in the items file; give the "
+                f"ids of its rows {items.given}"
             )
         return numbers
     if items.listed is None:
         raise InputError(
             f"features '{name}': nothing says which row of {matrix.label} belongs to which item, because "
-            f"item ids are not whole numbers from 0; give the ids of its rows with --feature-ids {name}=FILE"
+            f"item ids are not whole numbers from 0; give the ids of its rows {items.given}"
         )
     if rows != len(items.listed):
         raise InputError(

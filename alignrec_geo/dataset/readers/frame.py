@@ -79,7 +79,7 @@ def from_frame(
         note = match_note(dataset.items["id"], described["id"], "items frame")
         dataset = replace(dataset, notes=[*dataset.notes, note])
     known = frame["item"] if described is None else pl.concat([frame["item"], described["id"].rename("item")])
-    ids = ItemIds(known=known.unique(), listed=None if described is None else described["id"])
+    ids = ItemIds(known=known.unique(), listed=None if described is None else described["id"], given="as (ids, matrix)")
     return with_matrices(dataset, ids, matrices)
 
 

@@ -54,7 +54,7 @@ def read_movielens(
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder")
     if items is None and text:
-        raise InputError("--text needs a file of items; name it with --items")
+        raise InputError("text= needs a file of items; name it with items=")
     if (folder / "u.data").exists():
         layout, ratings, films = "ml-100k", _read(folder / "u.data", RATINGS, "\t"), _films_100k(folder)
     elif (folder / "ratings.dat").exists():

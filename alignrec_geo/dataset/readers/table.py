@@ -148,20 +148,20 @@ def dataset_name(file: Path) -> str:
 
 def _check_options(config: TableConfig) -> None:
     if config.split is None and (config.split_unused or config.drop_unused):
-        raise InputError("--split-unused and --drop-unused need a split column; name it with --split")
+        raise InputError("split_unused= and drop_unused= need a split column; name it with split=")
     if config.split is not None and config.rule is not None and config.rule.rule != "given":
-        raise InputError(f"--split '{config.split}' and --rule '{config.rule.rule}' contradict each other; give one")
+        raise InputError(f"split='{config.split}' and rule='{config.rule.rule}' contradict each other; give one")
     if config.split is None and config.rule is not None and config.rule.rule == "given":
-        raise InputError("split rule 'given' needs a split column; name it with --split")
+        raise InputError("split rule 'given' needs a split column; name it with split=")
     if config.items is None:
         asked = [name for name in ("title", "text", "all_items") if getattr(config, name)]
         if asked:
-            raise InputError(f"--{asked[0].replace('_', '-')} needs a file of items; name it with --items")
+            raise InputError(f"{asked[0]}= needs a file of items; name it with items=")
 
 
 def _interactions(config: TableConfig) -> tuple[pl.DataFrame, list[str]]:
     named = (config.user, config.item, config.rating, config.timestamp, config.split)
-    layout = TextLayout(separator=config.separator, columns=config.columns, option="--separator")
+    layout = TextLayout(separator=config.separator, columns=config.columns, option="separator=")
     table = read_table_file(config.interactions, [name for name in named if name is not None], layout)
     frame, notes = interaction_columns(
         table,

@@ -52,7 +52,7 @@ def read_table_file(path: Path, columns: Sequence[str] | None = None, layout: Te
         raise InputError(f"{path}: unknown table format '{suffix}'; allowed are {known} (text also with .gz)")
     if columns is None:
         return table
-    hint = "" if suffix in (*PARQUET, *JSON_LINES) else "; a file without a header line needs --columns"
+    hint = "" if suffix in (*PARQUET, *JSON_LINES) else "; a file without a header line needs columns="
     wanted = [table.column(name, hint).alias(name) for name in dict.fromkeys(columns)]
     return replace(table, frame=pl.DataFrame(wanted))
 

@@ -134,7 +134,7 @@ def test_a_disk_that_is_too_small_is_one_warning(tmp_path, monkeypatch, caplog):
     with opened(tmp_path) as store:
         in_memory(store, caplog, "takes 0.0 GB and 0.0 GB are free")
     monkeypatch.setattr(token_cache.os, "sysconf", lambda _: 10)
-    with pytest.raises(InputError, match=r"are too much for the memory; name another folder with --cache"):
+    with pytest.raises(InputError, match=r"are too much for the memory; name another folder with cache="):
         opened(tmp_path).__enter__()
 
 

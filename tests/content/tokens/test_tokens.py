@@ -117,7 +117,7 @@ def test_an_interrupted_extraction_goes_on_and_ends_the_same(tmp_path, monkeypat
 
 def test_a_data_set_without_content(tmp_path, image, text):
     data = dataset()
-    with pytest.raises(InputError, match="has no pictures; import it with --images"):
+    with pytest.raises(InputError, match="has no pictures; import it with images="):
         image_tokens(data, image, tmp_path)
     with pytest.raises(InputError, match="has no texts"):
         text_tokens(data, text, tmp_path)

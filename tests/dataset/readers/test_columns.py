@@ -53,7 +53,7 @@ def test_split_values_in_all_their_spellings(values: list[object]) -> None:
 
 
 def test_other_split_values_are_named_with_row_and_hint() -> None:
-    message = r"split column 'x' holds 'holdout' \(first in row 2\); allowed are 0 or train, .*--split-unused holdout"
+    message = r"split column 'x' holds 'holdout' \(first in row 2\); allowed are 0 or train, .*split_unused='holdout'"
     with pytest.raises(InputError, match=message):
         split_column(table(["train", "holdout", "other"]), "x")
     assert split_column(table([0, -1, 2]), "x", ["-1"]).to_list() == [0, -1, 2]

@@ -107,8 +107,8 @@ def test_separators() -> None:
     assert rows(read("a\tb\n1\t2\n", ",", separator="\\t")) == [(2, "1", "2")]
     assert rows(read("a;b\n1;2,5\n")) == [(2, "1", "2,5")]
     for text, hint in (("a;b\n1;2,5\n", "';'"), ("a\tb\n", r"'\\t'")):
-        with pytest.raises(InputError, match=rf"line 1 holds no ',', but 1 of {hint}; .*: --separator {hint}"):
-            read(text, ",", option="--separator")
+        with pytest.raises(InputError, match=rf"line 1 holds no ',', but 1 of {hint}; .*: separator={hint}"):
+            read(text, ",", option="separator=")
     for wrong in ("", '"', "\n"):
         with pytest.raises(InputError, match=r"a separator is one character, a tab for example \(got"):
             read("a,b\n1,2\n", separator=wrong)
@@ -122,7 +122,7 @@ FIELD = st.text(st.sampled_from(["a", "1", " ", '"', ",", ";", "\t", "|", ":", "
 def test_nothing_is_lost_in_silence(pairs: list[tuple[str, str]], separator: str) -> None:
     text = "".join(f"x{a}{separator}{b}\n" for a, b in pairs)
     try:
-        table = read(text, separator, columns=["a", "b"], option="--separator")
+        table = read(text, separator, columns=["a", "b"], option="separator=")
     except InputError:
         return
     quoting = csv.QUOTE_MINIMAL if separator in ",;" else csv.QUOTE_NONE

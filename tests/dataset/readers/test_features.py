@@ -41,9 +41,7 @@ def test_row_r_belongs_to_item_number_r() -> None:
 
 @pytest.mark.parametrize("rows", [3, 5])
 def test_too_few_or_too_many_rows_are_refused(rows: int) -> None:
-    message = (
-        rf"m\.npy has {rows} rows, 4 are needed: row r belongs to item r and the largest item id is 3; if .*x=FILE"
-    )
+    message = rf"m\.npy has {rows} rows, 4 are needed: row r belongs to item r and the largest item id is 3; if .*feature_ids="
     with pytest.raises(InputError, match=message):
         place_matrix("x", matrix(rows), numbered(), ItemIds(known=ids("0", "2", "3")))
 
@@ -96,7 +94,7 @@ def test_ids_with_blanks_or_written_as_floats_belong_to_their_items() -> None:
 def test_two_readings_of_the_rows_that_disagree_are_refused() -> None:
     known = ids("0", "1", "2", "3")
     with pytest.raises(
-        InputError, match=r"row 0 of m\.npy may belong to item 0, by its number, or to item 3.*--feature-ids"
+        InputError, match=r"row 0 of m\.npy may belong to item 0, by its number, or to item 3.*feature_ids="
     ):
         place_matrix("x", matrix(4), numbered(), ItemIds(known=known, listed=ids("3", "0", "1", "2")))
     placed, _ = place_matrix("x", matrix(4), numbered(), ItemIds(known=known, listed=known))
@@ -124,7 +122,7 @@ def test_files_with_and_without_ids(tmp_path: Path) -> None:
     assert made.features("b").matrix.ravel().tolist() == [1, 2, 0]
     with pytest.raises(InputError, match=r"b\.csv names its items itself"):
         add_feature_files(dataset(), items, {"b": table}, {"b": names})
-    with pytest.raises(InputError, match="ids are given for features 'c', which are not"):
+    with pytest.raises(InputError, match="ids are given for features 'c', and no matrix of that name"):
         add_feature_files(dataset(), items, {"b": table}, {"c": names})
 
 

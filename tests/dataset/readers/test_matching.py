@@ -81,7 +81,7 @@ def test_rows_without_ids_are_left_out_where_asked(tmp_path: Path, verb: Callabl
     clicks = write(tmp_path / "c.csv", "user,item\na,x\n,x\na,y\nb,x\nb, \nb,y\n")
     items = write(tmp_path / "i.csv", "item,title\nx,X\n,none\n")
     refused = verb("data", "import", "table", clicks, "--out", tmp_path / "d")
-    refused.refused("c.csv: line 3 has no id in column 'user'; --skip-empty-ids (skip_empty_ids=True)")
+    refused.refused("c.csv: line 3 has no id in column 'user'; --skip-empty-ids leaves")
     done = verb("data", "import", "table", clicks, "--items", items, "--skip-empty-ids", "--out", tmp_path / "d")
     assert done.code == 0
     data = Dataset.open(tmp_path / "d")

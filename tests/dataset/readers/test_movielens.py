@@ -66,7 +66,7 @@ def test_more_metadata_filters_and_pictures(small: Path, tmp_path: Path) -> None
 def test_what_is_not_movielens(tmp_path: Path, small: Path) -> None:
     with pytest.raises(InputError, match="no such folder"):
         read_movielens(tmp_path / "none")
-    with pytest.raises(InputError, match="--text needs a file of items"):
+    with pytest.raises(InputError, match="text= needs a file of items"):
         read_movielens(small, text=("plot",))
     write(small / "u.genre", "unknown|0\n|1\n")
     with pytest.raises(InputError, match=r"u\.genre: line 2 has no id in column 'name'"):

@@ -83,7 +83,7 @@ def test_rows_are_named_by_their_line(tmp_path: Path) -> None:
         ("t.jsonl", b'{"a": 1}\n{"a": \n', "line 2 is not JSON"),
         ("t.jsonl", b'{"a": 1}\n[1]\n', "line 2 is not a JSON object"),
         ("t.jsonl", b'{"a": 1, "b": {"c": 2}}\n', "no column 'x'; there are: 'a', 'b', 'b.c'"),
-        ("t.csv", b"a,b\n1,2\n", "no column 'x'; there are: 'a', 'b'; a file without a header line needs --columns"),
+        ("t.csv", b"a,b\n1,2\n", "no column 'x'; there are: 'a', 'b'; a file without a header line needs columns="),
     ],
 )
 def test_unreadable_files_get_one_clear_error(tmp_path: Path, name: str, content: bytes, message: str) -> None:

@@ -1,0 +1,60 @@
+"""Messages of the library name Python's parameters (``overwrite=True``); at the command line they name its options."""
+
+import re
+
+PARAMETERS = (
+    "all_items",
+    "cache",
+    "cold",
+    "columns",
+    "drop_unused",
+    "features",
+    "images",
+    "items",
+    "name",
+    "out",
+    "overwrite",
+    "rating",
+    "resume",
+    "rule",
+    "separator",
+    "skip_empty_ids",
+    "split",
+    "split_unused",
+    "text",
+    "title",
+    "trust",
+)
+"""Parameters whose option is called as they are."""
+OTHERWISE = {
+    "base_url": "--mirror",
+    "feature_ids": "--feature-ids NAME=FILE",
+    "lr": "--set lr=…",
+    "settings": "--set",
+    "source": "--encoder NAME=FOLDER",
+}
+"""Parameters whose option has another name or form."""
+
+_MENTIONED = re.compile(
+    rf"(?<![-.\w'])(?P<name>{'|'.join([*PARAMETERS, *OTHERWISE])})=(?:(?:True\b|…)|'(?P<value>[^']*)'|(?=[\s;,.:)]|$))"
+)
+
+
+def in_options(message: str) -> str:
+    """Return a message of the library with the options of the command line in place of Python's parameters.
+
+    Example:
+        >>> in_options("runs/x holds a run already; pass resume=True to continue it or overwrite=True to replace it")
+        'runs/x holds a run already; pass --resume to continue it or --overwrite to replace it'
+        >>> in_options("cold='popular' recommends the most popular items"), in_options("name the column with rating=")
+        ('--cold popular recommends the most popular items', 'name the column with --rating')
+    """
+    return _MENTIONED.sub(_option, message)
+
+
+def _option(found: re.Match[str]) -> str:
+    name, value = found["name"], found["value"]
+    option = OTHERWISE.get(name, f"--{name.replace('_', '-')}")
+    if value is None:
+        return option
+    return f"{option} {value}" if re.fullmatch(r"[\w-]+", value) else f"{option} '{value}'"
