@@ -41,7 +41,7 @@ def test_row_r_belongs_to_item_number_r() -> None:
 
 @pytest.mark.parametrize("rows", [3, 5])
 def test_too_few_or_too_many_rows_are_refused(rows: int) -> None:
-    message = rf"m\.npy has {rows} rows, 4 are needed: row r belongs to item r and the largest item id is 3; if .*feature_ids="
+    message = rf"m\.npy has {rows} rows, 4 are needed: .* the largest item id is 3; if .*feature_ids="
     with pytest.raises(InputError, match=message):
         place_matrix("x", matrix(rows), numbered(), ItemIds(known=ids("0", "2", "3")))
 
