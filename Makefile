@@ -7,6 +7,7 @@
 # make test-ext     what needs torch-sparse and torch-scatter: their backends, sampled training; in a .venv-ext of its own
 #                   (builds them: 20 minutes)
 # make bench-peers time RecBole, implicit and cornac on the same data
+# make gpu-pack  .gpu/, what a GPU machine without network needs to run benchmarks/gpu.py (see benchmarks/gpu_pack.sh)
 # make docs         build the documentation site into build/site; a warning is a failure
 # make lint         ruff, mypy, import-linter, codespell
 # make clean        remove .venv and caches
@@ -23,7 +24,7 @@ EXT := .venv-ext
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 EXT_PIP := $(EXT)/bin/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: bench-peers fuzz mutation quickstart test test-slow test-ext docs lint clean
+.PHONY: bench-peers fuzz gpu-pack mutation quickstart test test-slow test-ext docs lint clean
 
 quickstart: $(VENV)/.installed
 	$(BIN)/alignrec-geo quickstart --out $(OUT)
@@ -59,6 +60,9 @@ lint: $(VENV)/.installed-dev
 bench-peers: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks peers install
 	$(BIN)/python benchmarks peers run
+
+gpu-pack:
+	PYTHON=$(PYTHON) BEFORE=$(BEFORE) DATA="$(DATA)" bash benchmarks/gpu_pack.sh
 
 # torch first: a bare "torch" would pull several GB of CUDA packages
 $(VENV)/.installed: pyproject.toml constraints.txt

@@ -150,7 +150,7 @@ def report(name: str, content: Mapping[str, Any], results: Path | None) -> dict[
         content: what was measured.
         results: the folder; see :func:`results_folder`.
     """
-    result: dict[str, Any] = _rounded({"name": name, "command": command(), **content, "machine": machine()})
+    result: dict[str, Any] = rounded({"name": name, "command": command(), **content, "machine": machine()})
     if results is not None:
         write_json(results / f"{name}.json", result)
     print(json.dumps(result))
@@ -188,10 +188,10 @@ def _best(call: Callable[[], object], effort: float) -> float:
     return best
 
 
-def _rounded(value: Any) -> Any:
+def rounded(value: Any) -> Any:
     """Floats to five significant digits, at any depth."""
     if isinstance(value, float):
         return float(f"{value:.5g}")
     if isinstance(value, Mapping):
-        return {key: _rounded(part) for key, part in value.items()}
-    return [_rounded(part) for part in value] if isinstance(value, (list, tuple)) else value
+        return {key: rounded(part) for key, part in value.items()}
+    return [rounded(part) for part in value] if isinstance(value, (list, tuple)) else value

@@ -107,7 +107,7 @@ class NaiveAlignRec(nn.Module):
 
     def _infonce(self, query: Tensor, key: Tensor) -> Tensor:
         logits = F.normalize(query, dim=1) @ F.normalize(key, dim=1).T / self.config.temperature  # [B, B]
-        return F.cross_entropy(logits, torch.arange(len(logits)))
+        return F.cross_entropy(logits, torch.arange(len(logits), device=logits.device))
 
 
 class NaiveSampler:

@@ -8,17 +8,18 @@ Nothing on the page is typed by hand but ``benchmarks/pages/performance_notes.md
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from harness.machine import RESULTS
 from pages import plots
+from pages.gpu_section import gpu_section
+from pages.markdown import Result, origin, seconds, spread, table, times
 from pages.targets import targets_table
 
 from alignrec_geo.files import atomic_path
 
 ROOT = Path(__file__).parents[2]
-Result = Mapping[str, Any]
 NOTES = Path(__file__).with_name("performance_notes.md")
 
 INTRODUCTION = """# Performance
@@ -61,47 +62,6 @@ def render(results: Mapping[str, Result], images: Path, notes: str) -> str:
     if notes:
         parts += ["## Notes\n", notes]
     return "\n".join(part.rstrip("\n") + "\n" for part in parts)
-
-
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines) + "\n"
-
-
-def origin(result: Result) -> str:
-    """Where numbers come from: command, machine, versions, date."""
-    machine = result["machine"]
-    versions = {**machine["versions"], **result.get("packages", {}), **result.get("peer_versions", {})}
-    given = ", ".join(f"{name} {version}" for name, version in versions.items())
-    where = f"{result.get('device', 'cpu').replace('cpu', machine['cpu'])}, {machine['threads']} threads"
-    return f"<sub>`{result['command']}` · {where} · Python {machine['python']}, {given} · {machine['date']}</sub>\n"
-
-
-def seconds(value: float) -> str:
-    """Three digits with a fitting unit.
-
-    Example:
-        >>> seconds(0.01234), seconds(4.5)
-        ('12.3 ms', '4.50 s')
-    """
-    unit, scale = ("s", 1.0) if value >= 1 else ("ms", 1e3) if value >= 1e-3 else ("µs", 1e6)
-    return f"{value * scale:#.3g}".rstrip(".") + f" {unit}"
-
-
-def times(value: float) -> str:
-    """A factor.
-
-    Example:
-        >>> times(12.345), times(1.2345)
-        ('12.3×', '1.23×')
-    """
-    return f"{value:.1f}×" if value >= 10 else f"{value:.2f}×"
-
-
-def spread(timing: Result) -> str:
-    """Median and quartiles."""
-    return f"{seconds(timing['median'])} ({seconds(timing['lower'])} – {seconds(timing['upper'])})"
 
 
 def comparisons(rows: Sequence[Result]) -> str:
@@ -292,6 +252,7 @@ def rates(result: Result) -> str:
 
 
 SECTIONS: dict[str, Callable[[Result, Path], str]] = {
+    "gpu": gpu_section,
     "epoch": epoch_section,
     "kernels": kernels_section,
     "kernels-cuda": kernels_section,

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+from pages.gpu_section import before_and_now, rows_of
+
 Results = Mapping[str, Mapping[str, Any]]
 
 
@@ -86,6 +88,39 @@ def _quality(result: Mapping[str, Any]) -> tuple[str, bool | None]:
     return text, reached is not None and 2 * max(reached, faster["seconds_to_99"]) <= faithful["seconds_to_99"]
 
 
+def _gpu_step(kind: str, wanted: float) -> Callable[[Mapping[str, Any]], tuple[str, bool] | None]:
+    def read(result: Mapping[str, Any]) -> tuple[str, bool] | None:
+        found = next((row for row in rows_of(result, "steps") if kind in row["what"]), None)
+        if found is None or "naive" not in found.get("ratio", {}):
+            return None
+        return f"{found['ratio']['naive']:.1f}×", found["ratio"]["naive"] >= wanted
+
+    return read
+
+
+def _gpu_limit(result: Mapping[str, Any]) -> tuple[str, bool] | None:
+    found = [row["limit_ratio"] for row in rows_of(result, "steps") if "limit_ratio" in row]
+    return (", ".join(f"{value:.2f}×" for value in found), max(found) <= 3) if found else None
+
+
+def _gpu_epoch(result: Mapping[str, Any]) -> tuple[str, bool] | None:
+    found = [row["ratio"] for row in rows_of(result, "epochs")]
+    return (", ".join(f"{value:.1f}×" for value in found), min(found) >= 25) if found else None
+
+
+def _gpu_ranking(result: Mapping[str, Any]) -> tuple[str, bool] | None:
+    found = next((row["ratio"] for row in rows_of(result, "operations") if row["what"] == "topk"), None)
+    return None if found is None else (f"{1 / found:.2f}×", 1 / found <= 1.1)
+
+
+def _gpu_baselines(result: Mapping[str, Any]) -> tuple[str, bool] | None:
+    factors = {name: old / new for name, (old, new) in before_and_now(result).items() if name != "alignrec"}
+    if not factors:
+        return None
+    slowest = min(factors, key=lambda name: factors[name])
+    return f"{factors[slowest]:.1f}× ({slowest}) to {max(factors.values()):.1f}×", factors[slowest] >= 3
+
+
 TARGETS = (
     Target(
         "training step against naive, trainable features",
@@ -112,6 +147,12 @@ TARGETS = (
     Target("cost per step from 0.1 M to 10 M edges", "exponent ≤ 1.1, ≤ 12 GB", "scale", _scale),
     Target("seconds to 99 % of the final quality, TikTok", "≤ half", "time-to-quality-tiktok", _quality),
     Target("seconds to 99 % of the final quality, Baby", "≤ half", "time-to-quality-baby", _quality),
+    Target("GPU: AlignRec's step against naive, trainable features", "≥ 15×", "gpu", _gpu_step("trainable", 15)),
+    Target("GPU: AlignRec's step against naive, frozen features", "≥ 12×", "gpu", _gpu_step("frozen", 12)),
+    Target("GPU: AlignRec's step over the GPU's limit", "≤ 3×", "gpu", _gpu_limit),
+    Target("GPU: epoch with one validation against naive", "≥ 25×", "gpu", _gpu_epoch),
+    Target("GPU: top 50 over product and torch.topk", "≤ 1.1×", "gpu", _gpu_ranking),
+    Target("GPU: step of each baseline against version 0.1.0", "≥ 3×", "gpu", _gpu_baselines),
 )
 
 
