@@ -1,0 +1,78 @@
+"""What training ends with."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from alignrec_geo.dataset.interactions import Split
+from alignrec_geo.dataset.store import Dataset
+from alignrec_geo.embeddings import Embeddings
+from alignrec_geo.evaluation.evaluator import Evaluation
+from alignrec_geo.evaluation.metrics import (
+    TESTED,
+)
+from alignrec_geo.evaluation.protocols import Protocol
+from alignrec_geo.notebook import metrics_table
+from alignrec_geo.training.run_folder import RunFolder
+
+VALIDATION, LAST_EPOCH, UNTRAINED = "validation", "last epoch", "nothing to train"
+"""What chose the epoch."""
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """What training ended with.
+
+    Args:
+        metrics: test metrics of the chosen epoch; empty without a test split, or if it was not to be looked at.
+        validation: validation metrics of the chosen epoch; empty without a validation split.
+        best_epoch: the epoch that was chosen, counted from 0; -1 where there is nothing to train.
+        epochs: epochs trained.
+        seconds: training and validation time, over all sessions of the run.
+        embeddings: the tables of the chosen epoch.
+        test: test metrics per user, ``None`` where ``metrics`` is empty.
+        chosen_by: ``validation``; ``last epoch`` where there was nobody to validate on; ``nothing to train``.
+    """
+
+    metrics: dict[str, float]
+    validation: dict[str, float]
+    best_epoch: int
+    epochs: int
+    seconds: float
+    embeddings: Embeddings
+    test: Evaluation | None
+    chosen_by: str = VALIDATION
+
+    def __repr__(self) -> str:
+        """What one asks first; the tables are thousands of numbers."""
+        shown = {name: round(self.metrics[name], 4) for name in TESTED if name in self.metrics}
+        return f"FitResult({shown}, epoch {self.best_epoch + 1} of {self.epochs}, {self.seconds:.1f} s)"
+
+    def _repr_html_(self) -> str:
+        title = f"epoch {self.best_epoch + 1} of {self.epochs}, chosen by {self.chosen_by}, {self.seconds:.1f} s"
+        return metrics_table(self.metrics or self.validation, f"{'test' if self.metrics else 'validation'}: {title}")
+
+
+def write_result(
+    folder: RunFolder,
+    result: FitResult,
+    protocol: Protocol,
+    dataset: Dataset,
+    best: Mapping[str, Tensor],
+    validated: int,
+) -> None:
+    """Write the tables and the metrics of the chosen epoch into its run folder."""
+    folder.write_best(best, result.embeddings)
+    content = {
+        "metrics": result.metrics,
+        "protocol": protocol.value,
+        "split": Split.TEST.label,
+        "validation": result.validation,
+        "chosen_by": result.chosen_by,
+        "best_epoch": result.best_epoch,
+        "users": {"validation": validated, "test": 0 if result.test is None else len(result.test.users)},
+        "epochs": result.epochs,
+        "seconds": round(result.seconds, 2),
+    }
+    folder.write_result(content, None if result.test is None else result.test.frame(dataset.users["id"]))
