@@ -128,6 +128,7 @@ def contests(data: Dataset, batch: int, device: str, seed: int) -> dict[str, Con
     everyone = torch.arange(users, device=device)
     coo, coo_block = _coo(full), _coo(to_users)
     own = torch.arange(batch, device=device)
+    seen = tuple(edge_index.to(device))
 
     def naive_infonce(query: Tensor, key: Tensor) -> Tensor:
         total = query.new_zeros(())
@@ -147,7 +148,7 @@ def contests(data: Dataset, batch: int, device: str, seed: int) -> dict[str, Con
 
     def naive_ranking() -> Results:
         scores = user_table @ item_table.T
-        scores[edge_index[0].to(device), edge_index[1].to(device)] = -torch.inf
+        scores[seen] = -torch.inf
         return [scores.topk(min(LARGEST, items), dim=1).values]
 
     return {
