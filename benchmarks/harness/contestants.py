@@ -26,7 +26,6 @@ from alignrec_geo.dataset.interactions import Split
 from alignrec_geo.evaluation import Evaluator, Protocol
 from alignrec_geo.graph import to_hetero
 from alignrec_geo.kernels.allocator import keep_freed_memory
-from alignrec_geo.kernels.topk import BLOCK_SCORES
 from alignrec_geo.models import MODELS, AlignRec, AlignRecConfig, Batch, Recommender
 from alignrec_geo.observer import Observer
 from alignrec_geo.randomness import child_generator
@@ -262,20 +261,32 @@ def our_ranking(setting: Setting) -> Callable[[], Answer]:
     return lambda: _timed(lambda: evaluator(tables).metrics)
 
 
-def bare_ranking(setting: Setting) -> Callable[[], Answer]:
-    """Nothing but the blocked product and ``torch.topk`` for the same users, into buffers that are there."""
+def our_top_k(setting: Setting) -> Callable[[], Answer]:
+    """The best items of the same users, seen ones left out, without metrics."""
     keep_freed_memory()
-    users, items = our_model(setting.dataset, trainable=True).embeddings()
-    rows = Evaluator(setting.dataset.interactions, Split.VALIDATION, Protocol.MMREC).users
-    block = max(1, BLOCK_SCORES // len(items))
-    scores = torch.empty(block, len(items))
+    tables = our_model(setting.dataset, trainable=True).embeddings()
+    evaluator = Evaluator(setting.dataset.interactions, Split.VALIDATION, Protocol.MMREC)
+    return lambda: _timed(lambda: list(evaluator.rank(tables)))
 
-    def rank() -> None:
-        for chosen in rows.split(block):
-            torch.mm(users[chosen], items.T, out=scores[: len(chosen)])
-            scores[: len(chosen)].topk(50, dim=1)
 
-    return lambda: _timed(rank)
+def bare_ranking(at_once: int) -> Callable[[Setting], Callable[[], Answer]]:
+    """Nothing but the product in blocks of ``at_once`` scores and ``torch.topk``, into buffers that are there."""
+
+    def make(setting: Setting) -> Callable[[], Answer]:
+        keep_freed_memory()
+        users, items = our_model(setting.dataset, trainable=True).embeddings()
+        rows = Evaluator(setting.dataset.interactions, Split.VALIDATION, Protocol.MMREC).users
+        block = max(1, at_once // len(items))
+        scores = torch.empty(block, len(items))
+
+        def rank() -> None:
+            for chosen in rows.split(block):
+                torch.mm(users[chosen], items.T, out=scores[: len(chosen)])
+                scores[: len(chosen)].topk(50, dim=1)
+
+        return lambda: _timed(rank)
+
+    return make
 
 
 CONTESTANTS: dict[str, Callable[[Setting], Callable[[], Answer]]] = {
@@ -295,7 +306,9 @@ CONTESTANTS: dict[str, Callable[[Setting], Callable[[], Answer]]] = {
     "evaluation-ours": our_evaluation,
     "evaluation-naive": naive_evaluation,
     "ranking-ours": our_ranking,
-    "ranking-bare": bare_ranking,
+    "topk-ours": our_top_k,
+    "ranking-bare": bare_ranking(1 << 23),
+    "ranking-bare-small": bare_ranking(1 << 20),
     "gemm": product,
     **{f"step-{name}": model_steps(name) for name in LEARNED},
 }

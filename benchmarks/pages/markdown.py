@@ -36,10 +36,10 @@ def times(value: float) -> str:
     """A factor.
 
     Example:
-        >>> times(12.345), times(1.2345)
-        ('12.3×', '1.23×')
+        >>> times(12.3456), times(1.2345)
+        ('12.35×', '1.23×')
     """
-    return f"{value:.1f}×" if value >= 10 else f"{value:.2f}×"
+    return f"{value:.2f}×"
 
 
 def spread(timing: Result) -> str:

@@ -52,7 +52,10 @@ def read(folder: Path) -> dict[str, Result]:
 
 def render(results: Mapping[str, Result], images: Path, notes: str) -> str:
     """Return the page, and draw its figures into ``images``."""
-    parts = [INTRODUCTION, "## Targets\n", table(["what", "target", "measured", "met"], targets_table(results))]
+    head, targets = ["what", "target", "measured", "met"], targets_table(results)
+    reached, others = ([line for line in targets if (line[3] == "yes") is met] for met in (True, False))
+    parts = [INTRODUCTION, "## What was reached\n", table(head, reached)]
+    parts += ["## What was not\n", table(head, others)]
     for name, section in SECTIONS.items():
         if name in results:
             parts += [section(results[name], images), origin(results[name])]
