@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import torch
 
 from alignrec_geo.errors import InputError
+from alignrec_geo.kernels.fastest_matmul import fastest, has_onednn
 
 VARIABLE = "ALIGNREC_BACKEND"
 AUTO = "auto"
@@ -52,6 +53,11 @@ TABLE: dict[str, dict[str, str]] = {
         "numpy": "numpy_topk:rank_users",
         "reference": "topk:reference_rank_users",
     },
+    "matmul": {
+        "torch": "matmul:product",
+        "onednn": "matmul:onednn_product",
+        "reference": "matmul:reference_product",
+    },
 }
 """Operation → backend → where its function is, below ``alignrec_geo.kernels``."""
 
@@ -67,7 +73,7 @@ FORMER_NAMES = {"pair_loss": "triplet_loss"}
 NEEDS = {"triton": "triton", "torch-sparse": "torch_sparse", "torch-scatter": "torch_scatter"}
 """Backends that need a package."""
 
-CPU_ONLY = ("numpy",)
+CPU_ONLY = ("numpy", "onednn")
 """Backends for tensors on a CPU."""
 
 LEAST_VERSION = {"triton": (3, 4)}
@@ -92,7 +98,8 @@ def choose(operation: str, device: torch.device | str = "cpu") -> Choice:
 
     What :func:`use_backends` forces comes first, then ``$ALIGNREC_BACKEND`` (one backend for every operation that has
     it, or ``spmm=torch-sparse,infonce=reference``), then Triton for CUDA tensors where it is installed,
-    :data:`ON_CPU` on a CPU, else torch.
+    :data:`ON_CPU` on a CPU (for ``matmul`` what :func:`~alignrec_geo.kernels.fastest_matmul.fastest` measured), else
+    torch.
 
     Raises:
         InputError: a forced backend does not exist, its package is not installed, or it cannot run on ``device``.
@@ -106,6 +113,8 @@ def choose(operation: str, device: torch.device | str = "cpu") -> Choice:
         return Choice(operation, _checked(operation, wanted, kind), f"set by ${VARIABLE}")
     if kind == "cuda" and "triton" in TABLE[operation] and available("triton"):
         return Choice(operation, "triton", "the default on CUDA")
+    if operation == "matmul" and kind == "cpu":
+        return Choice(operation, *fastest())
     runs = (ON_CPU if kind == "cpu" else ELSEWHERE).get(operation, "torch")
     return Choice(operation, runs, f"the default on {kind.upper()}")
 
@@ -155,6 +164,8 @@ def use_backends(**choices: str) -> Iterator[None]:
 @cache
 def available(backend: str) -> bool:
     """Whether a backend's package is installed, in a version that has what the backend uses."""
+    if backend == "onednn":
+        return has_onednn()
     if backend not in NEEDS:
         return True
     if find_spec(NEEDS[backend]) is None:
@@ -190,6 +201,8 @@ def _checked(operation: str, backend: str, device: str | None = None) -> str:
         raise InputError(f"{operation} has no backend '{backend}'; there are: {', '.join(TABLE[operation])}")
     if not available(backend):
         least = ".".join(map(str, LEAST_VERSION.get(backend, ())))
+        if backend not in NEEDS:
+            raise InputError(f"backend '{backend}' of {operation} needs a torch 2.9 or newer that was built with it")
         wanted = f"{NEEDS[backend]} {least} or newer" if least else f"the package {NEEDS[backend]}"
         raise InputError(f"backend '{backend}' of {operation} needs {wanted}, which is not installed")
     if backend in CPU_ONLY and device not in (None, "cpu"):

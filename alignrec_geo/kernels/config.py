@@ -30,6 +30,8 @@ class KernelConfig(Settings):
     """Rows of unit length: auto, torch, triton, reference."""
     topk: str = AUTO
     """Ranking: auto, torch, numpy, reference."""
+    matmul: str = AUTO
+    """Dense products on a CPU: auto, torch, onednn, reference."""
 
     @field_validator("*")
     @classmethod

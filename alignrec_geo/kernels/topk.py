@@ -129,16 +129,16 @@ def score_blocks(
 
 
 def fill_scores(out: Tensor, users: Tensor, items: Tensor, excluded: ExcludedPairs | None, first: int) -> Tensor:
-    """Write the scores of some users to ``out`` and return it, excluded pairs at minus infinity.
+    """Return the scores of some users, excluded pairs at minus infinity.
 
     Args:
-        out: ``[b, I]``, contiguous.
+        out: ``[b, I]``, contiguous; where they are written, unless the backend of ``matmul`` makes a new tensor.
         users: ``[b, D]``.
         items: ``[D, I]``.
         excluded: pairs of all users that are ranked.
         first: the place of the first of these users among them.
     """
-    torch.mm(users, items, out=out)
+    out = implementation("matmul", users.device)(users, items, out)
     if excluded is not None:
         place, item = excluded.block(first, first + len(out))
         out.view(-1).index_fill_(0, place * out.shape[1] + item, -torch.inf)

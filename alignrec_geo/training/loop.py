@@ -25,6 +25,7 @@ from alignrec_geo.evaluation.protocols import Protocol
 from alignrec_geo.kernels.allocator import keep_freed_memory
 from alignrec_geo.kernels.backends import check_backends, use_backends
 from alignrec_geo.kernels.config import KernelConfig
+from alignrec_geo.kernels.matmul import use_matmul
 from alignrec_geo.memory import enough_memory
 from alignrec_geo.models.base import Recommender
 from alignrec_geo.observer import Observer
@@ -124,7 +125,7 @@ def fit(
     watching = [*listening, *tensorboard_of(folder, settings)]
     keep_freed_memory()
     model.to(device)
-    with opened, use_backends(**backends.model_dump()), enough_memory("training"):
+    with opened, use_backends(**backends.model_dump()), use_matmul(device), enough_memory("training"):
         run = Run(model, settings, sampler, validate, folder, watching, seed)
         if folder is not None:
             run.prepare_folder(folder, resume)

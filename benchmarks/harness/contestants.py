@@ -26,6 +26,7 @@ from alignrec_geo.dataset.interactions import Split
 from alignrec_geo.evaluation import Evaluator, Protocol
 from alignrec_geo.graph import to_hetero
 from alignrec_geo.kernels.allocator import keep_freed_memory
+from alignrec_geo.kernels.matmul import use_matmul
 from alignrec_geo.models import MODELS, AlignRec, AlignRecConfig, Batch, Recommender
 from alignrec_geo.observer import Observer
 from alignrec_geo.randomness import child_generator
@@ -343,7 +344,8 @@ def main(
 ) -> None:
     """Hold one contestant and run it once per line of standard input."""
     setting = Setting(make_dataset(SHAPES[shape], dataset, seed), batch, steps)
-    serve(lambda: CONTESTANTS[name](setting), {"contestant": name})
+    with use_matmul(torch.device("cpu")):
+        serve(lambda: CONTESTANTS[name](setting), {"contestant": name})
 
 
 class _Clock(Observer):

@@ -1,10 +1,11 @@
-"""Training steps on an AMD processor as MKL comes, and with the kernels that it keeps for Intel's.
+"""Training steps on an AMD processor as MKL comes, with the kernels that it keeps for Intel's, and with oneDNN.
 
     python benchmarks mkl_on_amd
 
 torch's CPU builds multiply matrices with Intel's MKL, which takes its AVX-512 kernels on Intel processors only. A
-library loaded before it, which answers its question for the maker with yes, makes it take them on AMD's as well. Every
-contestant is a process of its own; they take turns. Needs a C compiler.
+library loaded before it, which answers its question for the maker with yes, makes it take them on AMD's as well. oneDNN,
+the backend ``onednn`` of ``matmul``, asks nobody for the maker. Every contestant is a process of its own; they take
+turns. Needs a C compiler.
 """
 
 import os
@@ -19,6 +20,8 @@ import typer
 from harness.contestants import LEARNED, PRODUCT, start, take_turns
 from harness.measure import report, results_folder, say
 from speed.epoch import graph_cache
+
+from alignrec_geo.kernels.backends import VARIABLE
 
 SOURCE = "int mkl_serv_intel_cpu_true(void) { return 1; }\n"
 
@@ -38,11 +41,15 @@ def main(
     options += ["--dataset", str(dataset)] if dataset is not None else []
     rows = []
     with tempfile.TemporaryDirectory() as folder, graph_cache() as env:
-        as_it_comes = {name: value for name, value in env.items() if name != "LD_PRELOAD"}
-        sides = {"mkl": as_it_comes, "wide": {**as_it_comes, "LD_PRELOAD": str(compiled(Path(folder)))}}
+        as_it_comes = {name: value for name, value in env.items() if name != "LD_PRELOAD"} | {VARIABLE: "matmul=torch"}
+        sides = {
+            "mkl": as_it_comes,
+            "wide": {**as_it_comes, "LD_PRELOAD": str(compiled(Path(folder)))},
+            "onednn": {**as_it_comes, VARIABLE: "matmul=onednn"},
+        }
         for name in ("gemm", *(f"step-{model}" for model in models.split(","))):
             rows.append(compare(name, options, sides, rounds))
-            say(f"{name}: {rows[-1]['ratio']:.2f}x")
+            say(f"{name}: {rows[-1]['ratio']:.2f}x, oneDNN {rows[-1]['onednn_ratio']:.2f}x")
     content = {"ratio": None, "limit_ratio": None, "rows": rows, "shape": shape, "product": PRODUCT}
     report("mkl-on-amd", {**content, "threads": torch.get_num_threads()}, results_folder(quick, results))
 
@@ -56,10 +63,11 @@ def compiled(folder: Path) -> Path:
 
 
 def compare(name: str, options: list[str], sides: Mapping[str, Mapping[str, str]], rounds: int) -> dict[str, Any]:
-    """One contestant in both environments, in turns: its medians, and how many times faster the wide one is."""
+    """One contestant in all environments, in turns: its medians, and how many times faster the others are than MKL."""
     workers = {side: start([name], options, env)[name] for side, env in sides.items()}
     medians = {side: timing.median for side, timing in take_turns(workers, rounds).items()}
-    return {"what": name, "ratio": medians["mkl"] / medians["wide"], "seconds": medians}
+    ratios = {"ratio": medians["mkl"] / medians["wide"], "onednn_ratio": medians["mkl"] / medians["onednn"]}
+    return {"what": name, **ratios, "seconds": medians}
 
 
 if __name__ == "__main__":
