@@ -4,8 +4,8 @@
 
 torch's CPU builds multiply matrices with Intel's MKL, which takes its AVX-512 kernels on Intel processors only. A
 library loaded before it, which answers its question for the maker with yes, makes it take them on AMD's as well.
-oneDNN, the backend ``onednn`` of ``matmul``, asks nobody for the maker. Every contestant is a process of its own; they take
-turns. Needs a C compiler.
+oneDNN, the backend ``onednn`` of ``matmul``, asks nobody for the maker. Every contestant is a process of its own; they
+take turns. Needs a C compiler.
 """
 
 import os
