@@ -41,7 +41,7 @@ fuzz: $(VENV)/.installed-dev
 test-ext: $(EXT)/.installed
 	$(EXT)/bin/python -m pytest tests/kernels/test_ext.py tests/training/test_subgraphs.py tests/models/test_on_subgraph.py \
 		tests/benchmarks/test_sampled.py
-	$(EXT)/bin/python -m pytest tests/test_docs.py -k own-loop
+	$(EXT)/bin/python -m pytest tests/test_docs.py -k custom-loop
 
 mutation: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.mutation $(MUTATION)

@@ -1,4 +1,4 @@
-"""Pictures of strangers: which files are read, and how each becomes what a person sees, as 8-bit RGB."""
+"""Images of strangers: which files are read, and how each becomes what a person sees, as 8-bit RGB."""
 
 import io
 import logging
@@ -50,56 +50,56 @@ def suffixes() -> frozenset[str]:
 
 
 def read_rgb(source: Path | bytes) -> Image.Image | str:
-    """The picture of a file (or of its bytes) as :func:`as_rgb` gives it, or why it cannot be read, on one line."""
-    return read_picture(source, as_rgb)
+    """The image of a file (or of its bytes) as :func:`as_rgb` gives it, or why it cannot be read, on one line."""
+    return read_image(source, as_rgb)
 
 
-def read_picture(source: Path | bytes, prepare: Callable[[Image.Image], Prepared]) -> Prepared | str:
-    """What ``prepare`` makes of the picture of a file (or of its bytes), or why it cannot be read, on one line."""
-    limit("image_pixels")  # a wrong ALIGNREC_LIMITS is no fault of the picture
+def read_image(source: Path | bytes, prepare: Callable[[Image.Image], Prepared]) -> Prepared | str:
+    """What ``prepare`` makes of the image of a file (or of its bytes), or why it cannot be read, on one line."""
+    limit("image_pixels")  # a wrong ALIGNREC_LIMITS is no fault of the image
     try:
-        with _opened(source) as picture:
-            return prepare(picture)
+        with _opened(source) as image:
+            return prepare(image)
     except Exception as error:  # decoders raise anything
         return _why(error)
 
 
-def picture_size(source: Path | bytes) -> tuple[int, int] | None:
-    """Width and height as a person sees the picture, from its header alone; ``None`` if that cannot be read."""
+def image_size(source: Path | bytes) -> tuple[int, int] | None:
+    """Width and height as a person sees the image, from its header alone; ``None`` if that cannot be read."""
     try:
-        with _opened(source) as picture:
-            width, height = picture.size
-            return (height, width) if _turn_in_header(picture) in (5, 6, 7, 8) else (width, height)
+        with _opened(source) as image:
+            width, height = image.size
+            return (height, width) if _turn_in_header(image) in (5, 6, 7, 8) else (width, height)
     except Exception:
         return None
 
 
-def broken_picture(content: bytes) -> str | None:
-    """Return why ``content`` cannot be decoded as a picture, or ``None`` if it can."""
+def broken_image(content: bytes) -> str | None:
+    """Return why ``content`` cannot be decoded as an image, or ``None`` if it can."""
     limit("image_pixels")
     try:
-        with _opened(content) as picture:
-            picture.load()
+        with _opened(content) as image:
+            image.load()
     except Exception as error:
         return _why(error)
     return None
 
 
 def needs_conversion(content: bytes) -> bool:
-    """Whether :func:`as_rgb` says something else of a picture than ``convert("RGB")``; a broken one needs nothing."""
+    """Whether :func:`as_rgb` says something else of an image than ``convert("RGB")``; a broken one needs nothing."""
     try:
-        with _opened(content) as picture:
-            deep = picture.mode.startswith("I") or picture.mode in ("F", *_ALPHA)
-            return deep or picture.has_transparency_data or _turn_in_header(picture) in _TURNS
+        with _opened(content) as image:
+            deep = image.mode.startswith("I") or image.mode in ("F", *_ALPHA)
+            return deep or image.has_transparency_data or _turn_in_header(image) in _TURNS
     except Exception:
         return False
 
 
-def as_rgb(picture: Image.Image) -> Image.Image:
-    """A picture as a person sees it: its first frame in 8-bit RGB.
+def as_rgb(image: Image.Image) -> Image.Image:
+    """An image as a person sees it: its first frame in 8-bit RGB.
 
     It is turned as its EXIF data say; 16-bit, 32-bit and float values are scaled, not cut off at 255; what is
-    transparent shows white; CMYK becomes RGB. A plain 8-bit picture gives exactly ``picture.convert("RGB")``.
+    transparent shows white; CMYK becomes RGB. A plain 8-bit image gives exactly ``image.convert("RGB")``.
 
     Raises:
         InputError: it has more pixels than the limit ``image_pixels``.
@@ -108,34 +108,34 @@ def as_rgb(picture: Image.Image) -> Image.Image:
         >>> as_rgb(Image.new("LA", (1, 1), (0, 0))).getpixel((0, 0))
         (255, 255, 255)
     """
-    _check_size(picture)
-    picture.load()  # a TIFF file is turned while it is loaded, and says so afterwards
-    seen = picture
-    if picture.mode.startswith("I") or picture.mode == "F":
-        seen = _eight_bits(picture)
-    elif picture.has_transparency_data:
-        seen = _on_white(picture)
-    method = _TURNS.get(_turn(picture))
+    _check_size(image)
+    image.load()  # a TIFF file is turned while it is loaded, and says so afterwards
+    seen = image
+    if image.mode.startswith("I") or image.mode == "F":
+        seen = _eight_bits(image)
+    elif image.has_transparency_data:
+        seen = _on_white(image)
+    method = _TURNS.get(_turn(image))
     return seen.convert("RGB") if method is None else seen.convert("RGB").transpose(method)
 
 
-def stretched(picture: Image.Image, side: int) -> NDArray[np.uint8]:
-    """A picture as a person sees it, stretched to a square ``[side, side, 3]``."""
-    return np.asarray(as_rgb(picture).resize((side, side), Image.Resampling.BICUBIC))
+def stretched(image: Image.Image, side: int) -> NDArray[np.uint8]:
+    """An image as a person sees it, stretched to a square ``[side, side, 3]``."""
+    return np.asarray(as_rgb(image).resize((side, side), Image.Resampling.BICUBIC))
 
 
-def _eight_bits(picture: Image.Image) -> Image.Image:
+def _eight_bits(image: Image.Image) -> Image.Image:
     """Grey values of more than 8 bits, or of floats, brought to 0…255.
 
     Values from 0 to 65535 lose their lower byte, those from 0 to 255 stay, floats from 0 to 1 are multiplied by 255;
     anything else is stretched from its least to its largest value.
     """
-    values: NDArray[Any] = np.asarray(picture)
-    if picture.mode.startswith("I;16") or (picture.format in ("PNG", "PPM") and picture.mode == "I"):
+    values: NDArray[Any] = np.asarray(image)
+    if image.mode.startswith("I;16") or (image.format in ("PNG", "PPM") and image.mode == "I"):
         grey = np.right_shift(values, 8).clip(0, 255).astype(np.uint8)
     else:
-        grey = _scaled(values.astype(np.float64), floats=picture.mode == "F")
-    key = picture.info.get("transparency")
+        grey = _scaled(values.astype(np.float64), floats=image.mode == "F")
+    key = image.info.get("transparency")
     if isinstance(key, int):
         grey = np.where(values == key, np.uint8(255), grey)
     return Image.fromarray(grey)
@@ -154,12 +154,12 @@ def _scaled(values: NDArray[np.float64], floats: bool) -> NDArray[np.uint8]:
     return values.clip(0, 255).astype(np.uint8)
 
 
-def _on_white(picture: Image.Image) -> Image.Image:
-    straight = {"La": "LA", "RGBa": "RGBA"}.get(picture.mode)
+def _on_white(image: Image.Image) -> Image.Image:
+    straight = {"La": "LA", "RGBa": "RGBA"}.get(image.mode)
     try:
-        seen = (picture if straight is None else picture.convert(straight)).convert("RGBA")
-    except ValueError:  # a transparent colour that the picture's own mode cannot hold
-        return picture
+        seen = (image if straight is None else image.convert(straight)).convert("RGBA")
+    except ValueError:  # a transparent colour that the image's own mode cannot hold
+        return image
     return Image.alpha_composite(Image.new("RGBA", seen.size, "white"), seen)
 
 
@@ -174,18 +174,18 @@ _TURNS = {
 }
 
 
-def _turn(picture: Image.Image) -> int:
+def _turn(image: Image.Image) -> int:
     try:
-        return int(picture.getexif().get(_ORIENTATION, 1))
+        return int(image.getexif().get(_ORIENTATION, 1))
     except Exception:  # damaged EXIF data turn nothing
         return 1
 
 
-def _turn_in_header(picture: Image.Image) -> int:
-    """As :func:`_turn` of a picture that is not loaded, without loading it."""
-    if picture.format == "TIFF" or (picture.format == "PNG" and "exif" not in picture.info):
+def _turn_in_header(image: Image.Image) -> int:
+    """As :func:`_turn` of an image that is not loaded, without loading it."""
+    if image.format == "TIFF" or (image.format == "PNG" and "exif" not in image.info):
         return 1
-    return _turn(picture)
+    return _turn(image)
 
 
 @contextmanager
@@ -200,32 +200,32 @@ def _opened(source: Path | bytes) -> Iterator[Image.Image]:
             if isinstance(source, Path) and not source.exists():
                 raise FileNotFoundError
             stream = io.BytesIO(source) if isinstance(source, bytes) else _checked(source)
-            with Image.open(stream, formats=formats()) as picture:
-                _check_size(picture)
-                yield picture
+            with Image.open(stream, formats=formats()) as image:
+                _check_size(image)
+                yield image
         finally:
             Image.MAX_IMAGE_PIXELS = before
 
 
 def _checked(file: Path) -> Path:
-    size = check_plain_file(file, "picture").stat().st_size
+    size = check_plain_file(file, "image").stat().st_size
     if size > limit("image_bytes"):
-        raise over_limit("picture", f"has {size} bytes", "image_bytes")
+        raise over_limit("image", f"has {size} bytes", "image_bytes")
     return file
 
 
-def _check_size(picture: Image.Image) -> None:
-    width, height = picture.size
+def _check_size(image: Image.Image) -> None:
+    width, height = image.size
     if max(width, _THIN) * max(height, _THIN) > limit("image_pixels"):  # a thin line takes as much work to scale
-        raise over_limit("picture", f"has {width} x {height} pixels", "image_pixels")
+        raise over_limit("image", f"has {width} x {height} pixels", "image_pixels")
 
 
 def _why(error: Exception) -> str:
     """One line without the address in memory that Pillow puts in its message."""
     if isinstance(error, UnidentifiedImageError):
-        return "not a picture"
+        return "not an image"
     if isinstance(error, FileNotFoundError):
         return "the file is missing"
     if isinstance(error, Image.DecompressionBombError):
-        error = over_limit("picture", "has more pixels than are decoded", "image_pixels")
+        error = over_limit("image", "has more pixels than are decoded", "image_pixels")
     return first_line(error)

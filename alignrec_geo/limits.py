@@ -19,7 +19,7 @@ DEFAULTS = {
     "download_bytes": 64 << 30,
     "recipe_bytes": 1 << 20,
 }
-"""Every limit: the pixels of one picture, the bytes of its file, the nesting of JSON and of YAML, how many values the
+"""Every limit: the pixels of one image, the bytes of its file, the nesting of JSON and of YAML, how many values the
 aliases of a YAML file repeat, its size, the bytes that one compressed file or archive unpacks to, how many times larger
 than the file they may be (asked above 64 MiB only), the members of an archive, the bytes of one download whose recipe
 states no size, and those of a recipe."""

@@ -23,7 +23,7 @@ def reading(label: object, kind: str) -> Iterator[None]:
 
     Args:
         label: the file (or what else is read), first in the message.
-        kind: what it should be: ``parquet file``, ``picture``.
+        kind: what it should be: ``parquet file``, ``image``.
 
     Raises:
         InputError: the block failed.

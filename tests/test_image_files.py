@@ -1,4 +1,4 @@
-"""Every picture reaches the encoders as a person sees it, and no picture ends anything."""
+"""Every image reaches the encoders as a person sees it, and no image ends anything."""
 
 import io
 import logging
@@ -13,15 +13,15 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from alignrec_geo.errors import InputError
-from alignrec_geo.image_files import as_rgb, broken_picture, needs_conversion, picture_size, read_rgb, suffixes
+from alignrec_geo.image_files import as_rgb, broken_image, image_size, needs_conversion, read_rgb, suffixes
 
 GREYS = np.arange(256, dtype=np.uint8)
 WHITE, GREY, RED = (255, 255, 255), (127, 127, 127), (255, 0, 0)
 
 
-def saved(picture: Image.Image, kind: str = "PNG", **options: object) -> bytes:
+def saved(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
     stream = io.BytesIO()
-    picture.save(stream, kind, **options)
+    image.save(stream, kind, **options)
     return stream.getvalue()
 
 
@@ -44,7 +44,7 @@ def test_sixteen_bits_are_scaled(kind: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "picture",
+    "image",
     [
         Image.frombytes("I;16B", (256, 4), ramp().astype(">u2").tobytes()),
         Image.fromarray(ramp().astype(np.int32)),
@@ -56,8 +56,8 @@ def test_sixteen_bits_are_scaled(kind: str) -> None:
     ],
     ids=["big-endian", "int 16", "int 8", "float 16", "float 8", "float 0-1", "float stretched"],
 )
-def test_wide_values_of_any_kind_are_scaled(picture: Image.Image) -> None:
-    found = np.asarray(as_rgb(picture)).astype(int)
+def test_wide_values_of_any_kind_are_scaled(image: Image.Image) -> None:
+    found = np.asarray(as_rgb(image)).astype(int)
     assert np.abs(found - GREYS[None, :, None]).max() <= 1
 
 
@@ -67,9 +67,9 @@ def test_values_that_are_no_numbers_are_black() -> None:
 
 
 def _palette() -> Image.Image:
-    picture = Image.new("P", (2, 2), 0)
-    picture.putpalette([0, 0, 0, 9, 9, 9])
-    return picture
+    image = Image.new("P", (2, 2), 0)
+    image.putpalette([0, 0, 0, 9, 9, 9])
+    return image
 
 
 @pytest.mark.parametrize(
@@ -97,8 +97,8 @@ def test_transparency_is_white_and_inks_are_colours(content: bytes, colour: tupl
 @pytest.mark.parametrize("mode", ["La", "RGBa", "PA", "YCbCr", "LAB", "HSV", "RGBX"])
 def test_other_modes_become_rgb(mode: str) -> None:
     source = {"La": "LA", "RGBa": "RGBA", "PA": "RGBA"}.get(mode)
-    picture = Image.new(source or mode, (2, 2)) if source is None else Image.new(source, (2, 2)).convert(mode)
-    assert as_rgb(picture).mode == "RGB"
+    image = Image.new(source or mode, (2, 2)) if source is None else Image.new(source, (2, 2)).convert(mode)
+    assert as_rgb(image).mode == "RGB"
 
 
 def test_the_first_frame_of_an_animation_is_taken() -> None:
@@ -110,7 +110,7 @@ def test_the_first_frame_of_an_animation_is_taken() -> None:
 
 @pytest.mark.parametrize("kind", ["PNG", "TIFF", "WEBP"])
 @pytest.mark.parametrize("turn", range(1, 9))
-def test_pictures_are_turned_as_their_exif_data_say(kind: str, turn: int) -> None:
+def test_images_are_turned_as_their_exif_data_say(kind: str, turn: int) -> None:
     upright = np.arange(24, dtype=np.uint8).reshape(2, 4, 3) * 10
     stored = {
         1: upright,
@@ -126,11 +126,11 @@ def test_pictures_are_turned_as_their_exif_data_say(kind: str, turn: int) -> Non
     exif[0x0112] = turn
     content = saved(Image.fromarray(np.ascontiguousarray(stored)), kind, exif=exif.tobytes(), lossless=True)
     assert (np.asarray(seen(content)) == upright).all()
-    assert picture_size(content) == (4, 2)
+    assert image_size(content) == (4, 2)
 
 
 @pytest.mark.parametrize("mode", ["RGB", "L", "P"])
-def test_plain_pictures_stay_as_they_were(mode: str) -> None:
+def test_plain_images_stay_as_they_were(mode: str) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (9, 7, 3), dtype=np.uint8)
     content = saved(Image.fromarray(noise).convert(mode))
     assert (np.asarray(seen(content)) == np.asarray(Image.open(io.BytesIO(content)).convert("RGB"))).all()
@@ -152,7 +152,7 @@ def _declared(width: int, height: int) -> bytes:
 def test_a_pixel_bomb_is_refused_by_its_header_and_the_limit_can_be_raised(monkeypatch: pytest.MonkeyPatch) -> None:
     for content in (_declared(60_000, 60_000), _declared(2**31 - 1, 2**31 - 1), _declared(190_000_000, 1)):
         assert "raise it with ALIGNREC_LIMITS=image_pixels=NUMBER" in str(read_rgb(content))
-        assert "limit is 200000000" in str(broken_picture(content))
+        assert "limit is 200000000" in str(broken_image(content))
     monkeypatch.setenv("ALIGNREC_LIMITS", "image_pixels=10000")
     assert isinstance(read_rgb(saved(Image.new("L", (100, 100)))), Image.Image)
     assert "has more pixels than are decoded; the limit is 10000" in str(read_rgb(saved(Image.new("L", (101, 100)))))
@@ -160,7 +160,7 @@ def test_a_pixel_bomb_is_refused_by_its_header_and_the_limit_can_be_raised(monke
         as_rgb(Image.new("L", (101, 100)))
 
 
-def test_a_wrong_limit_is_the_users_fault_not_the_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrong_limit_is_the_users_fault_not_the_images(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ALIGNREC_LIMITS", "image_pixels=many")
     with pytest.raises(InputError, match="image_pixels takes a positive number"):
         read_rgb(b"")
@@ -168,7 +168,7 @@ def test_a_wrong_limit_is_the_users_fault_not_the_pictures(monkeypatch: pytest.M
 
 def test_whatever_a_decoder_raises_is_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = saved(Image.new("RGB", (64, 64)), "JPEG")
-    assert read_rgb(b"") == broken_picture(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n") == "not a picture"
+    assert read_rgb(b"") == broken_image(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n") == "not an image"
     assert isinstance(read_rgb(whole[: len(whole) // 2]), str)
     for error in (MemoryError(), IndexError("x"), struct.error("y"), ZeroDivisionError(), RecursionError()):
 
@@ -177,10 +177,10 @@ def test_whatever_a_decoder_raises_is_a_reason(monkeypatch: pytest.MonkeyPatch) 
 
         monkeypatch.setattr("PIL.ImageFile.ImageFile.load", fail)
         assert isinstance(read_rgb(whole), str)
-        assert isinstance(broken_picture(whole), str)
+        assert isinstance(broken_image(whole), str)
 
 
-def test_only_pictures_are_opened_and_nothing_that_starts_a_program() -> None:
+def test_only_images_are_opened_and_nothing_that_starts_a_program() -> None:
     assert {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"} <= suffixes()
     assert not {".eps", ".ps", ".wmf", ".pdf", ".hdf", ".txt"} & suffixes()
 
@@ -201,5 +201,5 @@ def test_what_pillow_says_of_a_damaged_tiff_stays_off_the_terminal(
     content = saved(Image.new("RGB", (4, 4)), "TIFF").replace(
         struct.pack("<HHII", 277, 3, 1, 3), struct.pack("<HHII", 277, 3, 1, 16)
     )
-    assert broken_picture(content) is not None
+    assert broken_image(content) is not None
     assert capsys.readouterr() == ("", "")

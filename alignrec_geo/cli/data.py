@@ -42,7 +42,7 @@ def split(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the folder of --out.")] = False,
     json_: JsonFlag = False,
 ) -> None:
-    """Split a data set anew; features and pictures stay.
+    """Split a data set anew; features and images stay.
 
     random: per user 8:1:1. leave-last: each user's last pair to test, the one before to validation.
     global-time: the latest pairs of all. cold-items: all pairs of some items.

@@ -40,7 +40,7 @@ TextOption = Annotated[
 AllItemsFlag = Annotated[bool, typer.Option("--all-items", help="Keep items nobody interacted with.")]
 ImagesOption = Annotated[
     Path | None,
-    typer.Option("--images", metavar="PATH", help="Folder, tar or zip of pictures called ITEM-ID.jpg."),
+    typer.Option("--images", metavar="PATH", help="Folder, tar or zip of images called ITEM-ID.jpg."),
 ]
 
 
@@ -119,7 +119,7 @@ def table(
     overwrite: OverwriteFlag = False,
     json_: JsonFlag = False,
 ) -> None:
-    """Import any table of interactions, with item metadata, pictures and feature files.
+    """Import any table of interactions, with item metadata, images and feature files.
 
     Row r of a .npy matrix belongs to the item whose id is the number r, else to row r of --items.
 

@@ -24,7 +24,7 @@ def embed(
     ] = None,
     images: Annotated[
         Path | None,
-        typer.Option("--images", metavar="DIR", help="Folder of their pictures; that of --items if not given."),
+        typer.Option("--images", metavar="DIR", help="Folder of their images; that of --items if not given."),
     ] = None,
     dataset: Annotated[
         Path | None, typer.Option("--dataset", metavar="DIR", help="Data set of the run, if it was moved.")
@@ -38,7 +38,7 @@ def embed(
         ),
     ] = None,
     k: Annotated[int, typer.Option("-k", "--k", min=1, help="Content neighbours per item.")] = 10,
-    batch_size: Annotated[int, typer.Option("--batch-size", min=1, help="Pictures or texts at a time.")] = 32,
+    batch_size: Annotated[int, typer.Option("--batch-size", min=1, help="Images or texts at a time.")] = 32,
     device: DeviceOption = "auto",
     out: Annotated[
         Path | None, typer.Option("--out", metavar="FILE", help="Write here; cold.safetensors in the run if not given.")
@@ -50,7 +50,7 @@ def embed(
     Example: alignrec-geo embed runs/shop --items new.jsonl --images photos
 
     A line of FILE: {"id": "SKU-9", "title": "Red mug", "text": "Stoneware.", "image": "sku-9.jpg"}; only the id must be
-    there. For matrices that were imported, add "features": {"NAME": [numbers]}. Texts and pictures go through the
+    there. For matrices that were imported, add "features": {"NAME": [numbers]}. Texts and images go through the
     encoders that made the run's features; an item then gets the mean of the trained vectors of the items most like it.
     The data set's own items without a training interaction are always included; what was written before is replaced.
     """
@@ -104,8 +104,8 @@ def embed(
         return
     if images is not None:
         seen = sum(item.image is not None and item.id not in broken for item in new)
-        print_notes([f"{seen} of {len(new)} new items have a picture"])
-    print_notes(f"the picture of item '{item}' cannot be read ({why})" for item, why in broken.items())
+        print_notes([f"{seen} of {len(new)} new items have an image"])
+    print_notes(f"the image of item '{item}' cannot be read ({why})" for item, why in broken.items())
     print_notes(f"item '{item}' has no content that the features know; left out" for item in left_out)
     stdout.print(
         f"{target}: {len(found) - own:,} new items and {own:,} of the data set without training interactions, "

@@ -1,4 +1,4 @@
-"""``features``: encode pictures and texts, look at feature matrices, hand them to others."""
+"""``features``: encode images and texts, look at feature matrices, hand them to others."""
 
 import time
 from collections.abc import Iterator
@@ -34,11 +34,11 @@ def extract(
     name: Annotated[
         str | None, typer.Option("--name", metavar="PREFIX", help="Call them PREFIX-image and PREFIX-text.")
     ] = None,
-    batch_size: Annotated[int, typer.Option("--batch-size", min=1, help="Pictures or texts at a time.")] = 32,
+    batch_size: Annotated[int, typer.Option("--batch-size", min=1, help="Images or texts at a time.")] = 32,
     device: DeviceOption = "auto",
     workers: Annotated[
         int | None,
-        typer.Option("--workers", min=0, help="Processes that decode pictures ahead; by default some for a GPU."),
+        typer.Option("--workers", min=0, help="Processes that decode images ahead; by default some for a GPU."),
     ] = None,
     cache: Annotated[
         Path | None, typer.Option("--cache", metavar="DIR", help="Folder of the token caches; the user's if not given.")
@@ -46,13 +46,13 @@ def extract(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace features of the same name.")] = False,
     json_: JsonFlag = False,
 ) -> None:
-    """Encode pictures and texts with frozen encoders: one vector per item and modality, stored in the data set.
+    """Encode images and texts with frozen encoders: one vector per item and modality, stored in the data set.
 
     Example: alignrec-geo features extract data/ml-1m --raw image,text
 
     The text of an item is its title and its text. Token states and patch maps are kept in the cache: an interrupted run
-    goes on where it was, and 'pretrain' need not encode again. A picture that cannot be read is reported by name; its
-    item counts as without picture.
+    goes on where it was, and 'pretrain' need not encode again. An image that cannot be read is reported by name; its
+    item counts as without image.
     """
     from alignrec_geo.content.encoders import open_image_encoder, open_text_encoder
     from alignrec_geo.content.feature_sets.extract import extract_image, extract_text
@@ -77,9 +77,9 @@ def extract(
     started = time.perf_counter()
     with progress_bars() as report:
         if image is not None:
-            counted.append(Throughput("pictures"))
+            counted.append(Throughput("images"))
             features, broken = extract_image(
-                opened, image, names["image"], cache, batch_size, report("pictures"), workers, counted[-1]
+                opened, image, names["image"], cache, batch_size, report("images"), workers, counted[-1]
             )
             made.append(features)
         if text is not None:
@@ -101,7 +101,7 @@ def extract(
             {"dataset": str(dataset), "features": rows, "broken": broken, "seconds": seconds, "throughput": rates}
         )
         return
-    print_notes(f"the picture of item '{item}' cannot be read ({why})" for item, why in broken.items())
+    print_notes(f"the image of item '{item}' cannot be read ({why})" for item, why in broken.items())
     for features in made:
         stdout.print(
             f"{dataset}: features '{features.name}', {int(features.present.sum()):,} of "

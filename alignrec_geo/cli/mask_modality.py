@@ -39,7 +39,7 @@ def mask_modality(
 ) -> None:
     """Train with everything, then with one modality of half of the items hidden, and show what is lost.
 
-    Example: alignrec-geo mask-modality data/ml-1m --features aligned-package,image+text --seeds 3
+    Example: alignrec-geo mask-modality data/ml-1m --features aligned-frozen,image+text --seeds 3
 
     What an encoder of this program made is encoded again without the modality (and, as a second row, zeroed); a plain
     matrix is zeroed. The items that lose a modality are the same in every row.

@@ -1,4 +1,4 @@
-"""``alignrec-geo pretrain``: stage 1, from pictures and texts (or matrices of them) to one aligned vector per item."""
+"""``alignrec-geo pretrain``: stage 1, from images and texts (or matrices of them) to one aligned vector per item."""
 
 import os
 from pathlib import Path
@@ -15,12 +15,14 @@ if TYPE_CHECKING:
     from alignrec_geo.cli.pretrain_task import Sources
     from alignrec_geo.content.pretraining.align import Aligned
 
-Kind = Literal["package", "features", "beit3-tiny", "beit3-base"]
+Kind = Literal["frozen", "features", "beit3-tiny", "beit3-base", "package"]
+"""``package`` is the former name of ``frozen``."""
+KINDS = "frozen|features|beit3-tiny|beit3-base"
 
 
 def pretrain(
     dataset: Annotated[Path, typer.Argument(metavar="DATASET", help="Data set folder.", show_default=False)],
-    encoder: Annotated[Kind, typer.Option("--encoder", help="What learns; see below.")] = "package",
+    encoder: Annotated[Kind, typer.Option("--encoder", metavar=KINDS, help="What learns; see below.")] = "frozen",
     name: Annotated[
         str | None, typer.Option("--name", help="Name of the features; 'aligned-' and the encoder if not given.")
     ] = None,
@@ -28,10 +30,10 @@ def pretrain(
         str | None, typer.Option(help="For 'features': which matrices, comma-separated; default all not aligned.")
     ] = None,
     encoder_image: Annotated[
-        str, typer.Option("--encoder-image", help="For 'package': 'package' or a local transformers folder.")
+        str, typer.Option("--encoder-image", help="For 'frozen': 'package' or a local transformers folder.")
     ] = "package",
     encoder_text: Annotated[
-        str, typer.Option("--encoder-text", help="For 'package': 'package' or a local transformers folder.")
+        str, typer.Option("--encoder-text", help="For 'frozen': 'package' or a local transformers folder.")
     ] = "package",
     checkpoint: Annotated[
         Path | None, typer.Option("--checkpoint", metavar="FILE", help="For 'beit3-…': weights to start from.")
@@ -59,12 +61,12 @@ def pretrain(
 ) -> None:
     """Align the modalities of the items by mask-then-predict, and store one vector per item in the data set.
 
-    Example: alignrec-geo pretrain data/ml-1m --encoder package
+    Example: alignrec-geo pretrain data/ml-1m --encoder frozen
 
-    package: a small transformer on frozen image and text encoders (alignrec-geo[encoders]); their tokens are cached.
-    features: for data sets that have matrices only; whole modalities are masked. beit3-tiny, beit3-base: pictures and
+    frozen: a small transformer on frozen image and text encoders (alignrec-geo[encoders]); their tokens are cached.
+    features: for data sets that have matrices only; whole modalities are masked. beit3-tiny, beit3-base: images and
     texts through BEiT-3, from scratch or from a checkpoint ('--set epochs=0' only encodes). 'train --features
-    aligned-package' uses the result, 'probe' judges it.
+    aligned-frozen' uses the result, 'probe' judges it.
     """
     from alignrec_geo.cli.pretrain_task import Sources
 
@@ -118,14 +120,15 @@ def run_pretrain(
 
     if resume and overwrite:
         raise InputError("--resume goes on and --overwrite starts anew; pass one of them")
+    wanted = checked_name(f"aligned-{kind}" if name is None else name)
+    kind = "frozen" if kind == "package" else kind
     loop, shape = loop_and_shape(kind, settings)
     shrink = _shrink(whiten)
-    wanted = checked_name(f"aligned-{kind}" if name is None else name)
     dataset, where = Dataset.open(folder), choose_device(device)
     check_name_free(dataset, wanted, resume or overwrite)
     with progress_bars() as report:
         task = make_task(dataset, kind, shape, sources, seed, report, where)
-    print_notes(f"the picture of item '{item}' cannot be read ({why})" for item, why in task.unreadable.items())
+    print_notes(f"the image of item '{item}' cannot be read ({why})" for item, why in task.unreadable.items())
     task.model.to(where)
     with PretrainProgress(loop.epochs) as progress:
         try:

@@ -20,7 +20,7 @@ from alignrec_geo.errors import InputError
 from alignrec_geo.settings import checked, parse_setting
 
 SHAPES: dict[str, type[BaseModel]] = {
-    "package": FrozenConfig,
+    "frozen": FrozenConfig,
     "features": FeaturesConfig,
     "beit3-tiny": Beit3Settings,
     "beit3-base": Beit3Settings,
@@ -81,7 +81,7 @@ def make_task(
         return FeaturesTask(dataset, _matrices(dataset, sources.features), shape, seed)
     if dataset.items["image"].null_count() == dataset.items.height:
         raise InputError(
-            f"data set '{dataset.name}' has no pictures; import it with --images FOLDER_OR_TAR, or align feature "
+            f"data set '{dataset.name}' has no images; import it with --images FOLDER_OR_TAR, or align feature "
             "matrices with --encoder features"
         )
     if isinstance(shape, FrozenConfig):

@@ -19,7 +19,7 @@ SHOWN = ("recall@20", "ndcg@20")
 EPOCHS = 80
 """Enough for the catalogue: validation peaks well before."""
 STAGE_ONE = ("epochs=40", "batch_size=32", "lr=0.005", "dim=48", "layers=2", "heads=2", "image_target=pixels")
-"""A BEiT-3 small enough to learn pictures and captions from scratch in half a minute."""
+"""A BEiT-3 small enough to learn images and captions from scratch in half a minute."""
 
 
 def quickstart(
@@ -27,11 +27,11 @@ def quickstart(
     seed: Annotated[int, typer.Option(min=0, help="Seed of the catalogue and of training.")] = 0,
     as_json: JsonFlag = False,
 ) -> None:
-    """Generate a catalogue with pictures and captions, train AlignRec on it, and compare with simpler models.
+    """Generate a catalogue with images and captions, train AlignRec on it, and compare with simpler models.
 
     Example: alignrec-geo quickstart --out runs/quickstart
 
-    Stage 1 learns aligned vectors of pictures and captions from scratch, stage 2 trains with and without them. Nothing
+    Stage 1 learns aligned vectors of images and captions from scratch, stage 2 trains with and without them. Nothing
     is downloaded. The folder afterwards holds the data set (catalogue) and one run folder per model.
     """
     started = time.perf_counter()
@@ -51,7 +51,7 @@ def quickstart(
     for name in VARIANTS:
         folder_target(out / name, RUN, overwrite=True)
     torch.set_num_threads(1)  # so small a model gains nothing from threads, and loses much on a busy machine
-    stderr.print("generating a catalogue: items with a picture and a caption, users with a taste for both")
+    stderr.print("generating a catalogue: items with an image and a caption, users with a taste for both")
     data = make_catalogue(seed=seed).save(out / "catalogue", overwrite=True)
     stderr.print("stage 1: hiding words and patches, and predicting them from the rest")
     settings = [*STAGE_ONE, "precision=float32"]

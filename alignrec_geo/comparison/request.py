@@ -18,7 +18,7 @@ from alignrec_geo.files import sha256_of
 from alignrec_geo.models import MODELS, find_model
 from alignrec_geo.nn.conv import resolve_conv
 from alignrec_geo.randomness import seeded
-from alignrec_geo.reporting.rows import FLOORS
+from alignrec_geo.reporting.rows import NON_LEARNED
 from alignrec_geo.training.run_config import SECTIONS, RunConfig, has_setting
 
 REFERENCE = "alignrec"
@@ -122,7 +122,7 @@ def default_reference(names: Sequence[str]) -> str:
         >>> default_reference(["popularity", "bpr"])
         'bpr'
     """
-    trained = [name for name in names if name not in FLOORS]
+    trained = [name for name in names if name not in NON_LEARNED]
     return REFERENCE if REFERENCE in names else (trained or list(names))[0]
 
 

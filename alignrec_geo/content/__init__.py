@@ -1,1 +1,1 @@
-"""Stage 1: pictures and texts of the items become vectors."""
+"""Stage 1: images and texts of the items become vectors."""

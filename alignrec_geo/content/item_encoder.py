@@ -21,7 +21,7 @@ class NewItem:
     Args:
         id: external id.
         text: title and text as one (:func:`~alignrec_geo.content.tokens.text_tokens.item_texts`).
-        image: file of its picture.
+        image: file of its image.
         vectors: its rows of plain feature matrices, by name.
         title: for people; encoders read ``text``.
     """
@@ -47,7 +47,7 @@ class ItemEncoder(Protocol):
         """Encode items.
 
         Args:
-            items: a batch; pictures are read from disk. One that cannot be read counts as missing.
+            items: a batch; images are read from disk. One that cannot be read counts as missing.
             masked: modalities to hide.
 
         Returns:

@@ -13,7 +13,7 @@ class Throughput:
     """Counts what is encoded.
 
     Args:
-        what: in the plural, for the report: ``pictures``.
+        what: in the plural, for the report: ``images``.
     """
 
     what: str
@@ -23,7 +23,7 @@ class Throughput:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """The whole pass, waiting for pictures and writing included."""
+        """The whole pass, waiting for images and writing included."""
         started = time.perf_counter()
         try:
             yield
@@ -63,8 +63,8 @@ class Throughput:
         """One line for a person.
 
         Example:
-            >>> print(Throughput("pictures", items=500, seconds=2.0))
-            500 pictures encoded, 250 a second
+            >>> print(Throughput("images", items=500, seconds=2.0))
+            500 images encoded, 250 a second
         """
         if not self.items:
             return f"{self.what}: all from the cache"

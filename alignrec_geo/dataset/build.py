@@ -29,7 +29,7 @@ class Tables:
         items: columns ``id`` and optionally ``title``, ``text``; ``None`` without metadata.
         users: external ids to keep although they have no pair (a published numbering); ``None``: those that have one.
         keep_items: keep the items of ``items`` that have no pair (cold items).
-        images: pictures named by external item id.
+        images: images named by external item id.
     """
 
     interactions: pl.DataFrame

@@ -1,6 +1,6 @@
-"""A generated catalogue: items with a picture and a caption, users with a taste for what is seen and written.
+"""A generated catalogue: items with an image and a caption, users with a taste for what is seen and written.
 
-Nothing is downloaded and the same seed gives the same bytes, so the answers are known: a score from picture
+Nothing is downloaded and the same seed gives the same bytes, so the answers are known: a score from image
 and caption together beats either alone, which beats popularity; some items have no training pair, and only
 content can find them.
 """
@@ -27,7 +27,7 @@ Value = TypeVar("Value")
 COLD_SHARE = 0.1
 """Share of the items without a training pair."""
 GAP_SHARE = 0.01
-"""Share of the items without a picture, and as many others without a caption."""
+"""Share of the items without an image, and as many others without a caption."""
 FEWEST, MOST = 10, 14
 """Interactions per user."""
 BOTH, ONE, NEITHER = 1.0, 0.03, 0.002
@@ -50,23 +50,23 @@ class _Items:
     material: Int64
     titles: list[str]
     captions: list[str | None]
-    pictures: list[bytes | None]
+    images: list[bytes | None]
 
 
 def make_catalogue(n_users: int = 1000, n_items: int = 600, seed: int = 0, image_size: int = 64) -> Dataset:
-    """Generate the catalogue, in memory; ``save`` writes it with its pictures.
+    """Generate the catalogue, in memory; ``save`` writes it with its images.
 
     Every item has a kind of thing (drawn as a shape and named in the caption), a colour and a pattern (only
     seen), and a material and a theme (only written). A user likes one or two colours and one or two themes,
     and less strongly some materials and one pattern; 10 to 14 interactions follow. A tenth of the items are
     cold: their pairs lie in validation and test only; the other pairs are split by the random 8:1:1 rule.
-    One item in a hundred lacks its picture, another its caption.
+    One item in a hundred lacks its image, another its caption.
 
     Args:
         n_users: number of users, at least 10.
         n_items: number of items, at least 30.
         seed: the same seed gives the same catalogue, byte for byte.
-        image_size: side of the pictures in pixels, at least 8.
+        image_size: side of the images in pixels, at least 8.
 
     Raises:
         InputError: a number is too small or too large, or none.
@@ -103,8 +103,8 @@ def make_catalogue(n_users: int = 1000, n_items: int = 600, seed: int = 0, image
         items=table,
         split_config=SplitConfig(rule="given"),
         source={"generated_by": f"make_catalogue({n_users=}, {n_items=}, {seed=}, {image_size=})"},
-        images=[(name, ".png", picture) for name, picture in zip(item_ids, items.pictures, strict=True) if picture],
-    ).with_features(image_features(items.pictures), text_features(_read_text(items)))
+        images=[(name, ".png", image) for name, image in zip(item_ids, items.images, strict=True) if image],
+    ).with_features(image_features(items.images), text_features(_read_text(items)))
 
 
 def _ids(kind: str, count: int) -> list[str]:
@@ -126,7 +126,7 @@ def _make_items(n_items: int, image_size: int, rng: np.random.Generator) -> _Ite
         for row in range(n_items)
     ]
     gaps = max(1, round(GAP_SHARE * n_items))
-    no_picture, no_caption = np.split(rng.permutation(n_items)[: 2 * gaps], 2)
+    no_image, no_caption = np.split(rng.permutation(n_items)[: 2 * gaps], 2)
     return _Items(
         colour=colour,
         pattern=pattern,
@@ -134,7 +134,7 @@ def _make_items(n_items: int, image_size: int, rng: np.random.Generator) -> _Ite
         material=material,
         titles=[title for title, _ in names],
         captions=_without([caption for _, caption in names], no_caption),
-        pictures=_without([draw(look, image_size) for look in looks], no_picture),
+        images=_without([draw(look, image_size) for look in looks], no_image),
     )
 
 

@@ -17,8 +17,8 @@ HUES = 24
 """Bins of the colour histogram."""
 
 
-def image_features(pictures: Sequence[bytes | None]) -> Features:
-    """Thumbnail and colour histogram of every picture, ``[I, 8·8·3 + 24]``; ``None`` for an item without one.
+def image_features(images: Sequence[bytes | None]) -> Features:
+    """Thumbnail and colour histogram of every image, ``[I, 8·8·3 + 24]``; ``None`` for an item without one.
 
     The histogram counts hues, each pixel weighted by its saturation so that a pale background hardly
     counts. Both parts are centred over the items and scaled, the histogram to twice the mean length of the
@@ -29,14 +29,14 @@ def image_features(pictures: Sequence[bytes | None]) -> Features:
         >>> image_features([draw(Look("mug", "red", "plain", (0.5,) * 7), size=16), None]).present.tolist()
         [True, False]
     """
-    present = np.array([picture is not None for picture in pictures], dtype=np.bool_)
-    opened = [Image.open(io.BytesIO(picture)).convert("RGB") for picture in pictures if picture is not None]
-    thumbnails = np.zeros((len(pictures), THUMBNAIL * THUMBNAIL * 3), dtype=np.float32)
-    histograms = np.zeros((len(pictures), HUES), dtype=np.float32)
-    for row, picture in zip(np.flatnonzero(present), opened, strict=True):
-        small = picture.resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX)
+    present = np.array([image is not None for image in images], dtype=np.bool_)
+    opened = [Image.open(io.BytesIO(image)).convert("RGB") for image in images if image is not None]
+    thumbnails = np.zeros((len(images), THUMBNAIL * THUMBNAIL * 3), dtype=np.float32)
+    histograms = np.zeros((len(images), HUES), dtype=np.float32)
+    for row, image in zip(np.flatnonzero(present), opened, strict=True):
+        small = image.resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX)
         thumbnails[row] = np.asarray(small, dtype=np.float32).ravel() / 255
-        histograms[row] = _hue_histogram(picture)
+        histograms[row] = _hue_histogram(image)
     matrix = np.hstack([_balanced(thumbnails, present), 2 * _balanced(histograms, present)])
     made = f"{THUMBNAIL}x{THUMBNAIL} RGB thumbnail and {HUES}-bin hue histogram, both centred, numpy and Pillow"
     return Features(name="image", matrix=matrix, present=present, meta={"made_by": made})
@@ -69,9 +69,9 @@ def text_features(texts: Sequence[str | None]) -> Features:
     )
 
 
-def _hue_histogram(picture: Image.Image) -> NDArray[np.float32]:
+def _hue_histogram(image: Image.Image) -> NDArray[np.float32]:
     """Hues weighted by saturation, each pixel shared between the two nearest bins."""
-    hsv = np.asarray(picture.convert("HSV"), dtype=np.float32).reshape(-1, 3)
+    hsv = np.asarray(image.convert("HSV"), dtype=np.float32).reshape(-1, 3)
     place = hsv[:, 0] / 256 * HUES
     lower = place.astype(np.int64)
     weight, upper_share = hsv[:, 1] / 255, place - lower

@@ -1,4 +1,4 @@
-"""Pictures of the generated catalogue: a coloured, patterned shape on a light background."""
+"""Images of the generated catalogue: a coloured, patterned shape on a light background."""
 
 import io
 from collections.abc import Mapping
@@ -84,7 +84,7 @@ PATTERNS = ("plain", "stripes", "dots", "checks")
 
 
 class Look(NamedTuple):
-    """What one picture shows, and the small differences that keep any two pictures apart.
+    """What one image shows, and the small differences that keep any two images apart.
 
     Args:
         kind: key of :data:`KINDS`.
@@ -100,21 +100,21 @@ class Look(NamedTuple):
 
 
 def draw(look: Look, size: int) -> bytes:
-    """Return the picture as PNG, ``size`` pixels wide and high.
+    """Return the image as PNG, ``size`` pixels wide and high.
 
     Example:
-        >>> picture = draw(Look("mug", "red", "dots", (0.5,) * 7), size=32)
-        >>> picture[:4]
+        >>> image = draw(Look("mug", "red", "dots", (0.5,) * 7), size=32)
+        >>> image[:4]
         b'\\x89PNG'
     """
     extent, left, top, shade, *background = look.jitter
     tint = tuple(int(222 + 33 * channel) for channel in background)
-    picture = Image.new("RGB", (size, size), tint)
+    image = Image.new("RGB", (size, size), tint)
     side = size * (0.72 + 0.2 * extent)
     corner = (left * (size - side), top * (size - side))
-    picture.paste(_texture(look, size, 0.82 + 0.18 * shade), mask=_shape(look.kind, size, corner, side))
+    image.paste(_texture(look, size, 0.82 + 0.18 * shade), mask=_shape(look.kind, size, corner, side))
     buffer = io.BytesIO()
-    picture.save(buffer, format="PNG")
+    image.save(buffer, format="PNG")
     return buffer.getvalue()
 
 

@@ -55,7 +55,7 @@ def name_and_describe(rng: np.random.Generator, kind: str, material: str, theme:
 
     Args:
         rng: where the wording is drawn from.
-        kind: the thing, also drawn in the picture.
+        kind: the thing, also drawn in the image.
         material: one of :data:`MATERIALS`.
         theme: key of :data:`THEMES`.
 

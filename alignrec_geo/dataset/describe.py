@@ -25,7 +25,7 @@ class Coverage:
     Args:
         items: number of items that have it.
         share: of all items.
-        width: columns of a feature matrix, ``None`` for text and pictures.
+        width: columns of a feature matrix, ``None`` for text and images.
     """
 
     items: int
@@ -50,7 +50,7 @@ class Description:
         per_item: the same per item.
         modalities: coverage of every feature matrix.
         text: items with a text.
-        images: items with a picture.
+        images: items with an image.
         warnings: sentences on what will hurt.
         notes: what the import changed or could not use.
     """
@@ -116,7 +116,7 @@ def describe(dataset: Dataset) -> Description:
 
 
 def _with_image(dataset: Dataset) -> NDArray[np.bool_]:
-    """Items with a stored picture, or with one that :meth:`Dataset.save` would store."""
+    """Items with a stored image, or with one that :meth:`Dataset.save` would store."""
     stored: NDArray[np.bool_] = dataset.items["image"].is_not_null().to_numpy()
     if dataset.images is None:
         return stored
@@ -175,8 +175,8 @@ def _content_warnings(facts: list[FeatureFacts], raw: NDArray[np.bool_]) -> list
         covered |= fact.present
     bare = int((~covered).sum())
     if not covered.any():
-        return ["no item has content (features, text or picture): only ID-only models can be trained"]
-    return [f"{bare} of {len(covered)} items have no content at all (features, text or picture)"] if bare else []
+        return ["no item has content (features, text or image): only ID-only models can be trained"]
+    return [f"{bare} of {len(covered)} items have no content at all (features, text or image)"] if bare else []
 
 
 def _norm_warnings(facts: list[FeatureFacts]) -> list[str]:

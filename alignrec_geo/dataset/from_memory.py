@@ -59,7 +59,7 @@ class FromMemory:
             features: matrices by name (arrays, tensors of any kind, frames), each ``(ids, matrix)`` or a matrix by row:
                 row ``r`` belongs to the item whose id is the whole number ``r``, or, if ids are not whole numbers, to
                 row ``r`` of ``items``.
-            images: folder or tar of pictures called ITEM-ID.jpg.
+            images: folder or tar of images called ITEM-ID.jpg.
             rule: split rule where there is no split column, or its name; random per user with seed 0 if not given.
             skip_empty_ids: leave out and count rows without a user or item id, instead of refusing them.
             min_rating: keep rows with at least this rating.

@@ -1,4 +1,4 @@
-"""Item pictures from a folder or an archive, streamed, checked, and copied into a data set."""
+"""Item images from a folder or an archive, streamed, checked, and copied into a data set."""
 
 import os
 import stat
@@ -12,11 +12,11 @@ from urllib.parse import quote, unquote
 from alignrec_geo.dataset.archives import members
 from alignrec_geo.errors import InputError
 from alignrec_geo.files import is_within
-from alignrec_geo.image_files import broken_picture, suffixes
+from alignrec_geo.image_files import broken_image, suffixes
 from alignrec_geo.limits import limit
 
-Picture = tuple[str, str, bytes]
-"""Stem (the id of the item), suffix and bytes of one picture."""
+ImageBytes = tuple[str, str, bytes]
+"""Stem (the id of the item), suffix and bytes of one image."""
 
 SHOWN = 10
 """Notes of one kind that are shown one by one."""
@@ -24,14 +24,14 @@ SHOWN = 10
 
 @dataclass(frozen=True)
 class ImageSource:
-    """A folder, a tar or a zip file whose pictures are called ``ITEM-ID.jpg`` (or another picture suffix).
+    """A folder, a tar or a zip file whose images are called ``ITEM-ID.jpg`` (or another image suffix).
 
-    Subfolders are read too. Nothing is unpacked: the bytes are read one picture at a time. Links that lead out of the
+    Subfolders are read too. Nothing is unpacked: the bytes are read one image at a time. Links that lead out of the
     folder, pipes and devices are passed over.
 
     Args:
         path: the folder or archive.
-        notes: what was passed over the last time the pictures were read.
+        notes: what was passed over the last time the images were read.
 
     Raises:
         InputError: no such folder or file, not a readable archive, or a member whose path leaves the archive.
@@ -44,13 +44,13 @@ class ImageSource:
         if not self.path.exists():
             raise InputError(f"{self.path}: no such folder, tar or zip file of images")
 
-    def __iter__(self) -> Iterator[Picture]:
-        """Yield ``(stem, suffix, bytes)`` of every picture."""
+    def __iter__(self) -> Iterator[ImageBytes]:
+        """Yield ``(stem, suffix, bytes)`` of every image."""
         passed = _Passed()
         yield from self._from_folder(passed) if self.path.is_dir() else self._from_archive(passed)
         self.notes[:] = passed.notes()
 
-    def _from_folder(self, passed: "_Passed") -> Iterator[Picture]:
+    def _from_folder(self, passed: "_Passed") -> Iterator[ImageBytes]:
         root = self.path.resolve()
         for file in _walk(root, passed):
             name = PurePosixPath(file.relative_to(root).as_posix())
@@ -68,7 +68,7 @@ class ImageSource:
             except OSError as error:
                 passed.add(f"files that cannot be read ({error.strerror})", name)
 
-    def _from_archive(self, passed: "_Passed") -> Iterator[Picture]:
+    def _from_archive(self, passed: "_Passed") -> Iterator[ImageBytes]:
         for member in members(self.path):
             name = PurePosixPath(member.name.replace("\\", "/"))
             if not member.plain:
@@ -97,7 +97,7 @@ class _Passed:
             self._examples.setdefault(reason, []).append(_shown(str(name)))
 
     def wants(self, name: PurePosixPath, size: int) -> bool:
-        """Whether a file is to be read as a picture, going by its name and size."""
+        """Whether a file is to be read as an image, going by its name and size."""
         if name.name.startswith("._") or "__MACOSX" in name.parts:
             return False  # what macOS adds beside every file
         if name.suffix.lower() not in suffixes():
@@ -117,7 +117,7 @@ class _Passed:
             kinds = ", ".join(f"{suffix} ({count})" for suffix, count in self._suffixes.most_common(5))
             total = self._suffixes.total()
             said.append(
-                f"images: {total} files have a suffix of no picture that can be read and were passed over: {kinds}"
+                f"images: {total} files have a suffix of no image that can be read and were passed over: {kinds}"
             )
         return said
 
@@ -137,19 +137,19 @@ def _walk(root: Path, passed: _Passed) -> Iterator[Path]:
         yield from (Path(folder, name) for name in sorted(names))
 
 
-def store_images(source: Iterable[Picture], ids: Sequence[str], folder: Path) -> tuple[list[str | None], list[str]]:
-    """Copy the pictures of the given items into ``folder``.
+def store_images(source: Iterable[ImageBytes], ids: Sequence[str], folder: Path) -> tuple[list[str | None], list[str]]:
+    """Copy the images of the given items into ``folder``.
 
     Args:
-        source: where the pictures come from.
-        ids: external item ids; a picture's stem is the id of its item.
+        source: where the images come from.
+        ids: external item ids; an image's stem is the id of its item.
         folder: made if it is not there.
 
     Returns:
         The file name of every item, ``None`` without one, and notes on what could not be used.
 
     Raises:
-        InputError: not one picture belongs to an item.
+        InputError: not one image belongs to an item.
     """
     row_of = {item: row for row, item in enumerate(ids)}
     names: list[str | None] = [None] * len(ids)
@@ -166,7 +166,7 @@ def store_images(source: Iterable[Picture], ids: Sequence[str], folder: Path) ->
             continue
         matched += 1
         item = ids[row]
-        problem = broken_picture(content)
+        problem = broken_image(content)
         if problem is not None:
             notes.broken(f"image {stem}{suffix} cannot be read ({problem}); item '{item}' counts as without image")
         elif names[row] is not None:
@@ -177,13 +177,13 @@ def store_images(source: Iterable[Picture], ids: Sequence[str], folder: Path) ->
     if not matched:
         raise _nothing_matched(source, unknown, unknown_count, ids)
     have = sum(name is not None for name in names)
-    strangers = f"; {unknown_count} pictures matched no item, e.g. {', '.join(unknown)}" if unknown else ""
+    strangers = f"; {unknown_count} images matched no item, e.g. {', '.join(unknown)}" if unknown else ""
     passed = source.notes if isinstance(source, ImageSource) else []
-    return names, [f"{have} of {len(ids)} items have a picture{strangers}", *notes.all(), *passed]
+    return names, [f"{have} of {len(ids)} items have an image{strangers}", *notes.all(), *passed]
 
 
 class _Notes:
-    """Notes on single pictures, of which thousands may be alike."""
+    """Notes on single images, of which thousands may be alike."""
 
     def __init__(self) -> None:
         self._broken: list[str] = []
@@ -197,7 +197,7 @@ class _Notes:
 
     def all(self) -> list[str]:
         said = []
-        for kind, found in (("pictures cannot be read", self._broken), ("items have more than one image", self._twice)):
+        for kind, found in (("images cannot be read", self._broken), ("items have more than one image", self._twice)):
             said += found[:SHOWN]
             if len(found) > SHOWN:
                 said.append(f"{len(found) - SHOWN} more {kind}")
@@ -221,13 +221,11 @@ def _nothing_matched(source: object, unknown: list[str], count: int, ids: Sequen
     items = ", ".join(ids[:3])
     if unknown:
         return InputError(
-            f"{label}: none of its {count} pictures is called as an item; pictures are for example "
+            f"{label}: none of its {count} images is called as an item; images are for example "
             f"{', '.join(unknown)}, item ids are for example {items}"
         )
     passed = "".join(f" ({note.removeprefix('images: ')})" for note in getattr(source, "notes", []))
-    return InputError(
-        f"{label}: no pictures in it; they are to be called ITEM-ID.jpg, for example {ids[0]}.jpg{passed}"
-    )
+    return InputError(f"{label}: no images in it; they are to be called ITEM-ID.jpg, for example {ids[0]}.jpg{passed}")
 
 
 def _file_name(item: str, row: int, suffix: str, taken: set[str]) -> str:

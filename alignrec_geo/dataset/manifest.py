@@ -47,7 +47,7 @@ class Manifest(BaseModel):
     files: dict[str, str]
     """SHA-256 of every table and feature file."""
     images: int
-    """Number of stored pictures."""
+    """Number of stored images."""
 
     def feature_names(self) -> list[str]:
         """Names of the stored feature matrices."""
@@ -141,11 +141,11 @@ def _problem(folder: Path) -> str | None:
         manifest = read_manifest(folder)
     except InputError as error:
         return f"is no data set of this program ({error})"
-    return DATA_SET.foreign(folder, {*manifest.files, *_pictures(folder)})
+    return DATA_SET.foreign(folder, {*manifest.files, *_images(folder)})
 
 
-def _pictures(folder: Path) -> list[str]:
-    """The pictures that belong to items; of a damaged table all that look like some."""
+def _images(folder: Path) -> list[str]:
+    """The images that belong to items; of a damaged table all that look like some."""
     try:
         names = read_parquet(inside(folder, "items.parquet"))["image"].drop_nulls().to_list()
     except Exception:

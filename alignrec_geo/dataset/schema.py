@@ -13,7 +13,7 @@ from alignrec_geo.errors import InputError
 
 TEXTS = {"users": (), "items": ("title", "text", "image")}
 """Columns of text beside ``id``, which may be null."""
-_PICTURE = re.compile(r"images/(?!\.\.?(/|$))[^/\x00]+(/(?!\.\.?(/|$))[^/\x00]+)*", re.DOTALL)
+_IMAGE = re.compile(r"images/(?!\.\.?(/|$))[^/\x00]+(/(?!\.\.?(/|$))[^/\x00]+)*", re.DOTALL)
 
 
 def read_interactions(pairs: pl.DataFrame, n_users: int, n_items: int, file: Path) -> Interactions:
@@ -61,7 +61,7 @@ def check_ids(table: pl.DataFrame, kind: str, file: Path) -> None:
         file: named in errors.
 
     Raises:
-        InputError: names file and column; or a picture's path leads out of the folder.
+        InputError: names file and column; or an image's path leads out of the folder.
     """
     for name in ("id", *TEXTS[kind]):
         column = _column(table, name, file)
@@ -76,18 +76,18 @@ def check_ids(table: pl.DataFrame, kind: str, file: Path) -> None:
     if ids.n_unique() < len(ids):
         raise InputError(f"{file}: column 'id' has '{ids.filter(ids.is_duplicated())[0]}' twice")
     for row, name in enumerate(table["image"].to_list() if kind == "items" else []):
-        if name is not None and not _PICTURE.fullmatch(name):
+        if name is not None and not _IMAGE.fullmatch(name):
             raise InputError(f"{file}: column 'image', row {row}: must be a path in images/ (got {name!r})")
 
 
-def picture_path(name: str) -> str:
-    """Return the path of a stored picture, if it is one.
+def stored_image_path(name: str) -> str:
+    """Return the path of a stored image, if it is one.
 
     Raises:
-        InputError: it leads out of the folder of pictures.
+        InputError: it leads out of the folder of images.
     """
-    if not _PICTURE.fullmatch(name):
-        raise InputError(f"the path of a stored picture must lie in images/ (got {name!r})")
+    if not _IMAGE.fullmatch(name):
+        raise InputError(f"the path of a stored image must lie in images/ (got {name!r})")
     return name
 
 

@@ -13,7 +13,7 @@ import polars as pl
 from alignrec_geo.dataset.features import Features, checked_name
 from alignrec_geo.dataset.from_memory import FromMemory
 from alignrec_geo.dataset.ids import text_ids
-from alignrec_geo.dataset.images import Picture, store_images
+from alignrec_geo.dataset.images import ImageBytes, store_images
 from alignrec_geo.dataset.interactions import Interactions
 from alignrec_geo.dataset.manifest import (
     DATA_SET,
@@ -28,7 +28,7 @@ from alignrec_geo.dataset.manifest import (
     read_manifest,
     stored_file,
 )
-from alignrec_geo.dataset.schema import check_counts, check_ids, picture_path, read_interactions
+from alignrec_geo.dataset.schema import check_counts, check_ids, read_interactions, stored_image_path
 from alignrec_geo.dataset.splits import SplitConfig, make_split
 from alignrec_geo.dataset.summary import html_summary, text_summary
 from alignrec_geo.errors import InputError
@@ -52,7 +52,7 @@ class Dataset(FromMemory):
         split_config: how the split was made.
         source: where it came from.
         notes: what the import changed or could not use.
-        images: pictures not stored yet; :meth:`save` copies them.
+        images: images not stored yet; :meth:`save` copies them.
         path: the folder, once there is one.
         loaded: feature matrices in memory, which replace stored ones of their name when this is saved.
 
@@ -72,7 +72,7 @@ class Dataset(FromMemory):
     split_config: SplitConfig = field(default_factory=lambda: SplitConfig(rule="given"))
     source: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
-    images: Iterable[Picture] | None = field(default=None, repr=False)
+    images: Iterable[ImageBytes] | None = field(default=None, repr=False)
     path: Path | None = None
     loaded: dict[str, Features] = field(default_factory=dict, repr=False)
     _read: dict[str, Features] = field(default_factory=dict, repr=False)
@@ -171,15 +171,15 @@ class Dataset(FromMemory):
             path: the folder.
             overwrite: replace a data set that is there (it may be the one this data set was opened from); a folder that
                 holds anything else is never replaced.
-            content: also write features and pictures; without them the folder is what a run keeps for serving.
+            content: also write features and images; without them the folder is what a run keeps for serving.
 
         Raises:
             InputError: the folder exists and ``overwrite`` is false, it cannot be replaced (see
-                :func:`alignrec_geo.folders.folder_target`), or the pictures cannot be read.
+                :func:`alignrec_geo.folders.folder_target`), or the images cannot be read.
         """
         target = as_path(path)
-        pictures = getattr(self.images, "path", None)
-        with atomic_directory(target, DATA_SET, overwrite, [pictures]) as folder:
+        images = getattr(self.images, "path", None)
+        with atomic_directory(target, DATA_SET, overwrite, [images]) as folder:
             # the old folder goes away if this one takes its place: links are as good as copies then
             in_place = self.path is not None and is_within(target, self.path) and is_within(self.path, target)
             items, notes = self._write_images(folder, in_place) if content else (self._without_images(), [])
@@ -254,13 +254,13 @@ class Dataset(FromMemory):
         return made
 
     def image_path(self, row: int) -> Path | None:
-        """The stored picture of an item row, ``None`` without one.
+        """The stored image of an item row, ``None`` without one.
 
         Raises:
             InputError: its path or a link leads out of the folder.
         """
         name = self.items["image"][row]
-        return None if name is None or self.path is None else inside(self.path, picture_path(name))
+        return None if name is None or self.path is None else inside(self.path, stored_image_path(name))
 
     def _fitting(self, features: Features) -> Features:
         given: Any = features
@@ -291,9 +291,9 @@ class Dataset(FromMemory):
             return self.items.with_columns(pl.Series("image", paths, dtype=pl.String)), notes
         if self.path is not None:
             for name in self.items["image"].drop_nulls().unique().to_list():
-                picture = inside(self.path, picture_path(name))
-                if picture.is_file():
-                    copy_file(picture, folder / name, link)
+                image = inside(self.path, stored_image_path(name))
+                if image.is_file():
+                    copy_file(image, folder / name, link)
         return self.items, []
 
     def _write_content(self, folder: Path, link: bool) -> None:

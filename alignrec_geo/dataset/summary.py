@@ -41,5 +41,5 @@ def html_summary(data: "Dataset") -> str:
     return html_table(summary_rows(data), title=f"{data.name}: {headline(data)}")
 
 
-CONTENT = {"title": "a title", "text": "a text", "image": "a picture"}
+CONTENT = {"title": "a title", "text": "a text", "image": "an image"}
 """Columns of the items, and what one calls them."""

@@ -66,8 +66,8 @@ class _DotContrast(torch.autograd.Function):
         return query_grad * grad, key_grad * grad, None, None
 
 
-def _whole(ctx: Any, query: Tensor, key: Tensor, temperature: float, times: Tensor) -> Tensor:
-    """The same with rows that count 0 times, and with few large products."""
-    loss, query_grad, key_grad = dense_loss_and_gradients(query[None], key[None], temperature, None, times)
+def _whole(ctx: Any, query: Tensor, key: Tensor, temperature: float, counts: Tensor) -> Tensor:
+    """The same with rows that count 0 counts, and with few large products."""
+    loss, query_grad, key_grad = dense_loss_and_gradients(query[None], key[None], temperature, None, counts)
     ctx.save_for_backward(query_grad[0], key_grad[0])
     return loss[0]

@@ -1,4 +1,4 @@
-"""Popularity: the floor every model must beat."""
+"""Popularity: the baseline that every trained model must beat."""
 
 from collections.abc import Sequence
 from typing import Self

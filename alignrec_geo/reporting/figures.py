@@ -12,7 +12,7 @@ from alignrec_geo.plain import printable
 from alignrec_geo.reporting.rows import Row
 from alignrec_geo.reporting.tables import group_table
 
-OURS, OTHER, FLOOR = "#c2410c", "#475569", "#cbd5e1"
+OURS, OTHER, PALE = "#c2410c", "#475569", "#cbd5e1"
 
 
 def quality(rows: Sequence[Row], reference: str) -> Figure:
@@ -25,7 +25,7 @@ def quality(rows: Sequence[Row], reference: str) -> Figure:
             [label(row.model) for row in shown],
             [row.means.get(metric, 0.0) for row in shown],
             xerr=[row.spreads.get(metric, 0.0) for row in shown],
-            color=[OURS if row.model == reference else FLOOR if row.floor else OTHER for row in shown],
+            color=[OURS if row.model == reference else PALE if row.non_learned else OTHER for row in shown],
         )
         axes.set_title(title)
         axes.spines[["top", "right"]].set_visible(False)
@@ -40,7 +40,7 @@ def cost(rows: Sequence[Row], reference: str) -> Figure:
     axes = figure.add_subplot()
     for row in rows:
         seconds = row.costs.get("seconds_to_best", 0.0)
-        if row.floor or not seconds or "recall@20" not in row.means:
+        if row.non_learned or not seconds or "recall@20" not in row.means:
             continue
         at = (seconds, row.means["recall@20"])
         axes.scatter(*at, color=OURS if row.model == reference else OTHER)

@@ -1,4 +1,4 @@
-"""One self-contained page of a comparison: inline style, inline pictures, no script, no request."""
+"""One self-contained page of a comparison: inline style, inline figures, no script, no request."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -23,7 +23,7 @@ body { font: 16px/1.5 system-ui, sans-serif; max-width: 75rem; margin: 2rem auto
 table { border-collapse: collapse; font-size: .85rem; margin: 1rem 0; display: block; overflow-x: auto; }
 td, th { padding: .25rem .6rem; border-bottom: 1px solid #8884; text-align: right; white-space: nowrap; }
 td:first-child, th:first-child { text-align: left; }
-.first { font-weight: 700; } .second { text-decoration: underline; } .floor { opacity: .7; }
+.first { font-weight: 700; } .second { text-decoration: underline; } .non-learned { opacity: .7; }
 figure { margin: 1rem 0; background: #fff; padding: .5rem; } svg { max-width: 100%; height: auto; }
 small, .note { opacity: .8; }
 </style>"""
@@ -45,11 +45,11 @@ Features: {{ results.features | join(", ") or "none" }}. {{ budget }}</p>
 <p><strong>{{ verdict }}</strong></p>
 <h2>Results</h2>
 <table><thead><tr>{% for name in header %}<th>{{ name }}</th>{% endfor %}</tr></thead><tbody>
-{% for row in rows %}<tr{% if row.floor %} class="floor"{% endif %}>
+{% for row in rows %}<tr{% if row.non_learned %} class="non-learned"{% endif %}>
 {% for cell, mark in row.cells %}<td{% if mark %} class="{{ mark }}"{% endif %}>{{ cell }}</td>{% endfor %}
 </tr>{% endfor %}</tbody></table>
 <p class="note">{{ legend }}</p>
-{% for title, picture in pictures %}<figure><figcaption>{{ title }}</figcaption>{{ picture }}</figure>{% endfor %}
+{% for title, figure in figures %}<figure><figcaption>{{ title }}</figcaption>{{ figure }}</figure>{% endfor %}
 {% for title, head, body in groups %}<h2>{{ title }}</h2>
 <table><thead><tr>{% for name in head %}<th>{{ name }}</th>{% endfor %}</tr></thead><tbody>
 {% for line in body %}<tr>{% for cell in line %}<td>{{ cell }}</td>{% endfor %}</tr>{% endfor %}</tbody></table>
@@ -94,13 +94,13 @@ PAGES = Environment(autoescape=True, finalize=shown)
 """How the text of all pages is treated."""
 
 
-def page(results: Mapping[str, Any], rows: Sequence[Row], pictures: Sequence[tuple[str, str]]) -> str:
+def page(results: Mapping[str, Any], rows: Sequence[Row], figures: Sequence[tuple[str, str]]) -> str:
     """Return the page.
 
     Args:
         results: the content of ``results.json``.
         rows: the main table.
-        pictures: title and ``<svg>`` element of every figure.
+        figures: title and ``<svg>`` element of every figure.
     """
     template = PAGES.from_string(PAGE)
     kinds = (("users", "Recall@20 by the length of users' history"), ("items", "Recall@20 by items' popularity"))
@@ -113,11 +113,14 @@ def page(results: Mapping[str, Any], rows: Sequence[Row], pictures: Sequence[tup
         verdict=verdict(results, rows),
         header=header(metrics),
         rows=[
-            {"floor": row.floor, "cells": list(zip(cells(row, metrics), _marks(row, rows, metrics), strict=True))}
-            for row in sorted(rows, key=lambda row: row.floor)
+            {
+                "non_learned": row.non_learned,
+                "cells": list(zip(cells(row, metrics), _marks(row, rows, metrics), strict=True)),
+            }
+            for row in sorted(rows, key=lambda row: row.non_learned)
         ],
         legend=legend(),
-        pictures=[(title, Markup(svg)) for title, svg in pictures],
+        figures=[(title, Markup(svg)) for title, svg in figures],
         tests=[test for test in results["significance"] if test["baseline"] in has_several_seeds(results)],
         groups=[group for group in groups if group[2]],
     )

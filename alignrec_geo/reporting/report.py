@@ -26,17 +26,17 @@ def write_report(results: Mapping[str, Any], out: Path) -> None:
         "cost": ("Quality against the time it takes", figures.cost(rows, results["reference"])),
         "item-groups": ("Recall@20 by items' popularity", figures.item_groups(results)),
     }
-    pictures = []
+    images = []
     for name, (title, figure) in drawn.items():
         if figure is None:
             continue
         svg = figures.as_svg(figure)
-        pictures.append((title, svg))
+        images.append((title, svg))
         _write(out / "figures" / f"{name}.svg", svg.encode())
         _write(out / "figures" / f"{name}.png", figures.as_png(figure))
     for name, text in (("md", tables.markdown(rows)), ("csv", tables.as_csv(rows)), ("tex", tables.latex(rows))):
         _write(out / f"table.{name}", text.encode())
-    _write(out / "report.html", page(results, rows, pictures).encode())
+    _write(out / "report.html", page(results, rows, images).encode())
 
 
 def _write(path: Path, content: bytes) -> None:

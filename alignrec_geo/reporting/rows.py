@@ -8,7 +8,7 @@ from typing import Any
 from alignrec_geo.evaluation.metrics import DEFAULT, SHOWN
 
 COSTS = ("seconds_per_epoch", "seconds_to_best", "peak_memory_mb", "parameters")
-FLOORS = ("popularity", "random", "content-knn")
+NON_LEARNED = ("popularity", "random", "content-knn")
 """Models that learn nothing; they show what a number is worth."""
 ALPHA = 0.05
 """Corrected p below it counts as a difference."""
@@ -42,9 +42,9 @@ class Row:
     p: float | None
 
     @property
-    def floor(self) -> bool:
-        """Whether it is one of :data:`FLOORS`."""
-        return self.model in FLOORS
+    def non_learned(self) -> bool:
+        """Whether it is one of :data:`NON_LEARNED`, a baseline without training."""
+        return self.model in NON_LEARNED
 
     @property
     def tested(self) -> bool:
@@ -98,7 +98,8 @@ def has_several_seeds(results: Mapping[str, Any]) -> Collection[str]:
 def best_two(rows: Sequence[Row], metric: str) -> tuple[set[str], set[str]]:
     """The models with the highest and with the second-highest mean of a metric, as the tables show them.
 
-    Floors take part: a model that is worse than popularity is not the best. With one model there is no best.
+    Non-learned baselines take part: a model that is worse than popularity is not the best. With one model there is no
+    best.
     """
     shown = {row.model: f"{row.means[metric]:.4f}" for row in rows if metric in row.means}
     if len(shown) < 2:

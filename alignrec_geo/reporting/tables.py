@@ -35,19 +35,19 @@ def cells(row: Row, metrics: Sequence[str] = SHOWN) -> list[str]:
 
 
 def markdown(rows: Sequence[Row]) -> str:
-    """The table in Markdown: the best value bold, the second in italics, floors below."""
-    marked = [_marked(row, rows, ("**{}**", "_{}_"), _plain_markdown) for row in _floors_last(rows)]
+    """The table in Markdown: the best value bold, the second in italics, non-learned baselines below."""
+    marked = [_marked(row, rows, ("**{}**", "_{}_"), _plain_markdown) for row in _non_learned_last(rows)]
     titles = header(metric_columns(rows))
     lines = [_line(titles), _line(["---", *["--:"] * (len(titles) - 1)]), *(_line(row) for row in marked)]
     return "\n".join(lines) + "\n\n" + legend() + "\n"
 
 
 def latex(rows: Sequence[Row]) -> str:
-    """The table in LaTeX (``booktabs``): the best value bold, the second underlined, floors below a rule."""
+    """The table in LaTeX (``booktabs``): the best value bold, the second underlined, non-learned ones below a rule."""
     body = []
-    ordered = _floors_last(rows)
+    ordered = _non_learned_last(rows)
     for number, row in enumerate(ordered):
-        if row.floor and number and not ordered[number - 1].floor:
+        if row.non_learned and number and not ordered[number - 1].non_learned:
             body.append(r"\midrule")
         marked = _marked(row, rows, (r"\textbf{{{}}}", r"\underline{{{}}}"), _escaped)
         body.append(" & ".join(marked) + r" \\")
@@ -132,8 +132,8 @@ def _marked(row: Row, rows: Sequence[Row], marks: tuple[str, str], escape: Calla
     return text
 
 
-def _floors_last(rows: Sequence[Row]) -> list[Row]:
-    return sorted(rows, key=lambda row: row.floor)
+def _non_learned_last(rows: Sequence[Row]) -> list[Row]:
+    return sorted(rows, key=lambda row: row.non_learned)
 
 
 def _line(values: Sequence[str]) -> str:

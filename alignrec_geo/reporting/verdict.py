@@ -10,7 +10,7 @@ SHOWN = 4
 
 
 def verdict(results: Mapping[str, Any], rows: Sequence[Row]) -> str:
-    """The place of the reference among all that was ranked, floors that beat models, tests, and what is missing.
+    """The place of the reference, non-learned baselines that beat trained models, tests, and what is missing.
 
     Args:
         results: the content of ``results.json``.
@@ -21,8 +21,8 @@ def verdict(results: Mapping[str, Any], rows: Sequence[Row]) -> str:
     own = next((row for row in ranked if row.model == reference), None)
     if own is None:
         return f"No finished run of {reference} yet."
-    said = [_place(own, ranked), *_floors(ranked), *_tests(own, ranked), *_missing(rows)]
-    return " ".join(said)
+    sentences = [_place(own, ranked), *_ahead_without_training(ranked), *_tests(own, ranked), *_missing(rows)]
+    return " ".join(sentences)
 
 
 def value_of(row: Row) -> float:
@@ -31,7 +31,9 @@ def value_of(row: Row) -> float:
 
 
 def _place(own: Row, ranked: Sequence[Row]) -> str:
-    what = f"{own.model}{', which learns nothing,' if own.floor else ''} reaches a Recall@20 of {value_of(own):.4f}"
+    what = (
+        f"{own.model}{', which is not trained,' if own.non_learned else ''} reaches a Recall@20 of {value_of(own):.4f}"
+    )
     if len(ranked) == 1:
         return f"{what}; no other model has a finished run."
     place = 1 + sum(value_of(row) > value_of(own) for row in ranked)
@@ -39,14 +41,16 @@ def _place(own: Row, ranked: Sequence[Row]) -> str:
     return f"{what}, place {place} of {len(ranked)} models{f', shared with {_list(equal)}' if equal else ''}."
 
 
-def _floors(ranked: Sequence[Row]) -> list[str]:
-    """Floors that trained models do not reach: what learns nothing, and is better."""
-    said = []
-    for floor in (row for row in ranked if row.floor):
-        beaten = [row.model for row in ranked if not row.floor and value_of(row) < value_of(floor)]
+def _ahead_without_training(ranked: Sequence[Row]) -> list[str]:
+    """Non-learned baselines that are better than trained models."""
+    sentences = []
+    for baseline in (row for row in ranked if row.non_learned):
+        beaten = [row.model for row in ranked if not row.non_learned and value_of(row) < value_of(baseline)]
         if beaten:
-            said.append(f"{floor.model} ({value_of(floor):.4f}), which learns nothing, is better than {_list(beaten)}.")
-    return said
+            sentences.append(
+                f"{baseline.model} ({value_of(baseline):.4f}), which is not trained, is better than {_list(beaten)}."
+            )
+    return sentences
 
 
 def _tests(own: Row, ranked: Sequence[Row]) -> list[str]:
@@ -62,18 +66,18 @@ def _tests(own: Row, ranked: Sequence[Row]) -> list[str]:
         ("not distinguishable from", [row.model for row in tested if not row.significant]),
     )
     parts = [f"{word} {_list(names)}" for word, names in groups if names]
-    said = [f"By the paired test (p < {ALPHA}) {own.model} is {'; '.join(parts)}."] if parts else []
+    sentences = [f"By the paired test (p < {ALPHA}) {own.model} is {'; '.join(parts)}."] if parts else []
     if untested:
         whom = f" for {_list(untested)}" if tested else ""
-        said.append(f"No difference is called significant{whom}: that takes two finished seeds of both models.")
-    return said
+        sentences.append(f"No difference is called significant{whom}: that takes two finished seeds of both models.")
+    return sentences
 
 
 def _missing(rows: Sequence[Row]) -> list[str]:
     none = [row.model for row in rows if not row.done]
     fewer = [f"{row.model} ({row.seeds})" for row in rows if 0 < row.done < row.wanted]
-    said = [f"Without a finished run: {_list(none)}."] if none else []
-    return [*said, f"Fewer seeds than planned: {_list(fewer)}."] if fewer else said
+    sentences = [f"Without a finished run: {_list(none)}."] if none else []
+    return [*sentences, f"Fewer seeds than planned: {_list(fewer)}."] if fewer else sentences
 
 
 def _list(names: Sequence[str]) -> str:

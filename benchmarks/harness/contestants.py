@@ -30,7 +30,7 @@ from alignrec_geo.kernels.matmul import use_matmul
 from alignrec_geo.models import MODELS, AlignRec, AlignRecConfig, Batch, Recommender
 from alignrec_geo.observer import Observer
 from alignrec_geo.randomness import child_generator
-from alignrec_geo.reporting.rows import FLOORS
+from alignrec_geo.reporting.rows import NON_LEARNED
 from alignrec_geo.training import TrainingConfig, fit
 from alignrec_geo.training.sampling import TripletSampler
 
@@ -43,7 +43,7 @@ LIGHTGCN = AlignRecConfig(layers=3, uia_weight=0.0)
 BPR = AlignRecConfig(layers=0, uia_weight=0.0)
 """And this is matrix factorisation with BPR."""
 
-LEARNED = [name for name in MODELS if name not in FLOORS]
+LEARNED = [name for name in MODELS if name not in NON_LEARNED]
 """The models that train."""
 
 PRODUCT = (4096, 256, 256)

@@ -32,7 +32,7 @@ with as many trials for every model as the heading says; trial 0 are the default
 difference in Recall@20 per user, over the seeds; `*` marks a Holm-corrected p below .05 (Wilcoxon signed-rank,
 paired over users). Seconds and memory are medians over the seeds, of one thread on two cores that other runs kept
 busy, so they tell apart what differs by a factor; memory is the peak of the whole process, Python and torch
-included. Floors learn nothing. This page is made by `python benchmarks results_page` from
+included. Non-learned baselines are not trained. This page is made by `python benchmarks results_page` from
 `benchmarks/results/*.json`.
 """
 
@@ -95,7 +95,7 @@ def short_table(result: Result) -> str:
         for row in _ordered(result)
     ]
     head = ["model", "Recall@20", "NDCG@20", _against(result), "Recall@20, tail items", "s / epoch", "s to best"]
-    return _marked(head, rows, highest=(1, 2, 4), skip=_floors(result))
+    return _marked(head, rows, highest=(1, 2, 4), skip=_non_learned(result))
 
 
 def comparison(result: Result, about: str) -> Iterable[str]:
@@ -114,13 +114,13 @@ def comparison(result: Result, about: str) -> Iterable[str]:
     budget = f"Protocol `{result['protocol']}`, {result['trials']} trials per model, {result['seeds']} seeds."
     yield f"{about} {budget}{_note(result)}\n"
     head = ["model", "Recall@20", "NDCG@20", _against(result), "s / epoch", "s to best", "MB", "parameters"]
-    yield _marked(head, quality, highest=(1, 2), skip=_floors(result))
+    yield _marked(head, quality, highest=(1, 2), skip=_non_learned(result))
     order = [row.model for row in rows]
     for kind, words in (("items", "items' popularity in training"), ("users", "users' number of training items")):
         labels, groups = group_table(result, kind)
         groups.sort(key=lambda line: order.index(line[0]))
         yield f"Recall@20 by {words}:\n"
-        yield _marked(labels, groups, highest=range(1, len(labels)), skip=_floors(result))
+        yield _marked(labels, groups, highest=range(1, len(labels)), skip=_non_learned(result))
     if result["trials"]:
         yield "What validation chose, and the validation Recall@20 of the defaults and of the choice (seed 0):\n"
         chosen = [_chosen(model) for model in result["models"] if model["trials"]]
@@ -190,11 +190,11 @@ def _note(result: Result) -> str:
 
 
 def _ordered(result: Result) -> list[Row]:
-    return sorted(summarise(result), key=lambda row: row.floor)
+    return sorted(summarise(result), key=lambda row: row.non_learned)
 
 
-def _floors(result: Result) -> set[str]:
-    return {row.model for row in summarise(result) if row.floor}
+def _non_learned(result: Result) -> set[str]:
+    return {row.model for row in summarise(result) if row.non_learned}
 
 
 def _against(result: Result) -> str:
@@ -254,7 +254,7 @@ def _difference(row: Row) -> str:
 
 def _cost(row: Row, name: str) -> str:
     value = row.costs.get(name)
-    if value is None or row.floor:
+    if value is None or row.non_learned:
         return ""
     return f"{value:.2f}" if name == "seconds_per_epoch" else f"{value:,.0f}"
 

@@ -115,13 +115,13 @@ def test_truncated_and_hostile_tars(table: Refused, tmp_path: Path) -> None:
     assert "member '../1.png' points outside the archive; refused" in table("--images", "photos.tar")
 
 
-def test_a_picture_that_is_none_is_a_warning(cli: Cli, tmp_path: Path) -> None:
+def test_a_image_that_is_none_is_a_warning(cli: Cli, tmp_path: Path) -> None:
     write(tmp_path / "clicks.csv", CLICKS)
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "0.png").write_bytes(png())
     (tmp_path / "photos" / "1.jpg").write_bytes(b"<html>")
     done = cli("data", "import", "table", "clicks.csv", "--images", "photos", "--out", "made", check=0)
-    assert "image 1.jpg cannot be read (not a picture); item '1' counts as without image" in done.stderr
+    assert "image 1.jpg cannot be read (not an image); item '1' counts as without image" in done.stderr
     found = json.loads(cli("data", "describe", "made", "--json", check=0).stdout)
     assert found["images"]["items"] == 1
 

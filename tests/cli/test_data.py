@@ -21,7 +21,7 @@ def test_import_split_and_describe_a_table(cli: Cli, tmp_path: Path) -> None:
     write(tmp_path / "skus.jsonl", "\n".join(json.dumps({"sku": f"i{n}", "a": {"b": f"Thing {n}"}}) for n in range(9)))
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "i1.png").write_bytes(png())
-    (tmp_path / "photos" / "i2.png").write_bytes(b"no picture")
+    (tmp_path / "photos" / "i2.png").write_bytes(b"no image")
     np.save(tmp_path / "f.npy", np.arange(1, 10)[:, None])
     options = ["--user", "uid", "--item", "sku", "--timestamp", "time", "--items", "skus.jsonl", "--title", "a.b"]
     content = ["--text", "a.b", "--images", "photos", "--feature", "image=f.npy"]
@@ -37,8 +37,8 @@ def test_import_split_and_describe_a_table(cli: Cli, tmp_path: Path) -> None:
     }
     assert made["notes"] == [
         "skus.jsonl: 9 of 9 items matched",
-        "1 of 9 items have a picture",
-        "image i2.png cannot be read (not a picture); item 'i2' counts as without image",
+        "1 of 9 items have an image",
+        "image i2.png cannot be read (not an image); item 'i2' counts as without image",
     ]
     assert made["seconds"] >= 0
 

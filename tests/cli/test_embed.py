@@ -60,11 +60,11 @@ def run(folder, data, verb) -> Path:
 
 @pytest.fixture
 def new(tmp_path) -> Path:
-    """Three new items: with everything, with a broken picture only, with a text only."""
+    """Three new items: with everything, with a broken image only, with a text only."""
     photos = tmp_path / "photos"
     photos.mkdir()
     (photos / "red.png").write_bytes(png((220, 30, 30), size=16))
-    (photos / "bad.png").write_bytes(b"not a picture")
+    (photos / "bad.png").write_bytes(b"not an image")
     lines = [
         {"id": "n-1", "title": "a red mug", "text": "red .", "image": "red.png"},
         {"id": "n-2", "image": "bad.png"},
@@ -84,7 +84,7 @@ def test_new_items_are_embedded_and_recommended(cli, verb, data, run, new, encod
     made = json.loads(cli(*line, "--json", check=0).stdout)
     assert made["features"] == ["tiny-image", "tiny-text"]
     assert (made["items"], made["own"], made["left_out"]) == (2, len(cold_rows(data)), ["n-2"])
-    assert made["broken"] == {"n-2": "not a picture"}
+    assert made["broken"] == {"n-2": "not an image"}
     assert (made["k"], made["width"]) == (10, 8)
     stored = load_cold_items(run / "cold.safetensors", run / "embeddings.safetensors")
     assert set(stored.ids) == {"n-1", "n-3"} | cold_rows(data)
@@ -103,7 +103,7 @@ def test_new_items_are_embedded_and_recommended(cli, verb, data, run, new, encod
     assert warm == {name: entry["score"] for name, entry in by_id.items() if not entry["cold"]}
 
     shown = verb(*line)
-    assert "the picture of item 'n-2' cannot be read (not a picture)" in shown.err
+    assert "the image of item 'n-2' cannot be read (not an image)" in shown.err
     assert "item 'n-2' has no content that the features know; left out" in shown.err
     assert f"2 new items and {len(cold_rows(data))} of the data set" in shown.out
     assert "cold" in verb(*everything, "--include-cold").out

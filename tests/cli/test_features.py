@@ -61,11 +61,11 @@ def test_extract_again(verb, tmp_path: Path, options: list[str]) -> None:
     assert Dataset.open(folder).feature_names == ["text", "tiny-image", "tiny-text"]
 
 
-def test_a_broken_picture_is_named(verb, tmp_path: Path, options: list[str]) -> None:
+def test_a_broken_image_is_named(verb, tmp_path: Path, options: list[str]) -> None:
     data = shop(tmp_path)
-    data.image_path(int(data.item_rows(["pen"])[0])).write_bytes(b"no picture")
+    data.image_path(int(data.item_rows(["pen"])[0])).write_bytes(b"no image")
     done = verb("features", "extract", data.path, "--raw", "image", *options)
-    assert "the picture of item 'pen' cannot be read (not a picture)" in done.err
+    assert "the image of item 'pen' cannot be read (not an image)" in done.err
     assert "1 of 3 items" in done.out
 
 

@@ -9,7 +9,7 @@ import yaml
 
 from alignrec_geo.dataset import make_catalogue
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "own-layer.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "custom-layer.md"
 
 
 @pytest.fixture(scope="module")

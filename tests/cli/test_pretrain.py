@@ -24,7 +24,7 @@ def options(tmp_path: Path) -> list[str]:
 
 def test_pretrain_then_train_probe_and_export(verb, tmp_path: Path, options: list[str]) -> None:
     folder = coloured_things(tmp_path).path
-    done = verb("pretrain", folder, *options, "--json")
+    done = verb("pretrain", folder, "--encoder", "package", *options, "--json")  # former names are understood
     assert done.code == 0, done.err
     made = json.loads(done.out)
     assert made["features"] == "aligned-package"
@@ -77,10 +77,10 @@ def test_wrong_requests(verb, tmp_path: Path, options: list[str], arguments: lis
 def test_no_content(verb, tmp_path: Path, options: list[str]) -> None:
     data = coloured_things(tmp_path, items=60)
     bare = data.save(tmp_path / "bare", content=False)
-    verb("pretrain", bare.path, *options).refused("has no pictures")
+    verb("pretrain", bare.path, *options).refused("has no images")
 
 
-def test_feature_matrices_are_aligned_without_pictures(verb, tmp_path: Path) -> None:
+def test_feature_matrices_are_aligned_without_images(verb, tmp_path: Path) -> None:
     folder = make_catalogue(n_users=60, n_items=80, image_size=16).save(tmp_path / "catalogue").path
     small = ["--set", "dim=16", "--set", "heads=2", "--set", "layers=1", "--set", "epochs=2"]
     done = verb("pretrain", folder, "--encoder", "features", "--features", "image,text", *small, "--json")

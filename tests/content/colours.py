@@ -1,4 +1,4 @@
-"""A data set in which picture and text say the same of an item: its colour."""
+"""A data set in which image and text say the same of an item: its colour."""
 
 from pathlib import Path
 
@@ -23,7 +23,7 @@ THINGS = ("mug", "pen", "cup", "bag", "box")
 
 
 def coloured_things(folder: Path, items: int = 240) -> Dataset:
-    """Things of one colour each: the picture shows it, the text names it and the thing."""
+    """Things of one colour each: the image shows it, the text names it and the thing."""
     photos = folder / "photos"
     photos.mkdir(parents=True)
     rows, things = [], []

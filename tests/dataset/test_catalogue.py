@@ -107,11 +107,11 @@ def test_times_increase_within_a_user(catalogue: Dataset) -> None:
     assert (np.diff(pairs.timestamp)[same_user] > 0).all()
 
 
-def test_one_in_a_hundred_lacks_its_picture_and_another_its_caption(catalogue: Dataset) -> None:
-    no_picture = ~catalogue.features("image").present
+def test_one_in_a_hundred_lacks_its_image_and_another_its_caption(catalogue: Dataset) -> None:
+    no_image = ~catalogue.features("image").present
     no_caption = ~catalogue.features("text").present
-    assert no_picture.sum() == no_caption.sum() == 6
-    assert not (no_picture & no_caption).any()
+    assert no_image.sum() == no_caption.sum() == 6
+    assert not (no_image & no_caption).any()
     assert catalogue.items["text"].is_null().to_numpy().tolist() == no_caption.tolist()
 
 
@@ -124,13 +124,13 @@ def test_words_name_the_kind_the_material_and_the_theme_and_never_the_look(catal
         assert not words & {*COLOURS, *PATTERNS}
 
 
-def test_pictures_differ_and_show_colour_and_shape() -> None:
+def test_images_differ_and_show_colour_and_shape() -> None:
     middle = (0.5,) * 7
     looks = [Look(kind, colour, pattern, middle) for kind in KINDS for colour in COLOURS for pattern in PATTERNS]
     assert len({draw(look, 32) for look in looks}) == len(looks)
-    with Image.open(io.BytesIO(draw(Look("vase", "red", "plain", middle), 32))) as picture:
-        assert picture.size == (32, 32)
-        red, green, blue = picture.convert("RGB").getpixel((16, 20))
+    with Image.open(io.BytesIO(draw(Look("vase", "red", "plain", middle), 32))) as image:
+        assert image.size == (32, 32)
+        red, green, blue = image.convert("RGB").getpixel((16, 20))
     assert red > 3 * max(green, blue)
     histograms = image_features(
         [draw(Look(kind, "red", "plain", middle), 32) for kind in ("mug", "kite")]
@@ -160,13 +160,13 @@ def test_another_seed_gives_another_catalogue(small: Dataset) -> None:
     assert list(small.images or ()) != list(other.images or ())
 
 
-def test_it_is_stored_with_its_pictures(tmp_path: Path, small: Dataset) -> None:
+def test_it_is_stored_with_its_images(tmp_path: Path, small: Dataset) -> None:
     stored = small.save(tmp_path / "catalogue")
     present = small.features("image").present
     assert [stored.image_path(row) is not None for row in range(40)] == present.tolist()
     row = int(np.flatnonzero(present)[0])
-    with Image.open(stored.image_path(row) or "") as picture:
-        assert picture.size == (16, 16)
+    with Image.open(stored.image_path(row) or "") as image:
+        assert image.size == (16, 16)
     assert np.array_equal(stored.features("text").matrix, small.features("text").matrix)
     assert stored.features("image").meta["made_by"].startswith("8x8 RGB thumbnail")
     assert stored.split_config.rule == "given"

@@ -23,12 +23,12 @@ def small():
 
 
 def pixels(kind="mug", colour="red", pattern="plain", jitter=LARGEST, size=50):
-    picture = Image.open(io.BytesIO(draw(Look(kind, colour, pattern, jitter), size)))
-    return np.asarray(picture.convert("RGB")).astype(int)
+    image = Image.open(io.BytesIO(draw(Look(kind, colour, pattern, jitter), size)))
+    return np.asarray(image.convert("RGB")).astype(int)
 
 
-def drawn(picture):
-    return (picture != picture[0, 0]).any(axis=2)
+def drawn(image):
+    return (image != image[0, 0]).any(axis=2)
 
 
 @pytest.mark.parametrize(
@@ -67,17 +67,17 @@ def test_how_many_of_2500_pixels_a_thing_covers_and_where(kind, area, row, colum
     ],
 )
 def test_colours(colour, rgb):
-    picture = pixels(colour=colour)
-    assert np.unique(picture[drawn(picture)], axis=0).tolist() == [rgb]
+    image = pixels(colour=colour)
+    assert np.unique(image[drawn(image)], axis=0).tolist() == [rgb]
 
 
 @pytest.mark.parametrize(
     ("pattern", "dark", "in_the_middle"), [("stripes", 586, 0), ("dots", 394, 1), ("checks", 586, 0)]
 )
 def test_patterns_are_the_same_colour_at_55_percent(pattern, dark, in_the_middle):
-    picture = pixels(pattern=pattern, size=48)
-    assert np.unique(picture[drawn(picture)], axis=0).tolist() == [[121, 16, 16], [220, 30, 30]]
-    of_pattern = picture[..., 0] == 121
+    image = pixels(pattern=pattern, size=48)
+    assert np.unique(image[drawn(image)], axis=0).tolist() == [[121, 16, 16], [220, 30, 30]]
+    of_pattern = image[..., 0] == 121
     assert of_pattern.sum() == dark
     assert of_pattern[20, 20] == in_the_middle
 
@@ -90,10 +90,10 @@ def test_patterns_are_the_same_colour_at_55_percent(pattern, dark, in_the_middle
     ],
 )
 def test_what_the_jitter_moves(jitter, background, colour, first, last):
-    picture = pixels(jitter=jitter)
-    covered = np.argwhere(drawn(picture))
-    assert picture[0, 0].tolist() == background
-    assert np.unique(picture[drawn(picture)], axis=0).tolist() == [colour]
+    image = pixels(jitter=jitter)
+    covered = np.argwhere(drawn(image))
+    assert image[0, 0].tolist() == background
+    assert np.unique(image[drawn(image)], axis=0).tolist() == [colour]
     assert (covered.min(axis=0).tolist(), covered.max(axis=0).tolist()) == (first, last)
 
 

@@ -43,7 +43,7 @@ def test_cold_rows_and_tiny_splits_are_warned_of() -> None:
         "1 of 3 items have no training pair (only content can place them); 1 validation and test pairs are theirs",
         "only 2 validation pairs: metrics on them will be noisy",
         "only 1 test pairs: metrics on them will be noisy",
-        "no item has content (features, text or picture): only ID-only models can be trained",
+        "no item has content (features, text or image): only ID-only models can be trained",
     ]
 
 
@@ -81,7 +81,7 @@ def test_what_is_wrong_with_features_is_warned_of() -> None:
 
 def test_items_without_content_are_counted() -> None:
     data = dataset().with_features(features("image", [[1], [2], [0]], [True, True, False]))
-    assert "1 of 3 items have no content at all (features, text or picture)" in describe(data).warnings
+    assert "1 of 3 items have no content at all (features, text or image)" in describe(data).warnings
 
 
 def test_repeated_rows_are_counted_exactly_across_blocks() -> None:

@@ -41,7 +41,7 @@ def test_the_same_data_gives_the_same_hashes(tmp_path: Path) -> None:
     }
 
 
-def test_pictures_are_stored_and_survive_a_new_split(tmp_path: Path) -> None:
+def test_images_are_stored_and_survive_a_new_split(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "mug.png").write_bytes(png())
     (tmp_path / "in" / "pen.png").write_bytes(b"broken")

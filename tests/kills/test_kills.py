@@ -34,7 +34,7 @@ def catalogue(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def things(tmp_path_factory) -> Path:
-    """A data set of pictures and texts, and tiny encoders for them, in one folder."""
+    """A data set of images and texts, and tiny encoders for them, in one folder."""
     root = tmp_path_factory.mktemp("things")
     coloured_things(root, items=60)
     coloured_encoders(root)

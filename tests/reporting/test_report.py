@@ -75,7 +75,7 @@ def test_markdown_and_latex_mark_the_best_of_all_models(results):
     assert "**0.2000**" in text  # popularity: nothing that is worse may stand out
     assert "_0.1300 ± 0.0000_" in text
     lines = [line.split(" | ")[0].lstrip("| ") for line in text.splitlines() if line.startswith("| ")]
-    assert lines[-1] == "popularity"  # floors stand below
+    assert lines[-1] == "popularity"  # non-learned baselines stand below
     tex = latex(summarise(results))
     assert r"\textbf{0.2000}" in tex
     assert r"\underline{0.1300 $\pm$ 0.0000}" in tex
@@ -110,7 +110,7 @@ def test_names_are_no_markup_in_any_format(results, tmp_path):
 def test_the_verdict_names_who_wins(results):
     text = verdict(results, summarise(results))
     assert "0.1100, place 3 of 5 models" in text
-    assert "popularity (0.2000), which learns nothing, is better than mgcn, alignrec, vbpr, bpr." in text
+    assert "popularity (0.2000), which is not trained, is better than mgcn, alignrec, vbpr, bpr." in text
     assert "alignrec is better than bpr; worse than mgcn." in text
     assert "No difference is called significant for popularity, vbpr" in text  # they have one finished seed each
     assert (
@@ -131,7 +131,7 @@ def test_the_verdict_of_one_seed_claims_nothing(results, tmp_path):
     }
     text = verdict(own, summarise(own))
     assert text == (
-        "bpr reaches a Recall@20 of 0.1000, place 2 of 2 models. popularity (0.2000), which learns nothing, is better "
+        "bpr reaches a Recall@20 of 0.1000, place 2 of 2 models. popularity (0.2000), which is not trained, is better "
         "than bpr. No difference is called significant: that takes two finished seeds of both models."
     )
     assert "-0.1000*" not in markdown(summarise(own))
@@ -139,7 +139,7 @@ def test_the_verdict_of_one_seed_claims_nothing(results, tmp_path):
     assert "Nothing is tested" in (tmp_path / "report.html").read_text()
     first = {**own, "reference": "popularity"}
     assert verdict(first, summarise(first)).startswith(
-        "popularity, which learns nothing, reaches a Recall@20 of 0.2000, place 1 of 2 models."
+        "popularity, which is not trained, reaches a Recall@20 of 0.2000, place 1 of 2 models."
     )
 
 

@@ -1,4 +1,4 @@
-"""The visual code of every patch of every picture, for BEiT-3 to predict."""
+"""The visual code of every patch of every image, for BEiT-3 to predict."""
 
 from pathlib import Path
 
@@ -27,26 +27,26 @@ def patch_codes(
     cache: Path | None = None,
     progress: Progress | None = None,
 ) -> tuple[NDArray[np.int32], VisualCodebook]:
-    """Encode all pictures once and give every patch the number of its visual word.
+    """Encode all images once and give every patch the number of its visual word.
 
     Args:
-        dataset: as stored, with pictures.
+        dataset: as stored, with images.
         encoder: frozen; its map is averaged to the grid.
         grid: patches along a side, at most as many as the map has.
         codebook: the visual words, or how many are to be fitted (:meth:`VisualCodebook.fit`).
         seed: of the fit.
         cache: folder of the token caches.
-        progress: called with the number of pictures done and of all.
+        progress: called with the number of images done and of all.
 
     Returns:
-        Codes ``[I, grid * grid]``, 0 for items without picture, and the codebook.
+        Codes ``[I, grid * grid]``, 0 for items without image, and the codebook.
 
     Raises:
         InputError: the codebook belongs to another encoder, or the map is too coarse.
     """
     if grid > min(encoder.grid):
         raise InputError(
-            f"the map of {encoder.name} has {encoder.grid[0]} x {encoder.grid[1]} cells, the pictures {grid} x {grid} "
+            f"the map of {encoder.name} has {encoder.grid[0]} x {encoder.grid[1]} cells, the images {grid} x {grid} "
             "patches; take larger patches, or predict pixels"
         )
     if isinstance(codebook, VisualCodebook) and codebook.encoder not in ("", encoder.fingerprint):

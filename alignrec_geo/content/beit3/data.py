@@ -1,4 +1,4 @@
-"""Batches for BEiT-3: from pictures and texts to what is shown and what is hidden."""
+"""Batches for BEiT-3: from images and texts to what is shown and what is hidden."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from alignrec_geo.content.beit3.images import ItemPictures
+from alignrec_geo.content.beit3.images import ItemImages
 from alignrec_geo.content.beit3.vocabulary import Beit3Vocabulary
 from alignrec_geo.content.pretraining.masking import mask_patches, mask_words, maskable_words
 from alignrec_geo.content.tokens.vocabulary import Vocabulary
@@ -22,14 +22,14 @@ SHOWN = (WORDS, PATCHES, "every word", "every patch", "no text")
 """What is done to an item that has both: some words masked, some patches, all words, all patches, the text left out."""
 
 THUMBNAIL = 4
-"""Side of the small picture that the item's vector predicts where there are no visual codes."""
+"""Side of the small image that the item's vector predicts where there are no visual codes."""
 
 
 class Beit3Batch(NamedTuple):
     """What BEiT-3 reads and what it has to predict, for ``n`` items."""
 
     pixels: Tensor
-    """``[n, 3, S, S]``, zero without picture."""
+    """``[n, 3, S, S]``, zero without image."""
     image_present: Tensor
     """``[n]`` bool."""
     ids: Tensor
@@ -45,9 +45,9 @@ class Beit3Batch(NamedTuple):
     bag: Tensor
     """The words of each item as a distribution, ``[n, V]``; zeros without text."""
     look: Tensor
-    """The picture as a distribution of codes ``[n, K]``, or as a thumbnail ``[n, 48]``."""
+    """The image as a distribution of codes ``[n, K]``, or as a thumbnail ``[n, 48]``."""
     has_look: Tensor
-    """Which items have a picture, whether it is shown or not, ``[n]`` bool."""
+    """Which items have an image, whether it is shown or not, ``[n]`` bool."""
 
     def to(self, device: torch.device) -> "Beit3Batch":
         """The same batch on another device."""
@@ -62,14 +62,14 @@ class Beit3Batch(NamedTuple):
 
 @dataclass(frozen=True)
 class Beit3Data:
-    """The pictures and texts of a data set.
+    """The images and texts of a data set.
 
     Args:
-        pictures: decoded when needed.
+        images: decoded when needed.
         texts: word ids of every item, none for an item without text.
         words: the tokenizer.
         bag_words: the words that the item's vector predicts.
-        grid: patches along a side of a picture.
+        grid: patches along a side of an image.
         codes: visual code of every patch, ``[I, P]``, or ``None`` where pixels are predicted.
         n_codes: number K of visual codes.
         word_ratio: share of the words that are masked.
@@ -77,7 +77,7 @@ class Beit3Data:
         shares: how often items are shown in each way of :data:`SHOWN`.
     """
 
-    pictures: ItemPictures
+    images: ItemImages
     texts: Sequence[NDArray[Any]]
     words: Beit3Vocabulary
     bag_words: Vocabulary
@@ -89,8 +89,8 @@ class Beit3Data:
     shares: tuple[float, ...] = (0.3, 0.25, 0.15, 0.15, 0.15)
 
     def has(self) -> NDArray[np.bool_]:
-        """Which items have a picture and which a text, ``[I, 2]``."""
-        return np.stack([self.pictures.has, np.array([len(text) > 0 for text in self.texts])], axis=1)
+        """Which items have an image and which a text, ``[I, 2]``."""
+        return np.stack([self.images.has, np.array([len(text) > 0 for text in self.texts])], axis=1)
 
     @property
     def look_width(self) -> int:
@@ -104,10 +104,10 @@ class Beit3Data:
             The first four parts of :class:`Beit3Batch`.
         """
         if "image" in masked:
-            side = self.pictures.side
+            side = self.images.side
             pixels, has_image = torch.zeros(len(items), 3, side, side), torch.zeros(len(items), dtype=torch.bool)
         else:
-            pixels, has_image = self.pictures.batch(items)
+            pixels, has_image = self.images.batch(items)
         ids, present = self.words.batch([self.texts[row] for row in items])
         return pixels, has_image, ids, present & ("text" not in masked)
 

@@ -1,10 +1,12 @@
 """Settings of the BEiT-3 way of stage 1."""
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
 from alignrec_geo.content.beit3.config import Beit3Config
+from alignrec_geo.content.pretraining.former import FORMER_SETTINGS
 from alignrec_geo.settings import Settings
 
 Size = Literal["tiny", "base"]
@@ -13,11 +15,13 @@ Size = Literal["tiny", "base"]
 class Beit3Settings(Settings):
     """Shape of the model and what is masked; shapes that are ``None`` are those of the size, or follow the data."""
 
+    renamed: ClassVar[Mapping[str, str]] = {"longest": FORMER_SETTINGS["longest"]}
+
     image_size: int | None = Field(default=None, ge=1)
-    """Side of the square that pictures are stretched to; from the data for tiny, 224 for base."""
+    """Side of the square that images are stretched to; from the data for tiny, 224 for base."""
     patch_size: int | None = Field(default=None, ge=1)
     """Side of a patch in pixels; it divides ``image_size``."""
-    longest: int = Field(default=128, ge=4)
+    max_tokens: int = Field(default=128, ge=4)
     """Tokens that a text is cut to."""
     vocabulary: int = Field(default=8192, ge=16)
     """Words at most of a tokenizer that is learned from the data set's texts."""
@@ -45,6 +49,6 @@ class Beit3Settings(Settings):
         if self.dim is not None:
             changes["intermediate_size"] = 4 * self.dim
         if size == "tiny":
-            changes["max_text_positions"] = self.longest + 2
+            changes["max_text_positions"] = self.max_tokens + 2
         made = Beit3Config.tiny if size == "tiny" else Beit3Config.base
         return made(vocab_size=vocabulary, image_size=image_size, patch_size=patch_size, **changes)

@@ -14,7 +14,7 @@ from alignrec_geo.content.beit3.codes import patch_codes
 from alignrec_geo.content.beit3.config import ImageTarget
 from alignrec_geo.content.beit3.data import PATCHES, SHOWN, WORDS, Beit3Data
 from alignrec_geo.content.beit3.heads import Beit3ForPreTraining
-from alignrec_geo.content.beit3.images import LARGEST_SIDE, ItemPictures, picture_files, sizes_for
+from alignrec_geo.content.beit3.images import LARGEST_SIDE, ItemImages, item_image_files, sizes_for
 from alignrec_geo.content.beit3.settings import Beit3Settings, Size
 from alignrec_geo.content.beit3.vocabulary import Beit3Vocabulary
 from alignrec_geo.content.encoders import open_image_encoder
@@ -36,12 +36,12 @@ _AT_A_TIME = 64
 
 
 class Beit3Task:
-    """Mask-then-predict on pictures and texts as they are.
+    """Mask-then-predict on images and texts as they are.
 
-    Pictures are decoded batch by batch. An item without picture has every patch masked, one without text has none.
+    Images are decoded batch by batch. An item without image has every patch masked, one without text has none.
 
     Args:
-        dataset: as stored, with pictures and texts.
+        dataset: as stored, with images and texts.
         size: ``tiny`` or ``base``.
         settings: shapes and shares.
         checkpoint: a public checkpoint, or a folder of ``save_pretrained``, to go on from.
@@ -54,7 +54,7 @@ class Beit3Task:
         device: where the image encoder runs; the CPU if not given.
 
     Raises:
-        InputError: no pictures, no texts, a checkpoint without its tokenizer, or files that do not fit.
+        InputError: no images, no texts, a checkpoint without its tokenizer, or files that do not fit.
 
     Example:
         >>> from alignrec_geo.dataset import Dataset
@@ -83,9 +83,9 @@ class Beit3Task:
         report = progress or (lambda _: None)
         words, texts = _read_texts(dataset, config, tokenizer)
         side = LARGEST_SIDE if size == "base" and config.image_size is None else config.image_size
-        side, patch = sizes_for(picture_files(dataset), side, config.patch_size)
-        pictures = ItemPictures(dataset, side, report("pictures"))
-        self.unreadable = pictures.broken
+        side, patch = sizes_for(item_image_files(dataset), side, config.patch_size)
+        images = ItemImages(dataset, side, report("images"))
+        self.unreadable = images.broken
         target = _target(config.image_target, image_encoder, codebook)
         codes, n_codes = None, config.codes
         if target == "codes":
@@ -100,10 +100,10 @@ class Beit3Task:
         else:
             beit3 = beit3_from_checkpoint(checkpoint, shape, target, n_codes, seed)
         self.data = Beit3Data(
-            pictures,
-            words.encode(texts, min(config.longest, beit3.config.max_text_tokens)),
+            images,
+            words.encode(texts, min(config.max_tokens, beit3.config.max_text_tokens)),
             words,
-            _bag_words(words, texts, config.longest),
+            _bag_words(words, texts, config.max_tokens),
             side // patch,
             codes,
             n_codes,
@@ -143,7 +143,7 @@ class Beit3Task:
         return self.model.bag_head.weight.device
 
     def present(self) -> NDArray[np.bool_]:
-        """Which items have a picture that can be read, or a text."""
+        """Which items have an image that can be read, or a text."""
         return np.asarray(self.data.has().any(axis=1))
 
     def config(self) -> dict[str, Any]:
@@ -153,7 +153,7 @@ class Beit3Task:
             "size": self._size,
             "checkpoint": self._checkpoint,
             "beit3": self.model.ica.config.to_dict(),
-            "longest": min(self.settings.longest, self.model.ica.config.max_text_tokens),
+            "max_tokens": min(self.settings.max_tokens, self.model.ica.config.max_text_tokens),
             "tokenizer": self.data.words.sha256,
             "modalities": list(self.modalities),
         }
@@ -175,8 +175,8 @@ def _read_texts(
     return Beit3Vocabulary.of_checkpoint(tokenizer, PUBLIC_WORDS), texts
 
 
-def _bag_words(words: Beit3Vocabulary, texts: list[str | None], longest: int) -> Vocabulary:
-    ids = [text for text in words.encode(texts, longest) if len(text)]
+def _bag_words(words: Beit3Vocabulary, texts: list[str | None], max_tokens: int) -> Vocabulary:
+    ids = [text for text in words.encode(texts, max_tokens) if len(text)]
     offsets = np.cumsum([0, *(len(text) for text in ids)]).astype(np.int64)
     return Vocabulary.count(np.concatenate(ids), offsets, words.special)
 

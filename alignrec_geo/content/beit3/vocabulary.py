@@ -35,7 +35,7 @@ class Beit3Vocabulary:
 
     Example:
         >>> words = Beit3Vocabulary.learn(["a red mug", "a red pen", "a blue mug"], size=100)
-        >>> ids, mask = words.batch(words.encode(["a red mug", None, "a pen"], longest=16))
+        >>> ids, mask = words.batch(words.encode(["a red mug", None, "a pen"], max_tokens=16))
         >>> mask.sum(dim=1).tolist(), ids[0, 0].item(), ids[2, -1].item()
         ([5, 0, 4], 0, 1)
     """
@@ -109,18 +109,18 @@ class Beit3Vocabulary:
         with atomic_path(folder / TOKENIZER) as staging:
             staging.write_text(self._tokenizer.to_str(), encoding="utf-8")
 
-    def encode(self, texts: Sequence[str | None], longest: int) -> list["np.ndarray[Any, np.dtype[np.int32]]"]:
-        """Ids of every text, cut to ``longest`` with its end kept; a text that is ``None`` has none."""
+    def encode(self, texts: Sequence[str | None], max_tokens: int) -> list["np.ndarray[Any, np.dtype[np.int32]]"]:
+        """Ids of every text, cut to ``max_tokens`` with its end kept; a text that is ``None`` has none."""
         given = [text for text in texts if text is not None]
         with reading("the tokenizer of BEiT-3", "tokenizer"):
             found = iter(self._tokenizer.encode_batch(given))
-        return [_cut([] if text is None else next(found).ids, longest) for text in texts]
+        return [_cut([] if text is None else next(found).ids, max_tokens) for text in texts]
 
     def batch(self, texts: Sequence["np.ndarray[Any, np.dtype[np.int32]]"]) -> tuple[Tensor, Tensor]:
         """Pad texts to ids ``[n, T]`` int64 and a mask ``[n, T]`` bool, true at words; T is at least 1."""
-        longest = max([1, *(len(text) for text in texts)])
-        ids = torch.full((len(texts), longest), _SPECIAL.index(PAD))
-        mask = torch.zeros(len(texts), longest, dtype=torch.bool)
+        max_tokens = max([1, *(len(text) for text in texts)])
+        ids = torch.full((len(texts), max_tokens), _SPECIAL.index(PAD))
+        mask = torch.zeros(len(texts), max_tokens, dtype=torch.bool)
         for row, text in enumerate(texts):
             ids[row, : len(text)] = torch.from_numpy(text.astype(np.int64))
             mask[row, : len(text)] = True
@@ -135,6 +135,6 @@ def _pieces_of_words(model: BPE) -> Tokenizer:
     return tokenizer
 
 
-def _cut(ids: list[int], longest: int) -> "np.ndarray[Any, np.dtype[np.int32]]":
-    kept = ids if len(ids) <= longest else [*ids[: longest - 1], ids[-1]]
+def _cut(ids: list[int], max_tokens: int) -> "np.ndarray[Any, np.dtype[np.int32]]":
+    kept = ids if len(ids) <= max_tokens else [*ids[: max_tokens - 1], ids[-1]]
     return np.array(kept, dtype=np.int32)

@@ -25,11 +25,11 @@ class TokenStates(NamedTuple):
 
 
 class PatchMap(NamedTuple):
-    """What an image encoder says about a batch of pictures.
+    """What an image encoder says about a batch of images.
 
     Args:
         patches: the spatial map, row by row from the top left, ``[B, P, C]``.
-        pooled: one vector per picture, ``[B, D]``.
+        pooled: one vector per image, ``[B, D]``.
     """
 
     patches: Tensor
@@ -77,16 +77,16 @@ class ImageEncoder(Protocol):
     device: torch.device
     """Where it runs."""
     width: int
-    """``D``, the width of a picture's vector."""
+    """``D``, the width of an image's vector."""
     grid: tuple[int, int]
     """Rows and columns of the spatial map; ``P`` is their product."""
     patch_width: int
     """``C``, the width of a cell of the map."""
 
-    def prepare(self, picture: Image.Image) -> NDArray[np.uint8]:
-        """The picture as the encoder takes it, ``[H, W, 3]`` RGB."""
+    def prepare(self, image: Image.Image) -> NDArray[np.uint8]:
+        """The image as the encoder takes it, ``[H, W, 3]`` RGB."""
         ...
 
-    def encode(self, pictures: NDArray[np.uint8]) -> PatchMap:
-        """Encode a batch of prepared pictures, ``[B, H, W, 3]``."""
+    def encode(self, images: NDArray[np.uint8]) -> PatchMap:
+        """Encode a batch of prepared images, ``[B, H, W, 3]``."""
         ...

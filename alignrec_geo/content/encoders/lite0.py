@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0 from its PyPI packages: a picture's vector and a map of 14 x 14 cells."""
+"""EfficientNet-Lite0 from its PyPI packages: an image's vector and a map of 14 x 14 cells."""
 
 import hashlib
 from importlib import import_module
@@ -23,7 +23,7 @@ MAP_BLOCK = 10
 class Lite0ImageEncoder:
     r"""`EfficientNet <https://arxiv.org/abs/1905.11946>`_-Lite0 trained on ImageNet, frozen.
 
-    A picture is stretched to 224 x 224 (all of it is seen, and every cell of the map is the same share of it), a pixel
+    An image is stretched to 224 x 224 (all of it is seen, and every cell of the map is the same share of it), a pixel
     :math:`x \in 0 \ldots 255` becomes :math:`(x - 127) / 128`. The vector is the mean of the last layer over space,
     1280 wide; the map is the output of block 10, 14 x 14 cells of 112 channels.
 
@@ -53,14 +53,14 @@ class Lite0ImageEncoder:
         # depth-wise convolutions on a CPU are about twice as fast with channels last
         self._net = net.eval().requires_grad_(False).to(self.device, memory_format=torch.channels_last)
 
-    def prepare(self, picture: Image.Image) -> NDArray[np.uint8]:
+    def prepare(self, image: Image.Image) -> NDArray[np.uint8]:
         """Stretch to 224 x 224 RGB."""
-        return stretched(picture, SIDE)
+        return stretched(image, SIDE)
 
     @torch.inference_mode()
-    def encode(self, pictures: NDArray[np.uint8]) -> PatchMap:
-        """Encode prepared pictures."""
-        pixels = on_device(torch.from_numpy(pictures), self.device).permute(0, 3, 1, 2)  # channels last already
+    def encode(self, images: NDArray[np.uint8]) -> PatchMap:
+        """Encode prepared images."""
+        pixels = on_device(torch.from_numpy(images), self.device).permute(0, 3, 1, 2)  # channels last already
         return in_half_precision(lambda: self._forward((pixels.float() - 127) / 128), self.device)
 
     def _forward(self, pixels: Tensor) -> PatchMap:

@@ -1,4 +1,4 @@
-"""Pictures through any vision model of ``transformers``: a map of cells, one vector per picture."""
+"""Images through any vision model of ``transformers``: a map of cells, one vector per image."""
 
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ _CHANNELS = (("image_mean", IMAGENET_MEAN), ("image_std", IMAGENET_STD))
 class TransformerImageEncoder:
     r"""A frozen vision model from a local folder: a ViT (DINO, BEiT, …) or a convolutional network (ResNet, …).
 
-    A picture is stretched to the input size and a pixel :math:`x` becomes :math:`(x / 255 - \mu) / \sigma`, with size,
+    An image is stretched to the input size and a pixel :math:`x` becomes :math:`(x / 255 - \mu) / \sigma`, with size,
     :math:`\mu` and :math:`\sigma` from the folder's ``preprocessor_config.json`` (ImageNet's where it says nothing).
     The map is the last hidden state without the tokens that come before the patches; the vector is the model's pooled
     output, or the mean of the map where the file holds no pooler.
@@ -46,11 +46,11 @@ class TransformerImageEncoder:
         self.name = folder.resolve().name
         self._model, self._has_pooler = load_model(folder, self.device)
         file = folder / "preprocessor_config.json"
-        with reading(file, "settings of pictures"):
+        with reading(file, "settings of images"):
             said = read_settings(file)
             self._side = _side(said, int(getattr(self._model.config, "image_size", 224)))
             if not 1 <= self._side**2 <= limit("image_pixels"):
-                raise InputError(f"{file}: pictures cannot be {self._side} pixels wide")
+                raise InputError(f"{file}: images cannot be {self._side} pixels wide")
             self._mean, self._std = (self._per_channel(file, said, *of) for of in _CHANNELS)
             if not (self._std > 0).all():
                 raise InputError(f"{file}: 'image_std' must be above 0")
@@ -58,7 +58,7 @@ class TransformerImageEncoder:
             with reading(folder, "vision model"):
                 blank = self.encode(np.zeros((1, self._side, self._side, 3), dtype=np.uint8))
         except InputError as error:
-            raise InputError(f"{folder}: not a vision model; it does not take a picture ({error})") from None
+            raise InputError(f"{folder}: not a vision model; it does not take an image ({error})") from None
         self.width, self.patch_width = blank.pooled.shape[1], blank.patches.shape[2]
         cells = round(blank.patches.shape[1] ** 0.5)
         self.grid = (cells, cells)
@@ -69,14 +69,14 @@ class TransformerImageEncoder:
             raise InputError(f"{file}: '{name}' must be finite")
         return values.view(1, 3, 1, 1)
 
-    def prepare(self, picture: Image.Image) -> NDArray[np.uint8]:
+    def prepare(self, image: Image.Image) -> NDArray[np.uint8]:
         """Stretch to the input size, RGB."""
-        return stretched(picture, self._side)
+        return stretched(image, self._side)
 
     @torch.inference_mode()
-    def encode(self, pictures: NDArray[np.uint8]) -> PatchMap:
-        """Encode prepared pictures."""
-        pixels = on_device(torch.from_numpy(pictures), self.device).permute(0, 3, 1, 2).float() / 255
+    def encode(self, images: NDArray[np.uint8]) -> PatchMap:
+        """Encode prepared images."""
+        pixels = on_device(torch.from_numpy(images), self.device).permute(0, 3, 1, 2).float() / 255
         return in_half_precision(lambda: self._forward((pixels - self._mean) / self._std), self.device)
 
     def _forward(self, pixels: Tensor) -> PatchMap:

@@ -89,7 +89,7 @@ def feature_card(
         f"$ alignrec-geo data import mmrec THIS_FOLDER --out {dataset.name}",
         "```",
         "",
-        "or `numpy.load(FILE)`. The vectors come from pictures and texts that have owners of their own; check their "
+        "or `numpy.load(FILE)`. The vectors come from images and texts that have owners of their own; check their "
         "terms, and those of the encoder, before passing them on.",
     ]
     return "\n".join(lines) + "\n"

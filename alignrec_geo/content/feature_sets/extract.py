@@ -41,13 +41,13 @@ def extract_image(
     workers: int | None = None,
     throughput: Throughput | None = None,
 ) -> tuple[Features, dict[str, str]]:
-    """One vector per item from its picture; see :func:`~alignrec_geo.content.tokens.image_tokens.image_tokens`.
+    """One vector per item from its image; see :func:`~alignrec_geo.content.tokens.image_tokens.image_tokens`.
 
     Returns:
-        The features, and why a picture could not be read by external item id.
+        The features, and why an image could not be read by external item id.
     """
     tokens = image_tokens(dataset, encoder, cache, batch_size, progress, workers, throughput)
-    return _features(name, "picture", encoder, tokens.slot, tokens.pooled), tokens.broken
+    return _features(name, "image", encoder, tokens.slot, tokens.pooled), tokens.broken
 
 
 def _features(name: str, of: str, encoder: TextEncoder | ImageEncoder, slot: Int64, pooled: NDArray[Any]) -> Features:

@@ -13,8 +13,8 @@ from alignrec_geo.content.multiway.stack import MultiwayStack
 from alignrec_geo.content.pretraining.objective import masked_cross_entropy
 from alignrec_geo.randomness import child_generator
 
-PATCHES, PICTURE, WORDS = "patches", "picture", "words"
-"""The streams: cells of the picture's map, the picture's own vector, the words of the text."""
+PATCHES, IMAGE, WORDS = "patches", "picture", "words"
+"""The streams: cells of the image's map, the image's own vector, the words of the text."""
 
 
 class FrozenBatch(NamedTuple):
@@ -46,7 +46,7 @@ class FrozenBatch(NamedTuple):
 
     def with_partners(self, prediction: str, order: Tensor) -> "FrozenBatch":
         """The batch with what helps to predict, images for words and texts for patches, of the items in ``order``."""
-        moved = (PATCHES, PICTURE) if prediction == WORDS else (WORDS,)
+        moved = (PATCHES, IMAGE) if prediction == WORDS else (WORDS,)
         tokens, present = (
             {name: part[order] if name in moved else part for name, part in parts.items()}
             for parts in (self.tokens, self.present)
@@ -102,7 +102,7 @@ class FusedEncoder(nn.Module):
     """The part that encodes: the stack, the summaries, and what is read out of both.
 
     Args:
-        stack: its streams are :data:`PATCHES`, :data:`PICTURE` and :data:`WORDS`.
+        stack: its streams are :data:`PATCHES`, :data:`IMAGE` and :data:`WORDS`.
         summary: of what is seen of an item.
         dim: D, width of the item vectors.
 
@@ -132,7 +132,7 @@ class FrozenModel(nn.Module):
     The first two are those of `"BEiT-3" <https://arxiv.org/abs/2208.10442>`_. They never ask anything of the item's
     vector :math:`x_i`; the third does: from what is shown of an item, its vector predicts the code of the
     summary :math:`s_i` of all of it (:class:`~alignrec_geo.content.frozen.summary.ItemSummary` and
-    :class:`~alignrec_geo.content.frozen.summary.Readout`), hidden words and hidden pictures included.
+    :class:`~alignrec_geo.content.frozen.summary.Readout`), hidden words and hidden images included.
 
     Args:
         encoder: what is pre-trained.

@@ -1,4 +1,4 @@
-"""One long vector that says what an item's picture and text are: what stage 1 predicts, and what it may see of it."""
+"""One long vector that says what an item's image and text are: what stage 1 predicts, and what it may see of it."""
 
 from typing import NamedTuple
 
@@ -22,16 +22,16 @@ class Parts(NamedTuple):
     """Their token ids, ``[n, T]``."""
     words: Tensor
     """Which of the tokens count, ``[n, T]`` bool."""
-    picture: Tensor
-    """Vectors of the pictures, ``[n, C]``."""
+    image: Tensor
+    """Vectors of the images, ``[n, C]``."""
     has_text: Tensor
     """``[n]`` bool."""
-    has_picture: Tensor
+    has_image: Tensor
     """``[n]`` bool."""
 
 
 class ItemSummary(nn.Module):
-    r"""The sense of the text, its words, and the sense of the picture, side by side.
+    r"""The sense of the text, its words, and the sense of the image, side by side.
 
     .. math:: s_i = [\, u(t_i) \;;\; u(b_i) \;;\; \sqrt{\alpha}\, u(v_i) \,]
 
@@ -41,27 +41,27 @@ class ItemSummary(nn.Module):
 
     Args:
         text: whitening of the text vectors.
-        picture: whitening of the picture vectors.
+        image: whitening of the image vectors.
         word_ids: token ids of the vocabulary, ``[V]``.
         word_weight: their weights, ``[V]``.
-        picture_share: α, the weight of the picture beside that of text and words, which have 1 each.
+        image_share: α, the weight of the image beside that of text and words, which have 1 each.
 
     Shapes:
         :class:`Parts` of ``n`` items -> ``[n, E + V + C]``
     """
 
     def __init__(
-        self, text: Whitening, picture: Whitening, word_ids: Tensor, word_weight: Tensor, picture_share: float
+        self, text: Whitening, image: Whitening, word_ids: Tensor, word_weight: Tensor, image_share: float
     ) -> None:
         super().__init__()
-        for name, part in (("text", text), ("picture", picture)):
+        for name, part in (("text", text), ("picture", image)):
             self.register_buffer(f"{name}_mean", part.mean)
             self.register_buffer(f"{name}_matrix", part.matrix)
         self.register_buffer("word_ids", word_ids)
         self.register_buffer("word_weight", word_weight)
-        self.picture_share = picture_share
+        self.image_share = image_share
         self._vocabulary: Vocabulary | None = None
-        self.width = len(text.mean) + len(word_ids) + len(picture.mean)
+        self.width = len(text.mean) + len(word_ids) + len(image.mean)
 
     @property
     def vocabulary(self) -> Vocabulary:
@@ -75,31 +75,31 @@ class ItemSummary(nn.Module):
         """Return the summaries."""
         bags = F.normalize(self.vocabulary.bags(parts.ids, parts.words), dim=1) * parts.has_text[:, None]
         sense = self._white("text", parts.text) * parts.has_text[:, None]
-        look = self._white("picture", parts.picture) * parts.has_picture[:, None]
-        return torch.cat([sense, bags, self.picture_share**0.5 * look], dim=1)
+        look = self._white("picture", parts.image) * parts.has_image[:, None]
+        return torch.cat([sense, bags, self.image_share**0.5 * look], dim=1)
 
     def _white(self, name: str, vectors: Tensor) -> Tensor:
         whitening = Whitening(self.get_buffer(f"{name}_mean"), self.get_buffer(f"{name}_matrix"))
         return F.normalize(whitening(vectors), dim=1)
 
     @classmethod
-    def fit(cls, texts: Tensor, pictures: Tensor, vocabulary: Vocabulary, picture_share: float) -> "ItemSummary":
+    def fit(cls, texts: Tensor, images: Tensor, vocabulary: Vocabulary, image_share: float) -> "ItemSummary":
         """Fit the whitening.
 
         Args:
             texts: vectors of all texts, ``[N, E]``.
-            pictures: vectors of all pictures, ``[M, C]``.
+            images: vectors of all images, ``[M, C]``.
             vocabulary: the words.
-            picture_share: α.
+            image_share: α.
         """
         ids, weight = torch.from_numpy(vocabulary.ids), vocabulary.weight
-        return cls(Whitening.fit(texts, SHRINK), Whitening.fit(pictures, SHRINK), ids, weight, picture_share)
+        return cls(Whitening.fit(texts, SHRINK), Whitening.fit(images, SHRINK), ids, weight, image_share)
 
     @classmethod
-    def empty(cls, text: int, words: int, picture: int, picture_share: float) -> "ItemSummary":
+    def empty(cls, text: int, words: int, image: int, image_share: float) -> "ItemSummary":
         """One of these widths, to be filled by ``load_state_dict``."""
-        blank = [Whitening(torch.zeros(width), torch.zeros(width, width)) for width in (text, picture)]
-        return cls(blank[0], blank[1], torch.arange(words), torch.zeros(words), picture_share)
+        blank = [Whitening(torch.zeros(width), torch.zeros(width, width)) for width in (text, image)]
+        return cls(blank[0], blank[1], torch.arange(words), torch.zeros(words), image_share)
 
 
 class Readout(nn.Module):

@@ -18,6 +18,7 @@ from alignrec_geo.content.frozen.model import PATCHES, WORDS, FrozenModel, Fused
 from alignrec_geo.content.frozen.summary import ItemSummary
 from alignrec_geo.content.multiway.stack import MultiwayStack
 from alignrec_geo.content.pretraining.encode import encode_in_batches
+from alignrec_geo.content.pretraining.former import FORMER_SETTINGS
 from alignrec_geo.content.pretraining.held_out import held_out_losses
 from alignrec_geo.content.progress import NamedProgress
 from alignrec_geo.content.tokens.image_tokens import ImageTokens, averaged, image_tokens
@@ -38,6 +39,7 @@ _AT_A_TIME = 128
 class FrozenConfig(Settings):
     """Shape of the stack and of what is masked."""
 
+    renamed: ClassVar[Mapping[str, str]] = FORMER_SETTINGS
     loop_defaults: ClassVar[Mapping[str, Any]] = {"epochs": 8, "eval_every": 4}
     """Settings of the loop whose default is another here: with more epochs, texts are learned by heart."""
 
@@ -50,19 +52,19 @@ class FrozenConfig(Settings):
     heads: int = Field(default=4, ge=1)
     """Attention heads; they divide ``hidden``."""
     grid: int = Field(default=7, ge=1)
-    """The picture's map is averaged to so many rows and columns."""
-    longest: int = Field(default=96, ge=4)
+    """The image's map is averaged to so many rows and columns."""
+    max_tokens: int = Field(default=96, ge=4)
     """Word pieces that a text is cut to."""
     word_ratio: float = Field(default=0.3, gt=0.0, lt=1.0)
     """Share of the words that are masked."""
     patch_ratio: float = Field(default=0.4, gt=0.0, lt=1.0)
     """Share of the patches that are masked, in blocks."""
-    drawings: int = Field(default=2, ge=1)
+    masked_copies: int = Field(default=2, ge=1)
     """Times the text encoder encodes all texts with other words masked; one is drawn per item and step."""
     codes: int = Field(default=256, ge=2)
     """Visual codes: clusters of the map's cells."""
-    picture_share: float = Field(default=0.2, ge=0.0)
-    """Weight of the picture in what an item is, beside 1 each for the sense of its text and for its words."""
+    image_share: float = Field(default=0.2, ge=0.0)
+    """Weight of the image in what an item is, beside 1 each for the sense of its text and for its words."""
     vector_weight: float = Field(default=1.0, ge=0.0)
     """Weight of what the item's vector itself has to predict."""
 
@@ -71,7 +73,7 @@ class FrozenTask:
     """Mask-then-predict on the tokens of a frozen image and a frozen text encoder.
 
     Args:
-        dataset: as stored, with pictures and texts.
+        dataset: as stored, with images and texts.
         encoders: sources of the image and the text encoder: ``package``, or a local folder. The text encoder needs a
             mask token.
         config: shapes and shares.
@@ -81,7 +83,7 @@ class FrozenTask:
         device: where the frozen encoders run; the CPU if not given.
 
     Raises:
-        InputError: no pictures, no texts, or too few words to learn from.
+        InputError: no images, no texts, or too few words to learn from.
     """
 
     modalities: tuple[str, ...] = ("image", "text")
@@ -99,31 +101,31 @@ class FrozenTask:
         image, text = open_image_encoder(encoders[0], device), open_text_encoder(encoders[1], device)
         self.settings = config or FrozenConfig()
         report = progress or (lambda _: None)
-        pictures = image_tokens(dataset, image, cache, progress=report("pictures"))
+        images = image_tokens(dataset, image, cache, progress=report("images"))
         texts = text_tokens(dataset, text, cache, progress=report("texts"))
-        drawings = [
+        masked_copies = [
             text_tokens(
                 dataset,
                 text,
                 cache,
-                progress=report(f"masked texts {number + 1} of {self.settings.drawings}"),
-                masking=WordMasking(self.settings.word_ratio, seed * self.settings.drawings + number),
+                progress=report(f"masked texts {number + 1} of {self.settings.masked_copies}"),
+                masking=WordMasking(self.settings.word_ratio, seed * self.settings.masked_copies + number),
             )
-            for number in range(self.settings.drawings)
+            for number in range(self.settings.masked_copies)
         ]
-        self.unreadable = pictures.broken
+        self.unreadable = images.broken
         vocabulary = Vocabulary.count(texts.ids, texts.offsets, text.special_ids)
-        grid = (min(self.settings.grid, pictures.grid[0]), min(self.settings.grid, pictures.grid[1]))
-        codebook = _codebook(pictures, grid, self.settings.codes, seed, image.fingerprint)
-        summary = ItemSummary.fit(_vectors(texts), _vectors(pictures), vocabulary, self.settings.picture_share)
+        grid = (min(self.settings.grid, images.grid[0]), min(self.settings.grid, images.grid[1]))
+        codebook = _codebook(images, grid, self.settings.codes, seed, image.fingerprint)
+        summary = ItemSummary.fit(_vectors(texts), _vectors(images), vocabulary, self.settings.image_share)
         self.data = FrozenData(
-            pictures,
+            images,
             texts,
-            drawings,
+            masked_copies,
             summary,
             codebook,
             grid,
-            min(self.settings.longest, int(np.diff(texts.offsets).max())),
+            min(self.settings.max_tokens, int(np.diff(texts.offsets).max())),
             patch_ratio=self.settings.patch_ratio,
         )
         stack = MultiwayStack(
@@ -174,7 +176,7 @@ class FrozenTask:
         return self._model.encoder.stack.cls_token.device
 
     def present(self) -> NDArray[np.bool_]:
-        """Which items have a picture or a text."""
+        """Which items have an image or a text."""
         return np.asarray(self.data.has().any(axis=1))
 
     def save(self, folder: Path) -> None:
@@ -194,12 +196,12 @@ class FrozenTask:
         }
 
 
-def _codebook(pictures: ImageTokens, grid: tuple[int, int], codes: int, seed: int, encoder: str) -> VisualCodebook:
-    """Clusters of the averaged cells of some pictures."""
-    places = np.unique(pictures.slot[pictures.slot >= 0])
+def _codebook(images: ImageTokens, grid: tuple[int, int], codes: int, seed: int, encoder: str) -> VisualCodebook:
+    """Clusters of the averaged cells of some images."""
+    places = np.unique(images.slot[images.slot >= 0])
     drawn = torch.randperm(len(places), generator=child_generator(seed, "visual codes"))[:_FITTED_ON].sort().values
-    maps = torch.from_numpy(pictures.patches[places[drawn.numpy()]].astype(np.float32))
-    return VisualCodebook.fit(averaged(maps, pictures.grid, grid).numpy(), codes, seed, encoder)
+    maps = torch.from_numpy(images.patches[places[drawn.numpy()]].astype(np.float32))
+    return VisualCodebook.fit(averaged(maps, images.grid, grid).numpy(), codes, seed, encoder)
 
 
 def _vectors(tokens: ImageTokens | TextTokens) -> Tensor:

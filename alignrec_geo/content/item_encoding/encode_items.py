@@ -1,4 +1,4 @@
-"""New items as rows of a data set's feature matrices, a batch of pictures and texts at a time."""
+"""New items as rows of a data set's feature matrices, a batch of images and texts at a time."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -32,19 +32,19 @@ def encode_items(
         features: names of its matrices.
         items: see :func:`~alignrec_geo.content.item_encoding.new_items.read_new_items`.
         sources: folders of frozen encoders by feature (see :func:`open_item_encoder`).
-        batch_size: items at a time; no more pictures are in memory.
+        batch_size: items at a time; no more images are in memory.
         device: where to encode; the CPU if not given.
         report: makes a progress callback from a label.
 
     Returns:
-        Per feature the rows ``[n, D]`` and which items have one; and why a picture could not be read, by item id.
+        Per feature the rows ``[n, D]`` and which items have one; and why an image could not be read, by item id.
 
     Raises:
         InputError: an encoder is missing or another one, or a matrix has none and no item brings a row of it.
     """
     encoders = {name: _encoder(dataset, name, items, (sources or {}).get(name), device) for name in features}
-    pictures = any(encoder is not None and "image" in encoder.modalities for encoder in encoders.values())
-    items, broken = _readable(items) if pictures else (items, {})
+    images = any(encoder is not None and "image" in encoder.modalities for encoder in encoders.values())
+    items, broken = _readable(items) if images else (items, {})
     parts = []
     for name, encoder in encoders.items():
         progress = None if report is None or encoder is None else report(f"features '{name}'")
@@ -87,13 +87,13 @@ def _rows(
 
 
 def _readable(items: Sequence[NewItem]) -> tuple[list[NewItem], dict[str, str]]:
-    """The items without the pictures that cannot be read, and why; one picture is in memory at a time."""
+    """The items without the images that cannot be read, and why; one image is in memory at a time."""
     kept, broken = [], {}
     for item in items:
         why = None
         if item.image is not None:
-            picture = read_rgb(item.image)
-            why = picture if isinstance(picture, str) else None
+            image = read_rgb(item.image)
+            why = image if isinstance(image, str) else None
         if why is not None:
             broken[item.id] = why
         kept.append(item if why is None else replace(item, image=None))

@@ -24,7 +24,7 @@ KEYS = ("id", "title", "text", "image", "features")
 def read_new_items(
     file: Path, dataset: Dataset, widths: Mapping[str, int], images: Path | None = None
 ) -> list[NewItem]:
-    """Read and check a file of new items; pictures are not opened yet.
+    """Read and check a file of new items; images are not opened yet.
 
     A line looks like ``{"id": "SKU-9", "title": "Red mug", "text": "Stoneware.", "image": "sku-9.jpg"}``. With
     ``"features": {"NAME": [numbers]}`` an item brings its own row of a feature matrix.
@@ -33,16 +33,16 @@ def read_new_items(
         file: JSON lines in UTF-8; empty lines are skipped.
         dataset: the items in it are not new.
         widths: width of every feature matrix that a line may bring a row of.
-        images: folder of the pictures; the file's own if not given.
+        images: folder of the images; the file's own if not given.
 
     Raises:
         InputError: names file and line: not JSON, an unknown key, a missing, repeated or known id, a value of the wrong
-            kind, or a picture outside the folder. Or the file or folder is not there, holds no items, or ``images``
-            holds no picture of any item.
+            kind, or an image outside the folder. Or the file or folder is not there, holds no items, or ``images``
+            holds no image of any item.
     """
     folder = file.parent if images is None else images
     if not folder.is_dir():
-        raise InputError(f"{folder}: no such folder of pictures")
+        raise InputError(f"{folder}: no such folder of images")
     known = set(dataset.items["id"].to_list())
     first_line: dict[str, int] = {}
     items: list[NewItem] = []
@@ -62,7 +62,7 @@ def read_new_items(
             NewItem(
                 id=name,
                 text=_joined(entry),
-                image=_picture(entry.get("image"), folder, where),
+                image=_image(entry.get("image"), folder, where),
                 vectors=_vectors(entry.get("features"), widths, where),
                 title=entry.get("title"),
             )
@@ -70,20 +70,20 @@ def read_new_items(
     if not items:
         raise InputError(f"{file}: no items in it")
     if images is not None:
-        _check_pictures(file, images, items)
+        _check_images(file, images, items)
     return items
 
 
-def _check_pictures(file: Path, images: Path, items: Sequence[NewItem]) -> None:
-    """A folder that was named and holds no picture of any item is a mistake."""
+def _check_images(file: Path, images: Path, items: Sequence[NewItem]) -> None:
+    """A folder that was named and holds no image of any item is a mistake."""
     named = [item.image for item in items if item.image is not None]
     if not named:
-        raise InputError(f"{images}: no line of {file} names a picture of it; 'image' is the key")
-    if not any(picture.is_file() for picture in named):
-        wanted = ", ".join(picture.relative_to(images).as_posix() for picture in named[:3])
+        raise InputError(f"{images}: no line of {file} names an image of it; 'image' is the key")
+    if not any(image.is_file() for image in named):
+        wanted = ", ".join(image.relative_to(images).as_posix() for image in named[:3])
         there = ", ".join(sorted(entry.name for entry in images.iterdir())[:3]) or "nothing"
         raise InputError(
-            f"{images}: holds none of the {len(named)} pictures that {file} names; it names for example {wanted}, the "
+            f"{images}: holds none of the {len(named)} images that {file} names; it names for example {wanted}, the "
             f"folder holds for example {there}"
         )
 
@@ -122,7 +122,7 @@ def _joined(entry: Mapping[str, Any]) -> str | None:
     return item_texts(pl.DataFrame({key: [entry.get(key)] for key in schema}, schema=schema))[0]
 
 
-def _picture(name: str | None, folder: Path, where: str) -> Path | None:
+def _image(name: str | None, folder: Path, where: str) -> Path | None:
     if name is None:
         return None
     path = Path(name)

@@ -11,6 +11,7 @@ from alignrec_geo.content.encoders import PACKAGE
 from alignrec_geo.content.item_encoder import EXTRACTED, PRETRAINED, ItemEncoder, NewItem
 from alignrec_geo.content.item_encoding.raw_encoders import open_raw_encoder
 from alignrec_geo.content.pretraining.align import CONFIG, MODEL
+from alignrec_geo.content.pretraining.former import up_to_date
 from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.errors import InputError
 from alignrec_geo.files import read_json
@@ -68,8 +69,9 @@ def open_pretrained(dataset: Dataset, feature: str, device: torch.device | None 
         check_links(folder)
     if not (folder / MODEL).exists():
         raise InputError(f"{folder}: no encoder there; features '{feature}' came without it, or 'pretrain' was cut off")
-    config = read_json(folder / CONFIG)
-    kind = config.get("kind") if isinstance(config, dict) else None
+    stored = read_json(folder / CONFIG)
+    config = up_to_date(stored) if isinstance(stored, dict) else {}
+    kind = config.get("kind")
     opener = _openers().get(kind) if isinstance(kind, str) else None
     if opener is None:
         raise InputError(f"{folder / CONFIG}: unknown kind of encoder (got {kind!r}); known: {', '.join(_openers())}")
@@ -89,7 +91,7 @@ def _openers() -> dict[str, Opener]:
     from alignrec_geo.content.matrices.item_encoder import open_features_encoder
 
     return {
-        "package": open_frozen_encoder,
+        "frozen": open_frozen_encoder,
         "features": open_features_encoder,
         "beit3-tiny": open_beit3_encoder,
         "beit3-base": open_beit3_encoder,

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from alignrec_geo.content.encoders import PACKAGE, ImageEncoder, TextEncoder, open_image_encoder, open_text_encoder
 from alignrec_geo.content.item_encoder import ItemEncoder, NewItem
-from alignrec_geo.content.tokens.image_tokens import prepare_picture
+from alignrec_geo.content.tokens.image_tokens import prepare_image
 from alignrec_geo.dataset.features import Features
 from alignrec_geo.errors import InputError
 
@@ -36,7 +36,7 @@ class TextItemEncoder:
 
 
 class ImageItemEncoder:
-    """The vector of an item's picture.
+    """The vector of an item's image.
 
     Args:
         encoder: frozen.
@@ -50,16 +50,16 @@ class ImageItemEncoder:
 
     def encode(self, items: Sequence[NewItem], masked: Collection[str] = ()) -> tuple[Tensor, Tensor]:
         """See :class:`~alignrec_geo.content.item_encoder.ItemEncoder`."""
-        pictures = {}
+        images = {}
         for row, item in enumerate(items):
             if item.image is not None and "image" not in masked:
-                prepared = prepare_picture(self._encoder, item.image)
+                prepared = prepare_image(self._encoder, item.image)
                 if not isinstance(prepared, str):
-                    pictures[row] = prepared
+                    images[row] = prepared
         vectors = torch.zeros(len(items), self.width)
-        if pictures:
-            vectors[list(pictures)] = self._encoder.encode(np.stack(list(pictures.values()))).pooled.cpu()
-        return vectors, _marked(len(items), pictures)
+        if images:
+            vectors[list(images)] = self._encoder.encode(np.stack(list(images.values()))).pooled.cpu()
+        return vectors, _marked(len(items), images)
 
 
 def open_raw_encoder(features: Features, source: str = PACKAGE, device: torch.device | None = None) -> ItemEncoder:
@@ -75,7 +75,7 @@ def open_raw_encoder(features: Features, source: str = PACKAGE, device: torch.de
     """
     encoder: ImageEncoder | TextEncoder
     wrapped: ItemEncoder
-    if features.meta.get("from") == "picture":
+    if features.meta.get("from") in ("image", "picture"):
         encoder = open_image_encoder(source, device)
         wrapped = ImageItemEncoder(encoder)
     else:

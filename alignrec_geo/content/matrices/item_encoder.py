@@ -77,10 +77,10 @@ def open_features_encoder(
     settings, widths, names = task["settings"], [int(width) for width in task["widths"]], task["modalities"]
     if not (isinstance(names, list) and all(isinstance(name, str) for name in names) and len(names) == len(widths)):
         raise InputError(f"{folder}: 'modalities' must be one name for each of 'widths' (got {names!r:.80})")
-    said = [settings["dim"], *widths]
+    spec = [settings["dim"], *widths]
     found = [tensors["stack.cls_token"].shape[-1], *(len(tensors[f"predict.{n}.bias"]) for n in range(len(widths)))]
-    if said != found:  # before a model of any size is made
-        raise InputError(f"{folder}: 'dim' and 'widths' are {said}, those of the weights {found}")
+    if spec != found:  # before a model of any size is made
+        raise InputError(f"{folder}: 'dim' and 'widths' are {spec}, those of the weights {found}")
     model = FeaturesModel(widths, settings["dim"], settings["layers"], settings["heads"])
     whitening = Whitening.of(tensors)
     outside = {} if whitening is None else whitening.tensors()

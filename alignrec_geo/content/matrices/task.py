@@ -1,4 +1,4 @@
-"""Stage 1 on feature matrices: for data sets whose pictures, texts and sounds are not there, only vectors of them."""
+"""Stage 1 on feature matrices: for data sets whose images, texts and sounds are not there, only vectors of them."""
 
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path

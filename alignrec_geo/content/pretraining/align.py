@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import save_file
 
 from alignrec_geo.content.item_encoder import PRETRAINED
+from alignrec_geo.content.pretraining.former import up_to_date
 from alignrec_geo.content.pretraining.loop import HISTORY, LAST, PretrainConfig, PretrainResult, pretrain
 from alignrec_geo.content.pretraining.task import PretrainTask
 from alignrec_geo.content.pretraining.whitening import Whitening
@@ -76,7 +77,7 @@ def align(
     """
     settings = config or PretrainConfig()
     folder = dataset.encoder_folder(name)
-    said = {
+    spec = {
         "kind": kind,
         "seed": seed,
         "shrink": shrink,
@@ -84,7 +85,7 @@ def align(
         "dataset": dataset.fingerprint(),
         "task": task.config(),
     }
-    with _encoder_to_itself(dataset, folder, name, said, resume, overwrite) as (place, settle):
+    with _encoder_to_itself(dataset, folder, name, spec, resume, overwrite) as (place, settle):
         task.save(place)
         result = pretrain(task, settings, seed, place, resume, observers, settle)
         folder = settle()
@@ -92,7 +93,7 @@ def align(
         vectors = task.vectors(rows)
         whitening = None if shrink is None else Whitening.fit(vectors, shrink)
         _save_model(folder / MODEL, task, whitening)
-        features = _features(dataset, rows, vectors if whitening is None else whitening(vectors), name, said, result)
+        features = _features(dataset, rows, vectors if whitening is None else whitening(vectors), name, spec, result)
         stored = dataset.store_features(features, overwrite=overwrite or resume)
         (folder / LAST).unlink(missing_ok=True)  # last: until here a process that is killed goes on from it
     return Aligned(stored, features, result)
@@ -129,7 +130,7 @@ def check_name_free(dataset: Dataset, name: str, allowed: bool) -> None:
 
 @contextmanager
 def _encoder_to_itself(
-    dataset: Dataset, folder: Path, name: str, said: dict[str, Any], resume: bool, overwrite: bool
+    dataset: Dataset, folder: Path, name: str, spec: dict[str, Any], resume: bool, overwrite: bool
 ) -> Iterator[tuple[Path, Callable[[], Path]]]:
     """Keep other processes away from an encoder, and refuse to go on with something else.
 
@@ -139,7 +140,7 @@ def _encoder_to_itself(
     check_name_free(dataset, name, resume or overwrite)
     if resume and (folder / CONFIG).exists():
         with sole(folder / LOCK, _busy(folder)):
-            before, now = read_json(folder / CONFIG), _plain(said)
+            before, now = up_to_date(read_json(folder / CONFIG)), _plain(spec)
             changed = [key for key in now if before.get(key) != now[key]]
             if changed:
                 key = changed[0]
@@ -150,7 +151,7 @@ def _encoder_to_itself(
             yield folder, lambda: folder
         return
     with new_folder(folder, ENCODER, overwrite=True) as made, sole(made.path / LOCK, _busy(folder)) as lock:
-        write_json(made.path / CONFIG, said)
+        write_json(made.path / CONFIG, spec)
 
         def settle() -> Path:
             lock.path = made.settle() / LOCK
@@ -202,15 +203,15 @@ def _save_model(path: Path, task: PretrainTask, whitening: Whitening | None) -> 
 
 
 def _features(
-    dataset: Dataset, rows: Any, vectors: torch.Tensor, name: str, said: dict[str, Any], result: PretrainResult
+    dataset: Dataset, rows: Any, vectors: torch.Tensor, name: str, spec: dict[str, Any], result: PretrainResult
 ) -> Features:
     matrix = np.zeros((dataset.interactions.n_items, vectors.shape[1]), dtype=np.float32)
     present = np.zeros(len(matrix), dtype=np.bool_)
     matrix[rows], present[rows] = vectors.numpy(), True
     meta = {
         "made by": PRETRAINED,
-        "from": " and ".join(said["task"].get("modalities", [])) or said["kind"],
-        "encoder": f"{said['kind']}, {len(result.history)} epochs, seed {said['seed']}",
-        "whitening": "none" if said["shrink"] is None else f"shrinkage {said['shrink']}",
+        "from": " and ".join(spec["task"].get("modalities", [])) or spec["kind"],
+        "encoder": f"{spec['kind']}, {len(result.history)} epochs, seed {spec['seed']}",
+        "whitening": "none" if spec["shrink"] is None else f"shrinkage {spec['shrink']}",
     }
     return Features(name, matrix, present, meta)

@@ -1,4 +1,4 @@
-"""Pictures decoded ahead of the encoder, in worker processes."""
+"""Images decoded ahead of the encoder, in worker processes."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -11,19 +11,19 @@ from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset
 
 from alignrec_geo.content.encoders.base import ImageEncoder
-from alignrec_geo.image_files import read_picture
+from alignrec_geo.image_files import read_image
 
 Decoded = NDArray[np.uint8] | str
-"""A picture as the encoder takes it, or why it cannot be read."""
+"""An image as the encoder takes it, or why it cannot be read."""
 MOST_WORKERS = 8
 
 
-class PictureFiles(Dataset[Decoded]):
-    """Picture files as an encoder takes them.
+class ImageFiles(Dataset[Decoded]):
+    """Image files as an encoder takes them.
 
     Args:
         encoder: prepares them.
-        files: the pictures.
+        files: the images.
     """
 
     def __init__(self, encoder: ImageEncoder, files: Sequence[Path]) -> None:
@@ -33,27 +33,27 @@ class PictureFiles(Dataset[Decoded]):
         return len(self.files)
 
     def __getitem__(self, number: int) -> Decoded:
-        """The picture of a file, or why it cannot be read."""
-        return read_picture(self.files[number], self.encoder.prepare)
+        """The image of a file, or why it cannot be read."""
+        return read_image(self.files[number], self.encoder.prepare)
 
 
 def decoded_batches(
     encoder: ImageEncoder, files: Sequence[Path], batches: Sequence[range], workers: int = 0
 ) -> Iterator[list[Decoded]]:
-    """Decode batches of pictures in their order.
+    """Decode batches of images in their order.
 
     Args:
         encoder: prepares them.
-        files: the pictures.
+        files: the images.
         batches: places in ``files``.
         workers: processes that decode ahead; 0 decodes in this one, when a batch is asked for.
     """
-    pictures = PictureFiles(encoder, files)
+    images = ImageFiles(encoder, files)
     if workers == 0 or not batches:
-        yield from ([pictures[number] for number in batch] for batch in batches)
+        yield from ([images[number] for number in batch] for batch in batches)
         return
     yield from DataLoader(
-        pictures,
+        images,
         batch_sampler=[list(batch) for batch in batches],
         num_workers=workers,
         collate_fn=_as_they_are,
@@ -66,5 +66,5 @@ def default_workers(device: torch.device) -> int:
     return 0 if device.type == "cpu" else min(MOST_WORKERS, max((os.cpu_count() or 1) - 1, 0))
 
 
-def _as_they_are(pictures: list[Any]) -> list[Any]:
-    return pictures
+def _as_they_are(images: list[Any]) -> list[Any]:
+    return images

@@ -1,4 +1,4 @@
-"""The patch maps of all pictures of a data set, encoded once."""
+"""The patch maps of all images of a data set, encoded once."""
 
 import hashlib
 from collections.abc import Iterator, Sequence
@@ -19,7 +19,7 @@ from alignrec_geo.content.tokens.decoding import decoded_batches, default_worker
 from alignrec_geo.content.tokens.token_cache import ArraySpec, open_token_cache
 from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.errors import InputError
-from alignrec_geo.image_files import needs_conversion, read_picture
+from alignrec_geo.image_files import needs_conversion, read_image
 from alignrec_geo.limits import limit
 from alignrec_geo.memory import enough_memory
 from alignrec_geo.typing import Int64
@@ -27,15 +27,15 @@ from alignrec_geo.typing import Int64
 
 @dataclass(frozen=True)
 class ImageTokens:
-    """Patch maps of the items that have a picture, in memory-mapped arrays.
+    """Patch maps of the items that have an image, in memory-mapped arrays.
 
     Args:
         folder: the cache, ``None`` if it could not be written.
-        slot: place of every item below, ``[I]``, -1 for an item without a picture that can be read.
+        slot: place of every item below, ``[I]``, -1 for an item without an image that can be read.
         grid: rows and columns of the map, ``P = rows * columns``.
         patches: ``[N, P, C]`` float16.
-        pooled: one vector per picture, ``[N, D]`` float32.
-        broken: why a picture could not be read, by external item id.
+        pooled: one vector per image, ``[N, D]`` float32.
+        broken: why an image could not be read, by external item id.
     """
 
     folder: Path | None
@@ -46,7 +46,7 @@ class ImageTokens:
     broken: dict[str, str]
 
     def batch(self, items: Sequence[int]) -> tuple[Tensor, Tensor]:
-        """Patches ``[B, P, C]`` float32 of item rows, read from disk, and which of them have a picture, ``[B]``.
+        """Patches ``[B, P, C]`` float32 of item rows, read from disk, and which of them have an image, ``[B]``.
 
         The map of an item without one is zero.
         """
@@ -66,26 +66,26 @@ def image_tokens(
     workers: int | None = None,
     throughput: Throughput | None = None,
 ) -> ImageTokens:
-    """Encode the pictures of a data set, or read them from the cache; few batches of pictures are in memory at a time.
+    """Encode the images of a data set, or read them from the cache; few batches of images are in memory at a time.
 
-    A picture that cannot be read is reported by its item, which counts as without picture.
+    An image that cannot be read is reported by its item, which counts as without image.
 
     Args:
-        dataset: as stored, with its pictures.
+        dataset: as stored, with its images.
         encoder: frozen.
         cache: folder of the caches.
-        batch_size: pictures at a time.
+        batch_size: images at a time.
         progress: called after every chunk.
         workers: processes that decode ahead of the encoder; by default some where it runs on a GPU, else none.
         throughput: counts what is encoded.
 
     Raises:
-        InputError: the data set has no pictures, the cache cannot be used, or memory ran out.
+        InputError: the data set has no images, the cache cannot be used, or memory ran out.
     """
     paths = [dataset.image_path(row) for row in range(dataset.items.height)]
     rows = [row for row, path in enumerate(paths) if path is not None]
     if not rows:
-        raise InputError(f"data set '{dataset.name}' has no pictures; import it with images=")
+        raise InputError(f"data set '{dataset.name}' has no images; import it with images=")
     files = [path for path in paths if path is not None]
     names = [str(dataset.items["id"][row]) for row in rows]
     shape = (len(rows), encoder.grid[0] * encoder.grid[1], encoder.patch_width)
@@ -99,23 +99,23 @@ def image_tokens(
         batches = [batch for parts in chunks.values() for batch in parts]
         if workers is None:
             workers = default_workers(encoder.device)
-        counted = Throughput("pictures") if throughput is None else throughput
-        with counted.running(), enough_memory("encoding pictures", lower="batch_size"):
+        counted = Throughput("images") if throughput is None else throughput
+        with counted.running(), enough_memory("encoding images", lower="batch_size"):
             decoded = decoded_batches(encoder, files, batches, workers)
             for chunk, parts in chunks.items():
                 broken: dict[str, str] = {}
                 for batch in parts:
-                    pictures: dict[int, NDArray[np.uint8]] = {}
+                    images: dict[int, NDArray[np.uint8]] = {}
                     for n, prepared in zip(batch, next(decoded), strict=True):
                         if isinstance(prepared, str):
                             broken[names[n]] = prepared
                         else:
-                            pictures[n] = prepared
-                    if pictures:
-                        with counted.encoding(len(pictures), encoder.device):
-                            out = encoder.encode(np.stack(list(pictures.values())))
-                        store.arrays["patches"][list(pictures)] = out.patches.to("cpu", torch.float16).numpy()
-                        store.arrays["pooled"][list(pictures)] = out.pooled.cpu().numpy()
+                            images[n] = prepared
+                    if images:
+                        with counted.encoding(len(images), encoder.device):
+                            out = encoder.encode(np.stack(list(images.values())))
+                        store.arrays["patches"][list(images)] = out.patches.to("cpu", torch.float16).numpy()
+                        store.arrays["pooled"][list(images)] = out.pooled.cpu().numpy()
                 store.commit(chunk.stop, broken)
                 if progress is not None:
                     progress(chunk.stop, len(rows))
@@ -134,9 +134,9 @@ def _split(chunk: range, size: int) -> Iterator[range]:
 
 
 def _content(file: Path) -> str:
-    """SHA-256 of a picture; one that is missing or too large has none and is reported when it is to be read.
+    """SHA-256 of an image; one that is missing or too large has none and is reported when it is to be read.
 
-    Pictures that earlier releases did not show the encoder as a person sees them (16 bits, transparency, turned by EXIF
+    Images that earlier releases did not show the encoder as a person sees them (16 bits, transparency, turned by EXIF
     data) are marked, so that what was encoded then is not taken for them.
     """
     if not file.is_file():
@@ -147,9 +147,9 @@ def _content(file: Path) -> str:
     return hashlib.sha256(content).hexdigest() + (" as seen" if needs_conversion(content) else "")
 
 
-def prepare_picture(encoder: ImageEncoder, file: Path) -> NDArray[np.uint8] | str:
-    """The picture of a file as the encoder takes it, or why it cannot be read."""
-    return read_picture(file, encoder.prepare)
+def prepare_image(encoder: ImageEncoder, file: Path) -> NDArray[np.uint8] | str:
+    """The image of a file as the encoder takes it, or why it cannot be read."""
+    return read_image(file, encoder.prepare)
 
 
 def averaged(maps: Tensor, grid: tuple[int, int], onto: tuple[int, int]) -> Tensor:

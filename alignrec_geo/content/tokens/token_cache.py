@@ -192,7 +192,7 @@ def _warn(folder: Path | None, why: str | None) -> None:
 
 @cache
 def _warn_once(root: Path | None, why: str | None) -> None:
-    """Pictures and texts have a cache each; what is wrong with their folder is said once."""
+    """Images and texts have a cache each; what is wrong with their folder is said once."""
     logger.warning("warning: %s: the token cache cannot be written (%s); going on without it", root, why)
 
 

@@ -62,7 +62,7 @@ class VisualCodebook:
 
         Args:
             patches: ``[N, P, C]``, a memory-mapped array for example.
-            k: number of codes; 256 to 1024 suit a few thousand pictures.
+            k: number of codes; 256 to 1024 suit a few thousand images.
             seed: of the run.
             encoder: fingerprint of the encoder that made them.
             steps: batches of k-means.
@@ -92,13 +92,13 @@ class VisualCodebook:
             return cls(tensors["centres"].float(), header.get("encoder", ""))
 
 
-def pixel_targets(pictures: Tensor, patch: int) -> Tensor:
+def pixel_targets(images: Tensor, patch: int) -> Tensor:
     r"""Pixels of every patch, each patch brought to mean 0 and standard deviation 1 over its own pixels.
 
     The regression target of `masked autoencoders <https://arxiv.org/abs/2111.06377>`_; it needs no codebook.
 
     Args:
-        pictures: ``[B, 3, H, W]`` float.
+        images: ``[B, 3, H, W]`` float.
         patch: side of a patch; divides ``H`` and ``W``.
 
     Returns:
@@ -112,9 +112,9 @@ def pixel_targets(pictures: Tensor, patch: int) -> Tensor:
         >>> pixel_targets(torch.rand(2, 3, 8, 8, generator=torch.Generator()), 4).shape
         torch.Size([2, 4, 48])
     """
-    height, width = pictures.shape[-2:]
+    height, width = images.shape[-2:]
     if height % patch or width % patch:
-        raise InputError(f"patches of side {patch} do not fit pictures of {height} x {width}")
-    pixels = unfold(pictures, patch, stride=patch).transpose(1, 2)  # [B, P, 3·p·p]
+        raise InputError(f"patches of side {patch} do not fit images of {height} x {width}")
+    pixels = unfold(images, patch, stride=patch).transpose(1, 2)  # [B, P, 3·p·p]
     centred = pixels - pixels.mean(dim=2, keepdim=True)
     return centred / (pixels.var(dim=2, keepdim=True, unbiased=False) + 1e-6).sqrt()

@@ -123,7 +123,7 @@ def _images(images: Any) -> Any:
     if images is None or isinstance(images, str | os.PathLike):
         return None if images is None else ImageSource(Path(images))
     if not hasattr(images, "__iter__"):
-        raise InputError(f"images: a folder or an archive of pictures is needed (got {images!r:.80})")
+        raise InputError(f"images: a folder or an archive of images is needed (got {images!r:.80})")
     return images
 
 

@@ -46,7 +46,7 @@ def read_movielens(
         item_id: the column of the film number in ``items``.
         text: columns of the text in ``items``.
         all_items: keep films that nobody rated.
-        images: folder or tar of pictures called FILM-NUMBER.jpg.
+        images: folder or tar of images called FILM-NUMBER.jpg.
 
     Raises:
         InputError: neither layout is there, or a file cannot be read.

@@ -1,4 +1,4 @@
-"""Any table of interactions, with item metadata, pictures and feature files beside it."""
+"""Any table of interactions, with item metadata, images and feature files beside it."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -66,7 +66,7 @@ class TableConfig(Settings):
     all_items: bool = False
     """Keep the items of ``items`` that nobody interacted with."""
     images: Path | None = None
-    """Folder or tar of pictures called ITEM-ID.jpg."""
+    """Folder or tar of images called ITEM-ID.jpg."""
     features: dict[str, Path] = Field(default_factory=dict)
     """Feature matrix files by name."""
     feature_ids: dict[str, Path] = Field(default_factory=dict)

@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from alignrec_geo.content.beit3.images import as_pixels, read_picture, sizes_for
+from alignrec_geo.content.beit3.images import as_pixels, read_image, sizes_for
 from alignrec_geo.errors import InputError
 
 
-def picture(folder, width, height):
+def image(folder, width, height):
     path = folder / f"{width}x{height}.png"
     Image.new("RGB", (width, height), (255, 0, 128)).save(path)
     return path
@@ -15,8 +15,8 @@ def picture(folder, width, height):
 @pytest.mark.parametrize(
     ("side", "chosen"), [(64, (64, 16)), (70, (64, 16)), (32, (32, 8)), (16, (16, 4)), (500, (224, 16)), (3, (3, 1))]
 )
-def test_sizes_follow_the_pictures(tmp_path, side, chosen):
-    assert sizes_for([picture(tmp_path, side, side + 9), None, tmp_path / "gone.png"]) == chosen
+def test_sizes_follow_the_images(tmp_path, side, chosen):
+    assert sizes_for([image(tmp_path, side, side + 9), None, tmp_path / "gone.png"]) == chosen
 
 
 def test_given_sizes_are_kept():
@@ -27,18 +27,18 @@ def test_given_sizes_are_kept():
         sizes_for([], 50, 16)
 
 
-def test_pictures_become_squares_in_minus_one_to_one(tmp_path):
-    pixels, present = as_pixels([read_picture(picture(tmp_path, 9, 5), 4), None], 4)
+def test_images_become_squares_in_minus_one_to_one(tmp_path):
+    pixels, present = as_pixels([read_image(image(tmp_path, 9, 5), 4), None], 4)
     assert pixels.shape == (2, 3, 4, 4)
     assert present.tolist() == [True, False]
     assert pixels[0, :, 0, 0].tolist() == pytest.approx([1.0, -1.0, 128 / 127.5 - 1.0], abs=1e-6)
     assert not pixels[1].any()
 
 
-def test_what_is_no_picture_says_why(tmp_path):
+def test_what_is_no_image_says_why(tmp_path):
     truncated = tmp_path / "cut.png"
     noise = np.random.default_rng(0).integers(0, 255, (32, 32, 3), dtype=np.uint8)
     Image.fromarray(noise).save(truncated)
     truncated.write_bytes(truncated.read_bytes()[:400])
-    assert isinstance(read_picture(truncated, 4), str)
-    assert read_picture(tmp_path / "gone.png", 4) == "the file is missing"
+    assert isinstance(read_image(truncated, 4), str)
+    assert read_image(tmp_path / "gone.png", 4) == "the file is missing"

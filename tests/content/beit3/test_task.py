@@ -55,7 +55,7 @@ def test_the_right_partner_helps_to_predict_what_is_hidden(aligned):
     assert held_out["patches"] < held_out["patches shuffled"] - 0.06
 
 
-def test_the_vector_knows_the_colour_that_only_the_picture_shows(aligned, data):
+def test_the_vector_knows_the_colour_that_only_the_image_shows(aligned, data):
     """The nearest item by vector has a nearer mean colour than a random item."""
     colour = data.features("image").matrix
     both = np.flatnonzero(data.features("image").present)
@@ -121,13 +121,13 @@ def test_every_parameter_gets_a_gradient(task):
     assert [name for name, values in task.model.named_parameters() if values.grad is None] == []
 
 
-def test_broken_pictures_are_reported_and_count_as_missing(data, tmp_path):
+def test_broken_images_are_reported_and_count_as_missing(data, tmp_path):
     copy = data.save(tmp_path / "copy")
     broken, gone = copy.image_path(0), copy.image_path(1)
-    broken.write_bytes(b"no picture")
+    broken.write_bytes(b"no image")
     gone.unlink()
     task = Beit3Task(copy, "tiny", SHAPE)
-    assert task.unreadable == {"item-0000": "not a picture", "item-0001": "the file is missing"}
+    assert task.unreadable == {"item-0000": "not an image", "item-0001": "the file is missing"}
     assert task.present()[:2].all()
     assert not {0, 1} & set(task.items.tolist())
     rows = np.array([0, 1])
@@ -148,7 +148,7 @@ def test_codes_come_from_an_image_encoder_or_the_users_codebook(data, tmp_path):
     book = tmp_path / "book.safetensors"
     own = Beit3Task(data, "tiny", settings, image_encoder=folder, codebook=book, cache=tmp_path / "cache")
     assert own.model.ica.mim_head.weight.shape == (5, 48)
-    with pytest.raises(InputError, match=r"the map of .* has 2 x 2 cells, the pictures 4 x 4 patches"):
+    with pytest.raises(InputError, match=r"the map of .* has 2 x 2 cells, the images 4 x 4 patches"):
         Beit3Task(data, "tiny", settings.model_copy(update={"patch_size": 4}), image_encoder=folder)
     with pytest.raises(InputError, match="a codebook is for image_target=codes"):
         Beit3Task(data, "tiny", SHAPE, codebook=book)

@@ -60,7 +60,7 @@ def test_minilm_knows_what_words_mean():
 
 
 @needs_lite0
-def test_lite0_gives_a_map_that_moves_with_the_picture():
+def test_lite0_gives_a_map_that_moves_with_the_image():
     before = torch.get_rng_state()
     encoder = open_image_encoder()
     assert bool((torch.get_rng_state() == before).all())

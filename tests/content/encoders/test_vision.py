@@ -11,7 +11,7 @@ from alignrec_geo.errors import InputError
 from tests.content.encoders.tiny_encoders import text_folder, vision_folder
 
 
-def picture():
+def image():
     return Image.fromarray(np.arange(20 * 10 * 3, dtype=np.uint8).reshape(20, 10, 3))
 
 
@@ -22,7 +22,7 @@ def test_a_vit_gives_its_patches_and_its_vector(tmp_path, pooler):
     (folder / "preprocessor_config.json").write_text(json.dumps(said))
     encoder = open_image_encoder(str(folder))
     assert (encoder.name, encoder.width, encoder.grid, encoder.patch_width) == ("vit", 8, (2, 2), 8)
-    prepared = encoder.prepare(picture())
+    prepared = encoder.prepare(image())
     out = encoder.encode(np.stack([prepared, prepared]))
     pixels = (torch.from_numpy(prepared.copy()).permute(2, 0, 1) / 255 - 0.5) / torch.tensor([0.5, 0.25, 0.5])[
         :, None, None
@@ -40,7 +40,7 @@ def test_a_convolutional_network_gives_its_map(tmp_path):
     (tmp_path / "resnet" / "preprocessor_config.json").write_text(json.dumps({"size": {"shortest_edge": 64}}))
     encoder = open_image_encoder(str(tmp_path / "resnet"))
     assert (encoder.grid, encoder.patch_width, encoder.width) == ((8, 8), 8, 8)
-    out = encoder.encode(encoder.prepare(picture())[None])
+    out = encoder.encode(encoder.prepare(image())[None])
     torch.testing.assert_close(out.pooled, out.patches.mean(dim=1))
 
 
@@ -62,7 +62,7 @@ def test_a_text_model_is_no_image_encoder(tmp_path):
         '{"image_std": [[1], [1], ["x"]]}',
     ],
 )
-def test_settings_of_pictures_that_cannot_be_are_one_line(tmp_path, content):
+def test_settings_of_images_that_cannot_be_are_one_line(tmp_path, content):
     folder = vision_folder(tmp_path / "vit")
     (folder / "preprocessor_config.json").write_text(content)
     with pytest.raises(InputError, match="vit") as refused:

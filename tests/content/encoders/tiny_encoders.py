@@ -1,4 +1,4 @@
-"""Tiny random encoders as local transformers folders, and a small data set with pictures and texts."""
+"""Tiny random encoders as local transformers folders, and a small data set with images and texts."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -42,7 +42,7 @@ def vision_folder(folder: Path, pooler: bool = False, width: int = 8) -> Path:
 
 
 def shop(folder: Path) -> Dataset:
-    """Items mug (picture and text), pen (picture, title only), cup (nothing)."""
+    """Items mug (image and text), pen (image, title only), cup (nothing)."""
     photos = folder / "photos"
     photos.mkdir(parents=True)
     (photos / "mug.png").write_bytes(png((200, 30, 30)))

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from alignrec_geo.content.frozen.data import FrozenData
-from alignrec_geo.content.frozen.model import PATCHES, PICTURE, WORDS
+from alignrec_geo.content.frozen.model import IMAGE, PATCHES, WORDS
 from alignrec_geo.content.frozen.task import FrozenConfig, FrozenTask
 from alignrec_geo.content.item_encoder import NewItem
 from alignrec_geo.content.item_encoding.open import open_pretrained
@@ -17,13 +17,13 @@ from alignrec_geo.dataset import Dataset
 from alignrec_geo.errors import InputError
 from tests.content.colours import coloured_encoders, coloured_things
 
-SHAPE = FrozenConfig(dim=32, hidden=32, layers=2, heads=2, drawings=2, codes=16, longest=12, patch_ratio=0.9)
+SHAPE = FrozenConfig(dim=32, hidden=32, layers=2, heads=2, masked_copies=2, codes=16, max_tokens=12, patch_ratio=0.9)
 LOOP = PretrainConfig(epochs=20, batch_size=32, lr=3e-3, held_out=0.2, eval_every=20)
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("package")
+    return tmp_path_factory.mktemp("frozen")
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,7 @@ def task(folder, data, encoders) -> FrozenTask:
 
 @pytest.fixture(scope="module")
 def aligned(folder, data, encoders):
-    return align(data, FrozenTask(data, encoders, SHAPE, 0, folder / "cache"), "package", "aligned-package", LOOP)
+    return align(data, FrozenTask(data, encoders, SHAPE, 0, folder / "cache"), "frozen", "aligned-frozen", LOOP)
 
 
 def test_the_right_partner_helps_to_predict_what_is_hidden(aligned):
@@ -53,7 +53,7 @@ def test_the_right_partner_helps_to_predict_what_is_hidden(aligned):
 
 
 def test_vectors_are_stored_with_where_they_come_from(aligned, data):
-    stored = Dataset.open(data.path).features("aligned-package")
+    stored = Dataset.open(data.path).features("aligned-frozen")
     assert stored.meta["made by"] == "pretrain"
     assert stored.width == 32
     assert stored.present.all()
@@ -61,7 +61,7 @@ def test_vectors_are_stored_with_where_they_come_from(aligned, data):
 
 
 def test_the_stored_encoder_gives_the_stored_vectors(aligned, data):
-    encoder = open_pretrained(data, "aligned-package")
+    encoder = open_pretrained(data, "aligned-frozen")
     texts = item_texts(data.items)
     items = [NewItem(str(n), texts[n], data.image_path(n)) for n in range(6)]
     vectors, present = encoder.encode(items)
@@ -82,8 +82,8 @@ def test_masked_states_know_nothing_of_the_word(task):
     hidden = batch.word_target >= 0
     assert hidden.any()
     ids, states, _ = data.texts.batch(task.items[:64].tolist())
-    assert (batch.tokens[WORDS][hidden] - states[:, : data.longest][hidden]).abs().amax(dim=1).min() > 1e-3
-    assert torch.equal(batch.word_target[hidden], data.vocabulary.number(ids[:, : data.longest])[hidden])
+    assert (batch.tokens[WORDS][hidden] - states[:, : data.max_tokens][hidden]).abs().amax(dim=1).min() > 1e-3
+    assert torch.equal(batch.word_target[hidden], data.vocabulary.number(ids[:, : data.max_tokens])[hidden])
 
 
 def test_every_item_is_shown_in_one_way(task):
@@ -100,7 +100,7 @@ def test_every_item_is_shown_in_one_way(task):
         batch = task.data.masked(task.items[:16], generator, way)
         assert bool((batch.word_target >= 0).any()) is words
         assert bool((batch.code_target >= 0).any()) is bool(batch.masked[PATCHES].any()) is patches
-        assert bool(batch.masked[PICTURE].all()) is patches
+        assert bool(batch.masked[IMAGE].all()) is patches
         assert bool(batch.present[PATCHES].any()) is image
         assert bool(batch.present[WORDS].any()) is text
         assert batch.whole.square().sum(dim=1) == pytest.approx(torch.full((16,), 2.2), abs=1e-4)
@@ -113,8 +113,8 @@ def test_every_parameter_gets_a_gradient(task):
     sum(task.loss(task.items[:48], torch.Generator().manual_seed(0)).values()).backward()
     dead = [name for name, p in task.model.named_parameters() if p.grad is None or not p.grad.abs().max() > 0]
     # a bias of the keys shifts all logits of a query alike; masked words are the text encoder's, not the stack's;
-    # nothing is predicted from the picture's own token
-    idle = re.compile(r"k_proj\.\w+\.bias$|mask_tokens\.words$|(blocks\.1|norm)\..*picture")
+    # nothing is predicted from the image's own token
+    idle = re.compile(r"k_proj\.\w+\.bias$|mask_tokens\.words$|(blocks\.1|norm)\..*image")
     assert [name for name in dead if not idle.search(name)] == []
 
 
@@ -126,22 +126,41 @@ def test_no_item_meets_itself():
 
 
 def test_names_are_not_replaced_unasked(aligned, data, task):
-    with pytest.raises(InputError, match="has an encoder or features 'aligned-package' already"):
-        align(data, task, "package", "aligned-package", LOOP)
+    with pytest.raises(InputError, match="has an encoder or features 'aligned-frozen' already"):
+        align(data, task, "frozen", "aligned-frozen", LOOP)
     with pytest.raises(InputError, match="started with other settings: seed was 0, now 1"):
-        align(data, task, "package", "aligned-package", LOOP, seed=1, resume=True)
+        align(data, task, "frozen", "aligned-frozen", LOOP, seed=1, resume=True)
+
+
+def test_an_encoder_of_an_earlier_release_is_opened_and_continued(aligned, data, task, tmp_path):
+    copy = data.save(tmp_path / "copy")
+    config = copy.encoder_folder("aligned-frozen") / "config.json"
+    text = config.read_text()
+    for now, former in (
+        ('"kind": "frozen"', '"kind": "package"'),
+        ('"masked_copies"', '"drawings"'),
+        ('"max_tokens"', '"longest"'),
+        ('"image_share"', '"image_share"'),
+    ):
+        assert now in text
+        text = text.replace(now, former)
+    config.write_text(text)
+    items = [NewItem("a", text="a red mug")]
+    ours, theirs = (open_pretrained(where, "aligned-frozen").encode(items)[0] for where in (data, copy))
+    assert torch.equal(ours, theirs)
+    assert align(copy, task, "frozen", "aligned-frozen", LOOP, resume=True).result.history
 
 
 def test_encoders_that_are_not_those_of_the_training(aligned, data, tmp_path):
     copy = data.save(tmp_path / "copy")
-    config = copy.encoder_folder("aligned-package") / "config.json"
+    config = copy.encoder_folder("aligned-frozen") / "config.json"
     text = config.read_text()
     config.write_text(re.sub(r'"sha256": "\w{8}', '"sha256": "00000000', text))
     with pytest.raises(InputError, match="it was trained on another 'vit'"):
-        open_pretrained(copy, "aligned-package")
-    config.write_text(text.replace('"package"', '"unheard-of"'))
+        open_pretrained(copy, "aligned-frozen")
+    config.write_text(text.replace('"frozen"', '"unheard-of"'))
     with pytest.raises(InputError, match="unknown kind of encoder"):
-        open_pretrained(copy, "aligned-package")
+        open_pretrained(copy, "aligned-frozen")
     with pytest.raises(InputError, match="no encoder there"):
         open_pretrained(copy, "image")
 
@@ -163,4 +182,4 @@ def test_a_text_encoder_without_mask_token_is_refused(task, data, encoders, fold
 
 def test_streams_follow_the_encoders(task):
     assert isinstance(task.data, FrozenData)
-    assert task.data.streams == {PATCHES: (4, 24), PICTURE: (1, 24), WORDS: (12, 24)}
+    assert task.data.streams == {PATCHES: (4, 24), IMAGE: (1, 24), WORDS: (12, 24)}

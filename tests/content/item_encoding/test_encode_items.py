@@ -22,7 +22,7 @@ def sources(tmp_path_factory) -> dict[str, str]:
 
 @pytest.fixture
 def data(tmp_path, sources) -> Dataset:
-    """Items cup (nothing), mug (picture and text), pen (picture, title only), and an imported matrix."""
+    """Items cup (nothing), mug (image and text), pen (image, title only), and an imported matrix."""
     made = shop(tmp_path)
     image, _ = extract_image(made, open_image_encoder(sources["image"]), cache=tmp_path / "cache")
     text = extract_text(made, open_text_encoder(sources["text"]), cache=tmp_path / "cache")
@@ -58,14 +58,14 @@ def test_a_hidden_modality_leaves_nothing(data, sources, feature):
     assert not present.any()
 
 
-def test_broken_pictures_are_reported_by_item(data, sources, tmp_path):
-    (tmp_path / "bad.png").write_bytes(b"not a picture")
+def test_broken_images_are_reported_by_item(data, sources, tmp_path):
+    (tmp_path / "bad.png").write_bytes(b"not an image")
     (tmp_path / "cut.png").write_bytes(png(size=64)[:60])
     (tmp_path / "good.png").write_bytes(png())
     items = [NewItem(name, None, tmp_path / f"{name}.png") for name in ("bad", "good", "cut", "absent")]
     parts, broken = encode_items(data, ["image"], items, sources)
     assert broken.keys() == {"bad", "cut", "absent"}
-    assert (broken["bad"], broken["absent"]) == ("not a picture", "the file is missing")
+    assert (broken["bad"], broken["absent"]) == ("not an image", "the file is missing")
     assert parts[0].present.tolist() == [False, True, False, False]
 
 

@@ -67,7 +67,7 @@ def test_one_clear_error(tmp_path, lines, words):
 
 
 def test_files_that_are_not_there(tmp_path):
-    with pytest.raises(InputError, match="no such folder of pictures"):
+    with pytest.raises(InputError, match="no such folder of images"):
         read(tmp_path, '{"id": "bag"}', images=tmp_path / "photos")
     with pytest.raises(InputError, match="no such file"):
         read_new_items(tmp_path / "absent.jsonl", dataset(), {})
@@ -80,13 +80,13 @@ def test_whole_numbers_are_ids_and_a_mark_at_the_start_is_none(tmp_path):
     assert [item.id for item in read(tmp_path, '\ufeff{"id": 7}\r', '{"id": "8"}')] == ["7", "8"]
 
 
-def test_a_folder_without_a_picture_of_any_item_is_an_error(tmp_path):
+def test_a_folder_without_a_image_of_any_item_is_an_error(tmp_path):
     photos = tmp_path / "photos"
     photos.mkdir()
-    with pytest.raises(InputError, match=r"no line of .* names a picture of it; 'image' is the key"):
+    with pytest.raises(InputError, match=r"no line of .* names an image of it; 'image' is the key"):
         read(tmp_path, '{"id": "bag"}', images=photos)
     (photos / "BAG.jpg").touch()
-    message = "holds none of the 1 pictures .* for example bag.jpg, the folder holds for example BAG.jpg"
+    message = "holds none of the 1 images .* for example bag.jpg, the folder holds for example BAG.jpg"
     with pytest.raises(InputError, match=message):
         read(tmp_path, '{"id": "bag", "image": "bag.jpg"}', images=photos)
     (photos / "bag.jpg").symlink_to(tmp_path / "new.jsonl")

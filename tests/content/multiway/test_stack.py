@@ -105,8 +105,8 @@ def test_learns_to_predict_one_modality_from_another():
     optimizer = torch.optim.Adam([*model.parameters(), *head.parameters()], lr=5e-3)
     masked = {"audio": torch.ones(64, 1, dtype=torch.bool)}
 
-    def loss(pictures: torch.Tensor) -> torch.Tensor:
-        states = model({"image": pictures, "audio": audio}, masked=masked).streams["audio"]
+    def loss(images: torch.Tensor) -> torch.Tensor:
+        states = model({"image": images, "audio": audio}, masked=masked).streams["audio"]
         return (head(states) - audio).square().mean()
 
     for _ in range(100):

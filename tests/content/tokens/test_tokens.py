@@ -80,8 +80,8 @@ def test_image_tokens_hold_what_the_encoder_says(tmp_path, image):
     assert not features.present[cup]
 
 
-@pytest.mark.parametrize(("content", "why"), [(b"no picture", "not a picture"), (None, "the file is missing")])
-def test_a_broken_picture_is_reported_and_counts_as_absent(tmp_path, image, content, why):
+@pytest.mark.parametrize(("content", "why"), [(b"no image", "not an image"), (None, "the file is missing")])
+def test_a_broken_image_is_reported_and_counts_as_absent(tmp_path, image, content, why):
     data = shop(tmp_path)
     path = data.image_path(int(data.item_rows(["pen"])[0]))
     path.unlink()
@@ -117,15 +117,15 @@ def test_an_interrupted_extraction_goes_on_and_ends_the_same(tmp_path, monkeypat
 
 def test_a_data_set_without_content(tmp_path, image, text):
     data = dataset()
-    with pytest.raises(InputError, match="has no pictures; import it with images="):
+    with pytest.raises(InputError, match="has no images; import it with images="):
         image_tokens(data, image, tmp_path)
     with pytest.raises(InputError, match="has no texts"):
         text_tokens(data, text, tmp_path)
 
 
-def test_pictures_decoded_in_other_processes_are_the_same(tmp_path, image):
+def test_images_decoded_in_other_processes_are_the_same(tmp_path, image):
     data = shop(tmp_path)
-    counted = Throughput("pictures")
+    counted = Throughput("images")
     alone = image_tokens(data, image, tmp_path / "alone", batch_size=1)
     ahead = image_tokens(data, image, tmp_path / "ahead", batch_size=1, workers=2, throughput=counted)
     assert np.array_equal(alone.slot, ahead.slot)
@@ -133,16 +133,16 @@ def test_pictures_decoded_in_other_processes_are_the_same(tmp_path, image):
     assert np.array_equal(alone.pooled, ahead.pooled)
     assert alone.broken == ahead.broken
     assert counted.items == int((ahead.slot >= 0).sum())
-    assert f"{counted.items} pictures encoded, " in str(counted)
-    again = Throughput("pictures")
+    assert f"{counted.items} images encoded, " in str(counted)
+    again = Throughput("images")
     image_tokens(data, image, tmp_path / "ahead", workers=2, throughput=again)
-    assert str(again) == "pictures: all from the cache"
+    assert str(again) == "images: all from the cache"
 
 
 def test_memory_that_runs_out_while_encoding_names_the_batch_size(tmp_path, image, monkeypatch):
-    def full(pictures):
+    def full(images):
         raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB.")
 
     monkeypatch.setattr(image, "encode", full)
-    with pytest.raises(InputError, match=r"encoding pictures: the GPU's memory ran out .*; lower batch_size"):
+    with pytest.raises(InputError, match=r"encoding images: the GPU's memory ran out .*; lower batch_size"):
         image_tokens(shop(tmp_path), image, tmp_path / "cache")

@@ -82,13 +82,13 @@ def test_codebooks_that_cannot_be_used(tmp_path):
 
 
 def test_pixel_targets_are_the_patches_row_by_row():
-    picture = torch.rand(1, 3, 4, 6, generator=torch.Generator().manual_seed(0))
-    target = pixel_targets(picture, 2)
+    image = torch.rand(1, 3, 4, 6, generator=torch.Generator().manual_seed(0))
+    target = pixel_targets(image, 2)
     assert target.shape == (1, 6, 12)
     torch.testing.assert_close(target.mean(dim=2), torch.zeros(1, 6), atol=1e-5, rtol=0)
     torch.testing.assert_close(target.std(dim=2, unbiased=False), torch.ones(1, 6), atol=1e-3, rtol=0)
-    fourth = picture[0, :, 2:, :2].reshape(-1)  # second row of patches, first column
+    fourth = image[0, :, 2:, :2].reshape(-1)  # second row of patches, first column
     torch.testing.assert_close(target[0, 3], (fourth - fourth.mean()) / fourth.std(unbiased=False), atol=1e-3, rtol=0)
     assert not pixel_targets(torch.ones(1, 3, 4, 4), 2).any()
-    with pytest.raises(InputError, match="side 4 do not fit pictures of 4 x 6"):
-        pixel_targets(picture, 4)
+    with pytest.raises(InputError, match="side 4 do not fit images of 4 x 6"):
+        pixel_targets(image, 4)

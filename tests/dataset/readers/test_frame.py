@@ -61,7 +61,7 @@ def test_features_by_id_by_number_and_by_items_row() -> None:
         from_frame(clicks, features={"x": eye[:2]})
 
 
-def test_rules_filters_texts_and_pictures(tmp_path: Path) -> None:
+def test_rules_filters_texts_and_images(tmp_path: Path) -> None:
     (tmp_path / "mug.png").write_bytes(png())
     options = {"user": "who", "item": "what", "rating": "stars", "min_rating": 3, "k_core": 1}
     data = from_frame(
@@ -176,7 +176,7 @@ def test_features_of_any_kind(given: object) -> None:
         ({"title": "title"}, "title and text are columns of the items frame"),
         ({"rule": 3}, "rule: a SplitConfig or the name of a rule is needed .got 3"),
         ({"rule": "newest"}, "rule: Input should be"),
-        ({"images": 3}, "images: a folder or an archive of pictures is needed"),
+        ({"images": 3}, "images: a folder or an archive of images is needed"),
         ({"min_rating": float("nan"), "rating": "stars"}, "min_rating"),
     ],
 )

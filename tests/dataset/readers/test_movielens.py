@@ -51,7 +51,7 @@ def test_1m(million: Path) -> None:
     assert len(data.interactions) == 3
 
 
-def test_more_metadata_filters_and_pictures(small: Path, tmp_path: Path) -> None:
+def test_more_metadata_filters_and_images(small: Path, tmp_path: Path) -> None:
     items = write(tmp_path / "m.jsonl", '{"movieID": 1, "plot": "A tale."}\n')
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "1.png").write_bytes(png())

@@ -1,4 +1,4 @@
-"""Changes of pictures: the numbers of their headers, with PNG's sums made right again."""
+"""Changes of images: the numbers of their headers, with PNG's sums made right again."""
 
 import struct
 import zlib

@@ -1,12 +1,11 @@
 """All targets."""
 
-from tests.fuzz.targets import encoders, folders, matrices, settings, tables
-from tests.fuzz.targets import images as pictures
+from tests.fuzz.targets import encoders, folders, images, matrices, settings, tables
 
 TARGETS = (
     *tables.TARGETS,
     *matrices.TARGETS,
-    *pictures.TARGETS,
+    *images.TARGETS,
     *settings.TARGETS,
     *folders.TARGETS,
     *encoders.TARGETS,

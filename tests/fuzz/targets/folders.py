@@ -27,7 +27,7 @@ from tests.fuzz.targets.tables import check
 
 
 def small_catalogue() -> Dataset:
-    """Pictures, texts, two matrices and times."""
+    """Images, texts, two matrices and times."""
     data = make_catalogue(n_users=20, n_items=30, image_size=8)
     return replace(data, notes=["one note"], source={"format": "catalogue"})
 
@@ -46,8 +46,8 @@ def dataset_seeds(folder: Path) -> list[Input]:
     )
     timed.save(folder / "bare", content=False)
     whole = read_input(folder / "whole")
-    pictures = [name for name in whole if name.startswith("images/")]
-    return [{name: content for name, content in whole.items() if name not in pictures[2:]}, read_input(folder / "bare")]
+    images = [name for name in whole if name.startswith("images/")]
+    return [{name: content for name, content in whole.items() if name not in images[2:]}, read_input(folder / "bare")]
 
 
 def with_hashes(files: Input, manifest: str = "dataset.json") -> Input:
@@ -65,15 +65,15 @@ def with_hashes(files: Input, manifest: str = "dataset.json") -> Input:
 
 
 def open_dataset(folder: Path, out: Path, rng: Random) -> None:
-    """Open, describe, look at every matrix and picture, split anew, and now and then save a copy."""
+    """Open, describe, look at every matrix and image, split anew, and now and then save a copy."""
     from alignrec_geo.dataset.describe import describe
 
     data = Dataset.open(folder)
     check(data)
     for row in range(data.items.height):
-        picture = data.image_path(row)
-        if picture is not None and not picture.resolve().is_relative_to(folder.resolve()):
-            raise Wrong(f"a picture outside: {picture}")
+        image = data.image_path(row)
+        if image is not None and not image.resolve().is_relative_to(folder.resolve()):
+            raise Wrong(f"an image outside: {image}")
     for name in data.feature_names:
         if not (folder / "features" / f"{name}.safetensors").resolve().is_relative_to(folder.resolve()):
             each(lambda name=name: _refused(lambda: data.features(name)))
@@ -114,7 +114,7 @@ def run_seeds(folder: Path) -> list[Input]:
     fit(_model(data), data, TrainingConfig(epochs=3, batch_size=32), out=run)
     width = load_top_items(run).embeddings.items.shape[1]
     save_cold_items(run / COLD, ColdItems(["x", "y"], ["New", None], torch.ones(2, width)), run / EMBEDDINGS)
-    # one file of interactions serves; pictures are not in a run
+    # one file of interactions serves; images are not in a run
     return [read_input(run)]
 
 
@@ -286,7 +286,7 @@ def read_items_to_embed(folder: Path, out: Path, rng: Random) -> None:
         _CATALOGUE.append(small_catalogue())
     for item in read_new_items(folder / "new.jsonl", _CATALOGUE[0], {"image": 4}):
         if item.image is not None and not item.image.resolve().is_relative_to(folder.resolve()):
-            raise Wrong(f"a picture outside: {item.image}")
+            raise Wrong(f"an image outside: {item.image}")
 
 
 def probe_seeds(_: Path) -> list[Input]:

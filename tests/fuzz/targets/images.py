@@ -1,4 +1,4 @@
-"""Pictures, folders and archives of pictures, archives of downloads."""
+"""Images, folders and archives of images, archives of downloads."""
 
 import io
 import tarfile
@@ -9,12 +9,12 @@ from random import Random
 import numpy as np
 from PIL import Image
 
-from alignrec_geo.content.beit3.images import read_picture, sizes_for
-from alignrec_geo.content.tokens.image_tokens import prepare_picture
+from alignrec_geo.content.beit3.images import read_image, sizes_for
+from alignrec_geo.content.tokens.image_tokens import prepare_image
 from alignrec_geo.dataset.images import ImageSource, store_images
 from alignrec_geo.dataset.unpack import unpack
 from alignrec_geo.errors import InputError
-from alignrec_geo.image_files import broken_picture
+from alignrec_geo.image_files import broken_image
 from tests.fuzz.inputs import Input
 from tests.fuzz.target import Target, Wrong, only
 
@@ -27,8 +27,8 @@ FORMATS = (
 ENDED = ("zip", "tar", "tar.gz", "tar.xz", "tar.bz2")
 
 
-def picture(suffix: str, mode: str, size: int = 12) -> bytes | None:
-    """A small picture, ``None`` if Pillow cannot write it here."""
+def small_image(suffix: str, mode: str, size: int = 12) -> bytes | None:
+    """A small image, ``None`` if Pillow cannot write it here."""
     pixels = np.arange(size * size * 3, dtype=np.uint32).reshape(size, size, 3).astype(np.uint8)
     image = Image.fromarray(pixels)
     image = Image.fromarray(pixels[:, :, 0].astype(np.uint16) * 257) if mode == "I;16" else image.convert(mode)
@@ -43,9 +43,9 @@ def picture(suffix: str, mode: str, size: int = 12) -> bytes | None:
     return sink.getvalue()
 
 
-def picture_seeds(_: Path) -> list[Input]:
+def image_seeds(_: Path) -> list[Input]:
     """Every format and mode that Pillow writes here."""
-    made = [(f"p.{suffix}", picture(suffix, mode)) for suffix, mode in FORMATS]
+    made = [(f"p.{suffix}", small_image(suffix, mode)) for suffix, mode in FORMATS]
     turned, sink = Image.new("RGB", (6, 9), (1, 2, 3)), io.BytesIO()
     exif = turned.getexif()
     exif[274] = 6
@@ -54,7 +54,7 @@ def picture_seeds(_: Path) -> list[Input]:
 
 
 class _Prepares:
-    """An encoder that only prepares pictures, as the one of a transformers folder does."""
+    """An encoder that only prepares images, as the one of a transformers folder does."""
 
     def __init__(self) -> None:
         from alignrec_geo.content.encoders.vision import TransformerImageEncoder
@@ -66,17 +66,17 @@ class _Prepares:
         return self._encoder.prepare(given)
 
 
-def read_any_picture(folder: Path, out: Path, rng: Random) -> None:
+def read_any_image(folder: Path, out: Path, rng: Random) -> None:
     """Import's check, and the preparation of the encoders."""
     file = only(folder)
     content = file.read_bytes() if file.is_file() and file.stat().st_size < 1 << 24 else b""
-    broken = broken_picture(content)
-    prepared = prepare_picture(_Prepares(), file)  # type: ignore[arg-type]
-    decoded = read_picture(file, 16)
+    broken = broken_image(content)
+    prepared = prepare_image(_Prepares(), file)  # type: ignore[arg-type]
+    decoded = read_image(file, 16)
     sizes_for([file])
     for made in (prepared, decoded):
         if not isinstance(made, str) and (made.shape != (16, 16, 3) or made.dtype != np.uint8):
-            raise Wrong(f"a prepared picture of shape {made.shape}")
+            raise Wrong(f"a prepared image of shape {made.shape}")
     if isinstance(prepared, str) != isinstance(decoded, str):
         raise Wrong(f"one encoder reads it, the other does not ({prepared if isinstance(prepared, str) else decoded})")
     if broken is not None:
@@ -100,9 +100,9 @@ def _packed(kind: str, members: dict[str, bytes]) -> bytes:
 
 
 def photo_seeds(_: Path) -> list[Input]:
-    """A folder (with a folder in it), and archives, of three pictures."""
+    """A folder (with a folder in it), and archives, of three images."""
     photos = {
-        f"{name}.{suffix}": picture(suffix, "RGB") or b""
+        f"{name}.{suffix}": small_image(suffix, "RGB") or b""
         for name, suffix in (("mug", "png"), ("pen", "jpg"), ("a/cup", "bmp"))
     }
     return [
@@ -118,8 +118,8 @@ def store_photos(folder: Path, out: Path, rng: Random) -> None:
     if written != {name for name in names if name is not None}:
         raise Wrong("other files were written than named")
     for name in filter(None, names):
-        if broken_picture((out / "images" / name).read_bytes()) is not None:
-            raise Wrong("a broken picture was stored")
+        if broken_image((out / "images" / name).read_bytes()) is not None:
+            raise Wrong("a broken image was stored")
 
 
 def archive_seeds(_: Path) -> list[Input]:
@@ -137,7 +137,7 @@ def unpack_archive(folder: Path, out: Path, rng: Random) -> None:
 
 
 TARGETS = (
-    Target("picture", 7_500, picture_seeds, read_any_picture),
+    Target("image", 7_500, image_seeds, read_any_image),
     Target("photos", 6_000, photo_seeds, store_photos),
     Target("unpack", 6_000, archive_seeds, unpack_archive),
 )
