@@ -41,7 +41,7 @@ def test_a_vector_is_the_mean_of_the_token_states(tmp_path):
 
 
 def test_pooling_and_length_come_from_the_folder(tmp_path):
-    folder = configure(text_folder(tmp_path / "bert"), {"pooling_mode_cls_token": True}, unit=True, max_tokens=4)
+    folder = configure(text_folder(tmp_path / "bert"), {"pooling_mode_cls_token": True}, unit=True, longest=4)
     encoder = TransformerTextEncoder(folder, name="mine")
     ids = encoder.tokenize(TEXTS)
     assert encoder.name == "mine"
