@@ -61,6 +61,12 @@ TABLE: dict[str, dict[str, str]] = {
 }
 """Operation → backend → where its function is, below ``alignrec_geo.kernels``."""
 
+GRADIENTS: dict[str, dict[str, str]] = {
+    "triplet_loss": {"torch": "triplet_loss:gradients", "triton": "triton.triplet_loss:gradients"},
+    "unit_rows": {"torch": "unit_rows:gradient", "triton": "triton.unit_rows:gradient"},
+}
+"""The same for the gradient, where a backend has a function of its own; the others take torch's."""
+
 ON_CPU = {"topk": "numpy"}
 """What runs on a CPU where it is not torch."""
 
@@ -132,6 +138,12 @@ def check_backends(device: torch.device) -> None:
 def implementation(operation: str, device: torch.device) -> Callable[..., Any]:
     """Return the function that runs ``operation`` on ``device``."""
     return _load(TABLE[operation][choose(operation, device).runs])
+
+
+def gradient_implementation(operation: str, device: torch.device) -> Callable[..., Any]:
+    """Return the function that computes the gradient of ``operation`` on ``device``."""
+    functions = GRADIENTS[operation]
+    return _load(functions.get(choose(operation, device).runs, functions["torch"]))
 
 
 @contextmanager

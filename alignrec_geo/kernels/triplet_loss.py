@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from alignrec_geo.kernels.backends import choose, implementation
+from alignrec_geo.kernels.backends import gradient_implementation, implementation
 from alignrec_geo.kernels.opaque import opaque
 
 _SMALLEST_NORM = 1e-8
@@ -100,22 +100,34 @@ class _TripletLoss(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, bpr: Tensor, uia: Tensor, l2: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
-        user, positive, negative, slope, inverse, cosine = rows = ctx.saved_tensors
-        if choose("triplet_loss", bpr.device).runs == "triton":
-            from alignrec_geo.kernels.triton import triplet_loss as fused
+        run = gradient_implementation("triplet_loss", bpr.device)
+        return *run(ctx.saved_tensors, (bpr, uia, l2), ctx.batch_size), None
 
-            return *fused.gradients(rows, (bpr, uia, l2), ctx.batch_size), None
-        shrink = l2 / ctx.batch_size
-        push = (slope * bpr)[:, None]
-        pull = (inverse * uia)[:, None]
-        cosine = cosine * uia
-        # d(1 - cos)/du = -i/(|u||i|) + cos u/|u|²; where a norm was clamped its own term vanishes
-        user_grad = (push + pull) * positive
-        user_grad.addcmul_(push, negative, value=-1).addcmul_(_own(cosine, user, shrink), user)
-        positive_grad = (push + pull) * user
-        positive_grad.addcmul_(_own(cosine, positive, shrink), positive)
-        negative_grad = (shrink * negative).addcmul_(push, user, value=-1)
-        return user_grad, positive_grad, negative_grad, None
+
+def gradients(
+    saved: tuple[Tensor, ...], arriving: tuple[Tensor, Tensor, Tensor], batch_size: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the gradients of users, positives and negatives, ``[B, D]`` each.
+
+    Args:
+        saved: the rows of users, positives and negatives, ``[B, D]`` each, and what :func:`terms_and_gradients`
+            returned after the terms, ``[B]`` each.
+        arriving: the gradients that arrive at the three terms, scalars.
+        batch_size: ``B₀``.
+    """
+    user, positive, negative, slope, inverse, cosine = saved
+    bpr, uia, l2 = arriving
+    shrink = l2 / batch_size
+    push = (slope * bpr)[:, None]
+    pull = (inverse * uia)[:, None]
+    cosine = cosine * uia
+    # d(1 - cos)/du = -i/(|u||i|) + cos u/|u|²; where a norm was clamped its own term vanishes
+    user_grad = (push + pull) * positive
+    user_grad.addcmul_(push, negative, value=-1).addcmul_(_own(cosine, user, shrink), user)
+    positive_grad = (push + pull) * user
+    positive_grad.addcmul_(_own(cosine, positive, shrink), positive)
+    negative_grad = (shrink * negative).addcmul_(push, user, value=-1)
+    return user_grad, positive_grad, negative_grad
 
 
 def _own(cosine: Tensor, rows: Tensor, shrink: Tensor) -> Tensor:

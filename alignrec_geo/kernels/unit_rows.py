@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from alignrec_geo.kernels.backends import choose, implementation
+from alignrec_geo.kernels.backends import gradient_implementation, implementation
 from alignrec_geo.kernels.opaque import opaque
 
 _SMALLEST_NORM = 1e-12
@@ -85,8 +85,5 @@ class _UnitRows(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Tensor:
         unit, inverse = ctx.saved_tensors
-        if choose("unit_rows", grad.device).runs == "triton":
-            from alignrec_geo.kernels.triton import unit_rows as fused
-
-            return fused.gradient(grad, unit, inverse)
-        return gradient(grad, unit, inverse)
+        result: Tensor = gradient_implementation("unit_rows", grad.device)(grad, unit, inverse)
+        return result

@@ -44,14 +44,7 @@ def terms_and_gradients(
 def gradients(
     saved: tuple[Tensor, ...], arriving: tuple[Tensor, Tensor, Tensor], batch_size: int
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the gradients of users, positives and negatives, ``[B, D]`` each.
-
-    Args:
-        saved: the rows of users, positives and negatives, ``[B, D]`` each, and what :func:`terms_and_gradients`
-            returned after the terms, ``[B]`` each.
-        arriving: the gradients that arrive at the three terms, scalars.
-        batch_size: ``B₀``.
-    """
+    """The gradients; arguments and result as :func:`alignrec_geo.kernels.triplet_loss.gradients`."""
     user, positive, negative = (rows.contiguous() for rows in saved[:3])
     size, width = user.shape
     results = torch.empty_like(user), torch.empty_like(positive), torch.empty_like(negative)
