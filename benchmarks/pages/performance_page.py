@@ -255,11 +255,11 @@ def rates(result: Result) -> str:
 
 
 SECTIONS: dict[str, Callable[[Result, Path], str]] = {
-    "gpu": gpu_section,
     "epoch": epoch_section,
     "kernels": kernels_section,
     "kernels-cuda": kernels_section,
     "ranking": ranking_section,
+    "gpu": gpu_section,
     "peers": peers_section,
     "knn": knn_section,
     "memory": memory_section,
