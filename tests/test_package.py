@@ -24,9 +24,34 @@ def test_the_packages_are_there_and_dir_lists_what_is_public():
     assert all(getattr(alignrec_geo, name) is not None for name in listed)
 
 
-def test_importing_the_package_does_not_load_torch():
-    code = "import sys, alignrec_geo, alignrec_geo.cli.app; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+HELP = """
+import sys
+from alignrec_geo.cli.app import main
+sys.argv = ["alignrec-geo", *{arguments!r}]
+try:
+    main()
+except SystemExit:
+    pass
+"""
+HEAVY = {"torch", "torch_geometric", "numpy", "polars", "PIL", "scipy", "matplotlib", "transformers"}
+
+
+def modules_after(code):
+    """What Python has loaded when ``code`` has run in a new process, beyond what it starts with."""
+    code = f"import sys\nbefore = set(sys.modules)\n{code}\nprint('loaded', *sorted(set(sys.modules) - before))"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    return done.stdout.rpartition("loaded")[2].split()
+
+
+def test_importing_the_package_loads_next_to_nothing():
+    assert len(modules_after("import alignrec_geo; dir(alignrec_geo)")) < 20
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("train", "--help"), ("data", "import", "table", "--help")])
+def test_help_loads_what_prints_it_and_nothing_else(arguments):
+    loaded = modules_after(HELP.format(arguments=list(arguments)))
+    assert not HEAVY & set(loaded)
+    assert len(loaded) < 450  # of which Typer and Rich are nine in ten
 
 
 def test_child_generators_are_independent_and_repeatable():

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,16 +11,10 @@ from alignrec_geo.cli.data_import import Rule
 from alignrec_geo.cli.data_summary import counts_line, summary
 from alignrec_geo.cli.fetch import fetch
 from alignrec_geo.cli.output import JsonFlag, print_json, print_table, stderr, stdout
-from alignrec_geo.dataset.describe import Coverage, Description
-from alignrec_geo.dataset.describe import describe as describe_dataset
-from alignrec_geo.dataset.interactions import Split
-from alignrec_geo.dataset.manifest import DATA_SET
-from alignrec_geo.dataset.splits import SplitConfig
-from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.errors import InputError
-from alignrec_geo.files import is_within
-from alignrec_geo.folders import folder_target
-from alignrec_geo.settings import checked
+
+if TYPE_CHECKING:
+    from alignrec_geo.dataset.describe import Coverage, Description
 
 app = typer.Typer(no_args_is_help=True, help="Fetch, import, split and describe data sets.")
 app.add_typer(data_import.app, name="import")
@@ -49,6 +43,14 @@ def split(
 
     Example: alignrec-geo data split data/ml-100k --rule leave-last --out data/ml-100k-last
     """
+    from alignrec_geo.dataset.interactions import Split
+    from alignrec_geo.dataset.manifest import DATA_SET
+    from alignrec_geo.dataset.splits import SplitConfig
+    from alignrec_geo.dataset.store import Dataset
+    from alignrec_geo.files import is_within
+    from alignrec_geo.folders import folder_target
+    from alignrec_geo.settings import checked
+
     in_place = out is None or (is_within(out, dataset) and is_within(dataset, out))
     folder_target(dataset if out is None else out, DATA_SET, overwrite or in_place, [None if in_place else dataset])
     config = checked(SplitConfig, {"rule": rule, "seed": seed, "validation": validation, "test": test})
@@ -68,6 +70,9 @@ def describe(dataset: Folder, json_: JsonFlag = False) -> None:
 
     Example: alignrec-geo data describe data/ml-100k
     """
+    from alignrec_geo.dataset.describe import describe as describe_dataset
+    from alignrec_geo.dataset.store import Dataset
+
     opened = Dataset.open(dataset)
     found = describe_dataset(opened)
     if json_:
@@ -78,7 +83,7 @@ def describe(dataset: Folder, json_: JsonFlag = False) -> None:
         stderr.print(f"warning: {warning}", soft_wrap=True)
 
 
-def _rows(found: Description) -> Iterator[tuple[str, str]]:
+def _rows(found: "Description") -> Iterator[tuple[str, str]]:
     yield "users", f"{found.users:,}"
     yield "items", f"{found.items:,}"
     yield "interactions", f"{found.interactions:,}"
@@ -96,6 +101,6 @@ def _rows(found: Description) -> Iterator[tuple[str, str]]:
     yield "images", _coverage(found.images)
 
 
-def _coverage(coverage: Coverage) -> str:
+def _coverage(coverage: "Coverage") -> str:
     width = "" if coverage.width is None else f", width {coverage.width}"
     return f"{coverage.items:,} items ({coverage.share:.1%}){width}"

@@ -3,22 +3,15 @@
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from alignrec_geo.cli.data_summary import counts_line, summary
 from alignrec_geo.cli.output import JsonFlag, print_json, print_notes, stdout
-from alignrec_geo.dataset.filters import FilterConfig
-from alignrec_geo.dataset.manifest import DATA_SET
-from alignrec_geo.dataset.readers.features import parse_named_files
-from alignrec_geo.dataset.readers.mmrec import read_mmrec
-from alignrec_geo.dataset.readers.movielens import read_movielens
-from alignrec_geo.dataset.readers.table import TableConfig, read_table
-from alignrec_geo.dataset.splits import SplitConfig
-from alignrec_geo.dataset.store import Dataset
-from alignrec_geo.folders import folder_target
-from alignrec_geo.settings import checked
+
+if TYPE_CHECKING:
+    from alignrec_geo.dataset.store import Dataset
 
 app = typer.Typer(no_args_is_help=True, help="Make a data set folder from files.")
 
@@ -60,6 +53,10 @@ def mmrec(
 
     Example: alignrec-geo data import mmrec downloads/baby --out data/baby
     """
+    from alignrec_geo.dataset.readers.mmrec import read_mmrec
+    from alignrec_geo.dataset.splits import SplitConfig
+    from alignrec_geo.settings import checked
+
     split = checked(SplitConfig, {"rule": rule, "seed": seed}) if rule else None
     default = checked(SplitConfig, {"seed": seed})
     _write(lambda: read_mmrec(folder, name, split, default), out, overwrite, json_, [folder])
@@ -125,6 +122,11 @@ def table(
 
     Example: alignrec-geo data import table clicks.csv --user uid --item sku --items skus.jsonl --out shop
     """
+    from alignrec_geo.dataset.readers.features import parse_named_files
+    from alignrec_geo.dataset.readers.table import TableConfig, read_table
+    from alignrec_geo.dataset.splits import SplitConfig
+    from alignrec_geo.settings import checked
+
     config = checked(
         TableConfig,
         {
@@ -180,6 +182,11 @@ def movielens(
 
     Example: alignrec-geo data import movielens downloads/ml-100k/ml-100k --rule leave-last --out data/ml-100k
     """
+    from alignrec_geo.dataset.filters import FilterConfig
+    from alignrec_geo.dataset.readers.movielens import read_movielens
+    from alignrec_geo.dataset.splits import SplitConfig
+    from alignrec_geo.settings import checked
+
     split = checked(SplitConfig, {"rule": rule or "random", "seed": seed})
     filters = checked(FilterConfig, {"min_rating": min_rating, "k_core": k_core})
     _write(
@@ -201,7 +208,12 @@ def movielens(
     )
 
 
-def _write(read: Callable[[], Dataset], out: Path, overwrite: bool, json_: bool, inputs: Iterable[Path | None]) -> None:
+def _write(
+    read: "Callable[[], Dataset]", out: Path, overwrite: bool, json_: bool, inputs: Iterable[Path | None]
+) -> None:
+    from alignrec_geo.dataset.manifest import DATA_SET
+    from alignrec_geo.folders import folder_target
+
     start = time.perf_counter()
     folder_target(out, DATA_SET, overwrite, inputs)
     saved = read().save(out, overwrite)

@@ -9,7 +9,6 @@ import typer
 from alignrec_geo.cli.device import DeviceOption
 from alignrec_geo.cli.output import JsonFlag, print_json, print_metrics
 from alignrec_geo.errors import InputError
-from alignrec_geo.settings import SHORT
 
 if TYPE_CHECKING:
     from alignrec_geo.dataset.store import Dataset
@@ -96,7 +95,7 @@ def _with_content(run: Path, dataset: "Dataset", names: list[str]) -> "Dataset":
 def _protocol_of(config: Path) -> "Protocol":
     """The protocol that a run was made with; nothing else of its settings is needed here."""
     from alignrec_geo.evaluation.protocols import Protocol
-    from alignrec_geo.settings import read_yaml
+    from alignrec_geo.settings import SHORT, read_yaml
 
     stored = read_yaml(config).get("protocol", Protocol.CLEAN.value) if config.exists() else Protocol.CLEAN.value
     known = [protocol.value for protocol in Protocol]

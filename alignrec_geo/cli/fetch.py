@@ -2,20 +2,17 @@
 
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from alignrec_geo.cli.output import JsonFlag, print_json, print_table, stderr, stdout
-from alignrec_geo.dataset.catalogue import make_catalogue
-from alignrec_geo.dataset.fetch import fetch as fetch_files
-from alignrec_geo.dataset.fetch import read_record
-from alignrec_geo.dataset.manifest import MANIFEST
-from alignrec_geo.dataset.recipes import Recipe, find_recipe, list_recipes
-from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.errors import InputError
 from alignrec_geo.plain import printable
+
+if TYPE_CHECKING:
+    from alignrec_geo.dataset.recipes import Recipe
 
 
 def fetch(
@@ -47,6 +44,8 @@ def fetch(
         return
     if name is None:
         raise InputError("name a recipe to fetch; 'alignrec-geo data fetch --list' shows them")
+    from alignrec_geo.dataset.recipes import find_recipe
+
     recipe = find_recipe(name)
     folder = out or Path("downloads") / recipe.name
     files = _generate(recipe, folder) if recipe.generated else _download(recipe, folder, mirror, all_files)
@@ -70,8 +69,12 @@ def fetch(
         stdout.print(line, soft_wrap=True)
 
 
-def _generate(recipe: Recipe, folder: Path) -> list[dict[str, str | int | bool]]:
+def _generate(recipe: "Recipe", folder: Path) -> list[dict[str, str | int | bool]]:
     """Make the catalogue, unless it is there."""
+    from alignrec_geo.dataset.catalogue import make_catalogue
+    from alignrec_geo.dataset.manifest import MANIFEST
+    from alignrec_geo.dataset.store import Dataset
+
     if not (folder / MANIFEST).exists():
         make_catalogue().save(folder)
     elif Dataset.open(folder).name != recipe.name:
@@ -79,7 +82,10 @@ def _generate(recipe: Recipe, folder: Path) -> list[dict[str, str | int | bool]]
     return []
 
 
-def _download(recipe: Recipe, folder: Path, mirror: str | None, all_files: bool) -> list[dict[str, str | int | bool]]:
+def _download(recipe: "Recipe", folder: Path, mirror: str | None, all_files: bool) -> list[dict[str, str | int | bool]]:
+    from alignrec_geo.dataset.fetch import fetch as fetch_files
+    from alignrec_geo.dataset.fetch import read_record
+
     bar = Progress(
         TextColumn("{task.description}", markup=False),
         BarColumn(),
@@ -109,6 +115,8 @@ def _download(recipe: Recipe, folder: Path, mirror: str | None, all_files: bool)
 
 
 def _print_recipes(as_json: bool) -> None:
+    from alignrec_geo.dataset.recipes import list_recipes
+
     recipes = list_recipes()
     if as_json:
         print_json(
