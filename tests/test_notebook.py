@@ -1,7 +1,7 @@
 """What a notebook shows of data sets, results and comparisons."""
 
 from alignrec_geo import Evaluator, fit, make_catalogue
-from alignrec_geo.models import BPR
+from alignrec_geo.models import BPRMF
 from alignrec_geo.notebook import html_table, metrics_table
 
 
@@ -24,7 +24,7 @@ def test_a_data_set_is_five_lines_and_a_table():
 
 def test_results_are_short_and_tables():
     data = make_catalogue(n_users=60, n_items=40, image_size=16)
-    model = BPR.from_dataset(data, config={"dim": 4})
+    model = BPRMF.from_dataset(data, config={"dim": 4})
     result = fit(model, config={"epochs": 2})
     assert len(repr(result)) < 120
     assert repr(result).startswith("FitResult({'recall@20': ")

@@ -24,6 +24,7 @@ def test_a_comparison(catalogue, verb, tmp_path):
     out = tmp_path / "out"
     line = ("compare", catalogue.path, "--models", "alignrec,popularity", "--features", "image", "--protocol", "mmrec")
     line = (*line, "--seeds", 1, "--set", "epochs=2", "--out", out)
+    line = (*line, "--metrics", "coverage,diversity@10")
     done = verb(*line, "--json")
     assert done.code == 0, done.err
     results = json.loads(done.out)
@@ -33,7 +34,10 @@ def test_a_comparison(catalogue, verb, tmp_path):
     assert set(results["models"][0]["runs"][0]["groups"]) == {"users", "items"}
     assert "alignrec, seed 1: validation recall@20" in done.err
     assert {path.name for path in out.iterdir()} >= {"results.json", "per_user.parquet", "table.md", "report.html"}
+    assert 0 < results["models"][0]["runs"][0]["metrics"]["coverage@20"] <= 1
+    assert "diversity@10 | coverage@20 | reference" in (out / "table.md").read_text()
     again = verb(*line)
+    assert "coverage@20" in again.out
     assert "mmrec" in again.out
     assert "1 of 1" in again.out
     assert set(starts(out).values()) == {1}

@@ -58,6 +58,14 @@ def test_evaluate_gives_the_metrics_of_training(run, verb, tmp_path):
     assert got["metrics"] == printed["metrics"]
     assert (got["protocol"], got["split"]) == ("clean", "test")
     assert (tmp_path / "users.parquet").exists()
+    more = verb("evaluate", out, "--metrics", "mrr, coverage@20,diversity@10", "--json")
+    assert list(json.loads(more.out)["metrics"]) == [
+        *(f"mrr@{k}" for k in (5, 10, 20, 50)),
+        "diversity@10",
+        "coverage@20",
+    ]
+    assert "–" in verb("evaluate", out, "--metrics", "mrr,coverage@20").out
+    verb("evaluate", out, "--metrics", "mrrr").refused("unknown metric (got 'mrrr')", "mrr")
     table = verb("evaluate", out, "--protocol", "mmrec", "--split", "validation").out
     assert "validation, protocol mmrec" in table
     assert "recall" in table

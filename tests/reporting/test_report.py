@@ -5,6 +5,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from alignrec_geo.comparison.table import ComparisonResults
 from alignrec_geo.reporting import write_report
 from alignrec_geo.reporting.rows import summarise
 from alignrec_geo.reporting.tables import cells, latex, markdown
@@ -68,6 +69,29 @@ def test_rows_are_sorted_and_say_what_they_rest_on(results):
     assert cells(rows["grcn"])[1:5] == ["failed"] * 4
     assert cells(rows["bpr"])[5] == "+0.0600*"
     assert cells(rows["vbpr"])[5] == "+0.0200"
+
+
+def test_further_metrics_get_a_column_each(results, tmp_path):
+    for model_ in results["models"]:
+        for run_ in model_["runs"]:
+            if run_["metrics"]:
+                run_["metrics"] |= {"precision@20": 0.1, "coverage@5": 0.5, "coverage@20": 0.75, "mine@7": 2.0}
+    rows = summarise(results)
+    head, _, first = markdown(rows).splitlines()[:3]
+    assert head.startswith("| model | R@10 | R@20 | N@10 | N@20 | coverage@20 | mine@7 | reference − model |")
+    assert "0.7500" in first
+    assert "coverage@20" in latex(rows)
+    write_report(results, tmp_path)
+    assert "<th>mine@7</th>" in (tmp_path / "report.html").read_text()
+    assert next(csv.DictReader((tmp_path / "table.csv").open()))["mine@7"] == "2.0"
+    shown = ComparisonResults(results)
+    assert "<th>coverage@20</th>" in shown._repr_html_()
+    assert "<script>" not in shown._repr_html_()
+    frame = shown.to_frame()
+    assert frame["model"].to_list() == [row.model for row in rows]
+    assert frame["coverage@20"].to_list()[0] == 0.75
+    assert frame["recall@20"].to_list()[-1] is None
+    assert len(shown.to_pandas()) == frame.height
 
 
 def test_markdown_and_latex_mark_the_best_of_all_models(results):
