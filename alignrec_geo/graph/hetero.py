@@ -119,7 +119,7 @@ def relation_graph(data: HeteroData, edge_type: EdgeType) -> CSR:
     if weight is None:
         out, into = torch.bincount(source, minlength=shape[1]), torch.bincount(target, minlength=shape[0])
         weight = (out[source].double() * into[target].double()).rsqrt().float()
-    return CSR.from_coo(target, source, weight, shape)
+    return CSR.from_edge_index(torch.stack([source, target]), weight, (shape[1], shape[0]))
 
 
 def _edges(dataset: Dataset, split: Split) -> Tensor:

@@ -52,6 +52,30 @@ class CSR:
         return cls(matrix, matrix if symmetric else _compress(col, row, value, (shape[1], shape[0])))
 
     @classmethod
+    def from_edge_index(cls, edge_index: Tensor, edge_weight: Tensor | None, size: tuple[int, int]) -> "CSR":
+        """Build the matrix by which targets gather from sources; what :meth:`edges` returns gives it back.
+
+        Args:
+            edge_index: ``[2, E]`` int64 in PyG's order: row 0 the sources, row 1 the targets.
+            edge_weight: ``[E]`` floating point; ones if not given.
+            size: number of sources and of targets, as in PyG's ``size``.
+
+        Returns:
+            A matrix of shape ``(targets, sources)``.
+
+        Raises:
+            InputError: see :meth:`from_coo`.
+
+        Example:
+            >>> graph = CSR.from_edge_index(torch.tensor([[0, 1, 2], [0, 0, 1]]), None, size=(3, 2))
+            >>> graph.matrix.to_dense().tolist()
+            [[1.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
+        """
+        source, target = edge_index
+        weight = torch.ones(len(source), device=source.device) if edge_weight is None else edge_weight
+        return cls.from_coo(target, source, weight, (size[1], size[0]))
+
+    @classmethod
     def pattern(cls, row: Tensor, col: Tensor, shape: tuple[int, int]) -> "CSR":
         """Build a matrix of ones at the given places: which pairs there are."""
         return cls.from_coo(row, col, torch.ones(len(row), device=row.device), shape)

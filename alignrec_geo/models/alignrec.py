@@ -1,7 +1,7 @@
 """AlignRec, stage 2: content-ID and user-item alignment trained together."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -9,12 +9,11 @@ from torch import Tensor, nn
 from torch_geometric.data import HeteroData
 from torch_geometric.typing import EdgeType
 
-from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.embeddings import Embeddings
 from alignrec_geo.errors import InputError
 from alignrec_geo.graph.adjacency import bipartite_adjacency, symmetric_adjacency
 from alignrec_geo.graph.checks import node_count
-from alignrec_geo.graph.hetero import SIMILAR, find_edge_type, relation_graph, to_hetero
+from alignrec_geo.graph.hetero import SIMILAR, find_edge_type, relation_graph
 from alignrec_geo.graph.item_knn import item_knn
 from alignrec_geo.graph.modalities import item_content
 from alignrec_geo.kernels.csr import CSR
@@ -128,15 +127,16 @@ class AlignRec(GraphRecommender):
         losses: str | LossFn | Sequence[str | LossFn] | None = None,
     ) -> None:
         own_losses = None if losses is None else loss_list(losses)
-        given: dict[str, Any] = {
-            "user_item_conv": user_item_conv,
-            "item_item_conv": item_item_conv,
-            "user_conv": user_conv,
-            "fusion": fusion,
-            "losses": None if own_losses is None else describe_losses(own_losses),
-        }
-        super().__init__(data, features, apply_overrides(self.settings(config), layers, **given))
-        part = {name: getattr(self.config, name) if value is None else value for name, value in given.items()}
+        chosen, part = apply_overrides(
+            self.settings(config),
+            layers,
+            user_item_conv=user_item_conv,
+            item_item_conv=item_item_conv,
+            user_conv=user_conv,
+            fusion=fusion,
+            losses=None if own_losses is None else describe_losses(own_losses),
+        )
+        super().__init__(data, features, chosen)
         dim, options = self.config.dim, (self.config.conv_residual, self.config.conv_norm)
         self.user_embedding = nn.Parameter(torch.empty(self.n_users, dim))  # P
         self.item_embedding = nn.Parameter(torch.empty(self.n_items, dim))  # Q
@@ -176,12 +176,6 @@ class AlignRec(GraphRecommender):
                 raise InputError(f"loss term '{name}' compares content with something, and there are no features")
         self.loss_modules = nn.ModuleList(loss for loss in self.losses if isinstance(loss, nn.Module))
         self.reset_parameters(child_generator(seed, "init"))
-
-    @classmethod
-    def build(cls, dataset: Dataset, features: Sequence[str], config: AlignRecConfig, seed: int) -> Self:
-        """Make the graph of the data set, then the model."""
-        data = to_hetero(dataset, features, k=config.k, scaling=config.feature_scaling)
-        return cls(data, features, config, seed)
 
     def reset_parameters(self, generator: torch.Generator) -> None:
         """Draw the parameters anew; content vectors, and layers given as objects, stay as they are."""
@@ -230,8 +224,7 @@ class AlignRec(GraphRecommender):
         """The item graph that ``data`` has, or the one :func:`~alignrec_geo.graph.to_hetero` would make."""
         if SIMILAR in data.edge_types:
             return relation_graph(data, SIMILAR)
-        (neighbour, centre), weight = item_knn(x, present, self.config.k)
-        return CSR.from_coo(centre, neighbour, weight, (self.n_items, self.n_items))
+        return CSR.from_edge_index(*item_knn(x, present, self.config.k), (self.n_items, self.n_items))
 
     def _configured_losses(self) -> list[LossFn]:
         config = self.config

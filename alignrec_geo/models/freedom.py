@@ -119,8 +119,9 @@ class FREEDOM(GraphRecommender):
         item_item_conv: Conv | None = None,
         layers: int | None = None,
     ) -> None:
-        given: dict[str, Any] = {"user_item_conv": user_item_conv, "item_item_conv": item_item_conv}
-        super().__init__(data, features, apply_overrides(self.settings(config), layers, **given))
+        given = {"user_item_conv": user_item_conv, "item_item_conv": item_item_conv}
+        chosen, part = apply_overrides(self.settings(config), layers, **given)
+        super().__init__(data, features, chosen)
         dim, parts = self.config.dim, modalities(data, self.features, self.config.feature_scaling)
         self.user_embedding = nn.Parameter(torch.empty(self.n_users, dim))  # P
         self.item_embedding = nn.Parameter(torch.empty(self.n_items, dim))  # Q
@@ -130,7 +131,6 @@ class FREEDOM(GraphRecommender):
         self.training_graph = self.graph  # until the first epoch starts
         shares = modality_shares(self.features, self.config.modality_weights)
         self.item_graph = content_graph(parts, shares, self.config.k) if parts else None
-        part = {name: getattr(self.config, name) if value is None else value for name, value in given.items()}
         options = self.config.conv_residual, self.config.conv_norm
         self.user_item = Propagation(part["user_item_conv"], dim, self.config.layers, "user_item_conv", *options)
         item_layers = self.config.item_layers if parts else 0

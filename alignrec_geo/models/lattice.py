@@ -185,8 +185,7 @@ def _nearest(rows: Tensor, present: Tensor, k: int) -> EdgePattern:
 
 
 def _neighbour_graph(part: Modality, k: int) -> CSR:
-    (neighbour, centre), weight = item_knn(part.x, part.present, k)
-    return CSR.from_coo(centre, neighbour, weight, (len(part.x), len(part.x)))
+    return CSR.from_edge_index(*item_knn(part.x, part.present, k), (len(part.x), len(part.x)))
 
 
 def _self_loop_mean(pairs: Tensor, n_users: int, n_items: int) -> CSR:

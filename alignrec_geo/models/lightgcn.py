@@ -90,14 +90,13 @@ class LightGCN(GraphRecommender):
         user_item_conv: Conv | None = None,
         layers: int | None = None,
     ) -> None:
-        chosen = apply_overrides(self.settings(config), layers, user_item_conv=user_item_conv)
+        chosen, part = apply_overrides(self.settings(config), layers, user_item_conv=user_item_conv)
         super().__init__(data, features, chosen)
         self.user_embedding = nn.Parameter(torch.empty(self.n_users, self.config.dim))  # P
         self.item_embedding = nn.Parameter(torch.empty(self.n_items, self.config.dim))  # Q
         self.user_item_graph: CSR = symmetric_adjacency(self.pairs, self.n_users, self.n_items, self.pair_weight)
-        spec = chosen.user_item_conv if user_item_conv is None else user_item_conv
         options = chosen.conv_residual, chosen.conv_norm
-        self.user_item = Propagation(spec, chosen.dim, chosen.layers, "user_item_conv", *options)
+        self.user_item = Propagation(part["user_item_conv"], chosen.dim, chosen.layers, "user_item_conv", *options)
         self.reset_parameters(child_generator(seed, "init"))
 
     def reset_parameters(self, generator: torch.Generator) -> None:

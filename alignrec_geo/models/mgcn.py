@@ -182,15 +182,15 @@ class MGCN(GraphRecommender):
         item_item_conv: Conv | None = None,
         layers: int | None = None,
     ) -> None:
-        given: dict[str, Any] = {"user_item_conv": user_item_conv, "item_item_conv": item_item_conv}
-        super().__init__(data, features, apply_overrides(self.settings(config), layers, **given))
+        given = {"user_item_conv": user_item_conv, "item_item_conv": item_item_conv}
+        chosen, part = apply_overrides(self.settings(config), layers, **given)
+        super().__init__(data, features, chosen)
         dim, parts = self.config.dim, modalities(data, self.features, self.config.feature_scaling)
         self.user_embedding = nn.Parameter(torch.empty(self.n_users, dim))  # P
         self.item_embedding = nn.Parameter(torch.empty(self.n_items, dim))  # Q
         self.user_item_graph: CSR = symmetric_adjacency(self.pairs, self.n_users, self.n_items, self.pair_weight)
-        spec = self.config.user_item_conv if user_item_conv is None else user_item_conv
         options = self.config.conv_residual, self.config.conv_norm
-        self.user_item = Propagation(spec, dim, self.config.layers, "user_item_conv", *options)
+        self.user_item = Propagation(part["user_item_conv"], dim, self.config.layers, "user_item_conv", *options)
         if parts:
             purifiers = [Purifier(part.x.shape[1], dim) for part in parts]
             self.encoder = ModalityEncoder(parts, purifiers, self.config.train_features)
@@ -198,9 +198,9 @@ class MGCN(GraphRecommender):
             self.item_to_user: CSR = bipartite_adjacency(self.pairs, self.n_users, self.n_items, self.pair_weight)  # R̂
             self.item_graphs = {part.name: self._neighbours(part) for part in parts}  # S_m
             self.register_buffer("present", self._presence(parts), persistent=False)
-            item_spec = self.config.item_item_conv if item_item_conv is None else item_item_conv
             self.item_item = nn.ModuleList(
-                Propagation(item_spec, dim, self.config.item_layers, "item_item_conv", *options) for _ in parts
+                Propagation(part["item_item_conv"], dim, self.config.item_layers, "item_item_conv", *options)
+                for _ in parts
             )
         self.reset_parameters(child_generator(seed, "init"))
 
@@ -265,8 +265,7 @@ class MGCN(GraphRecommender):
         return infonce(query, key, self.config.temperature, weight=weight_of(repeats))
 
     def _neighbours(self, part: Modality) -> CSR:
-        (neighbour, centre), weight = item_knn(part.x, part.present, self.config.k)
-        return CSR.from_coo(centre, neighbour, weight, (self.n_items, self.n_items))
+        return CSR.from_edge_index(*item_knn(part.x, part.present, self.config.k), (self.n_items, self.n_items))
 
     def _presence(self, parts: Sequence[Modality]) -> Tensor | None:
         """Which modalities every node has, ``[U + I, M]``; ``None`` if all items have all."""

@@ -79,7 +79,7 @@ def _nodes(part: HeteroData, kind: str, count: int) -> Tensor:
 
 def _matrix(part: HeteroData, edge_type: EdgeType, device: torch.device) -> CSR:
     source, target, weight, shape = _edges(part, edge_type, device)
-    return CSR.from_coo(target, source, weight, shape)
+    return CSR.from_edge_index(torch.stack([source, target]), weight, (shape[1], shape[0]))
 
 
 def _both_directions(part: HeteroData, device: torch.device) -> CSR:
@@ -89,7 +89,7 @@ def _both_directions(part: HeteroData, device: torch.device) -> CSR:
     item, to_user, to_users, _ = _edges(part, REVERSE, device)
     target, source = torch.cat([to_item + n_users, to_user]), torch.cat([user, item + n_users])
     size = n_users + n_items
-    return CSR.from_coo(target, source, torch.cat([to_items, to_users]), (size, size))
+    return CSR.from_edge_index(torch.stack([source, target]), torch.cat([to_items, to_users]), (size, size))
 
 
 def _edges(

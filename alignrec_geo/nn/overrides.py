@@ -12,8 +12,8 @@ Config = TypeVar("Config", bound=BaseModel)
 MOST_LAYERS = 100
 
 
-def apply_overrides(config: Config, layers: int | None = None, **parts: Any) -> Config:
-    """Return the settings with what was given in place of them.
+def apply_overrides(config: Config, layers: int | None = None, **parts: Any) -> tuple[Config, dict[str, Any]]:
+    """Return the settings with what was given in place of them, and every part: as it was given, else as configured.
 
     Names and classes can be trained again from the stored settings; of other objects only a description is stored,
     which is refused if a run is to be made from it.
@@ -36,7 +36,8 @@ def apply_overrides(config: Config, layers: int | None = None, **parts: Any) -> 
         if layers < 0:
             raise InputError(f"layers must be at least 0 (got {layers})")
         update["layers"] = layers
-    return config.model_copy(update=update)
+    chosen = {name: getattr(config, name) if part is None else part for name, part in parts.items()}
+    return config.model_copy(update=update), chosen
 
 
 def _described(part: Any) -> Any:

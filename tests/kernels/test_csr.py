@@ -56,3 +56,14 @@ def test_empty_matrix():
     none = torch.empty(0, dtype=torch.long)
     matrix = CSR.from_coo(none, none, torch.empty(0), (2, 3))
     assert torch.equal(matrix.matrix.to_dense(), torch.zeros(2, 3))
+
+
+def test_pygs_edge_index_goes_in_as_it_comes_out():
+    edge_index = torch.tensor([[2, 0, 1], [0, 1, 1]])  # sources, targets
+    matrix = CSR.from_edge_index(edge_index, torch.tensor([0.5, 2.0, 3.0]), size=(3, 2))
+    assert matrix.shape == (2, 3)
+    again, weight = matrix.edges()
+    assert sorted(zip(*again.tolist(), weight.tolist(), strict=True)) == [(0, 1, 2.0), (1, 1, 3.0), (2, 0, 0.5)]
+    x = torch.arange(6.0).view(3, 2)
+    passed = torch.zeros(2, 2).index_add_(0, edge_index[1], x[edge_index[0]])  # what PyG's message passing adds up
+    assert torch.equal(spmm(CSR.from_edge_index(edge_index, None, (3, 2)), x), passed)

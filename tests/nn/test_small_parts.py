@@ -105,16 +105,18 @@ class Settings(BaseModel):
 
 
 def test_objects_stand_in_the_settings_by_what_names_them():
-    assert apply_overrides(Settings()) == Settings()
-    assert apply_overrides(Settings(), fusion=MeanFusion).fusion == "alignrec_geo.nn.fusion.MeanFusion"
-    assert apply_overrides(Settings(), user_item_conv=None, fusion=None) == Settings()
-    listed = apply_overrides(Settings(), user_item_conv=["light", SAGEConv, "gcn"])
+    assert apply_overrides(Settings()) == (Settings(), {})
+    given = apply_overrides(Settings(), fusion=MeanFusion, user_item_conv=None)[1]
+    assert given == {"fusion": MeanFusion, "user_item_conv": "light"}  # as given, else as configured
+    assert apply_overrides(Settings(), fusion=MeanFusion)[0].fusion == "alignrec_geo.nn.fusion.MeanFusion"
+    assert apply_overrides(Settings(), user_item_conv=None, fusion=None)[0] == Settings()
+    listed = apply_overrides(Settings(), user_item_conv=["light", SAGEConv, "gcn"])[0]
     assert listed.layers == 3
     assert listed.user_item_conv == ["light", "torch_geometric.nn.conv.sage_conv.SAGEConv", "gcn"]
-    assert apply_overrides(Settings(), user_item_conv="light").layers == 2
-    assert apply_overrides(Settings(), 5, user_item_conv=["light"]).layers == 5
-    assert apply_overrides(Settings(), 0).layers == 0
-    by_edge = apply_overrides(Settings(), user_item_conv={("user", "likes", "item"): "gcn", "a__b__c": "sage"})
+    assert apply_overrides(Settings(), user_item_conv="light")[0].layers == 2
+    assert apply_overrides(Settings(), 5, user_item_conv=["light"])[0].layers == 5
+    assert apply_overrides(Settings(), 0)[0].layers == 0
+    by_edge = apply_overrides(Settings(), user_item_conv={("user", "likes", "item"): "gcn", "a__b__c": "sage"})[0]
     assert by_edge.user_item_conv == {"user__likes__item": "gcn", "a__b__c": "sage"}
     assert by_edge.layers == 2
     with pytest.raises(InputError, match="layers must be at least 0"):
