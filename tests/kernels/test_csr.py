@@ -4,6 +4,7 @@ import torch
 from alignrec_geo.errors import InputError
 from alignrec_geo.kernels import csr
 from alignrec_geo.kernels.csr import CSR
+from alignrec_geo.kernels.spmm import spmm
 
 
 def small() -> CSR:
