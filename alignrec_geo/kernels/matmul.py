@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from alignrec_geo.kernels.backends import choose
+from alignrec_geo.kernels.fastest_matmul import onednn_mm
 
 SMALLEST = 1 << 18
 """Products with fewer multiplications stay with torch: the call itself is what they cost."""
@@ -41,8 +42,7 @@ def onednn_product(a: Tensor, b: Tensor, out: Tensor | None = None) -> Tensor:
     """Backend ``onednn``: a new tensor; what it does not take goes to torch."""
     if out is not None and not _taken(a, b):
         return torch.mm(a, b, out=out)
-    made: Tensor = torch.ops.mkldnn._linear_pointwise(a, b.t(), None, "none", [], "")
-    return made
+    return onednn_mm(a, b)
 
 
 @contextmanager
