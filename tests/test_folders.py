@@ -10,11 +10,10 @@ import pytest
 
 from alignrec_geo import folders, staging
 from alignrec_geo.errors import InputError
-from alignrec_geo.files import atomic_path, inside
+from alignrec_geo.files import inside
 from alignrec_geo.folders import FolderKind, atomic_directory, check_links, copy_tree, folder_target, new_folder
-from alignrec_geo.locks import LOCK, Lock, in_use, locked, sole
 from alignrec_geo.outputs import output_file
-from alignrec_geo.staging import is_leftover, recover, sweep, sweep_inside
+from alignrec_geo.staging import recover
 
 TOY = FolderKind(
     name="toy",
@@ -203,78 +202,12 @@ make(Path({str(tmp_path / "a")!r}), "new", overwrite=True)
     assert names(tmp_path) == ["a"]
 
 
-def test_leftovers_are_swept_and_what_lives_or_is_not_ours_stays(tmp_path):
-    dead, living = tmp_path / ".a.aaaaaaaa.part", tmp_path / ".a.bbbbbbbb.part"
-    for folder in (dead, living):
-        folder.mkdir()
-        (folder / "x").write_text("half")
-    others = [tmp_path / name for name in ("a.part", ".a.part", ".ab.cccccccc.part", ".a.cccccccc.parts")]
-    for file in others:
-        file.write_text("user's")
-    (tmp_path / ".a.dddddddd.part").symlink_to(others[0])
-    lock = Lock.attempt(living, create=False)
-    assert lock is not None
-    assert sweep(tmp_path / "a")
-    assert not dead.exists()
-    assert living.exists()
-    lock.release()
-    assert not sweep(tmp_path / "a")
-    assert not living.exists()
-    assert all(file.exists() for file in others)
-    assert (tmp_path / ".a.dddddddd.part").is_symlink()
-    assert is_leftover(".a.dddddddd.part")
-    assert not is_leftover("a.dddddddd.part")
-
-
-def test_sweeping_a_whole_folder(tmp_path):
-    (tmp_path / "sub" / ".b.aaaaaaaa.part").mkdir(parents=True)
-    (tmp_path / "sub" / ".c.json.aaaaaaaa.part").write_text("half")
-    (tmp_path / "sub" / "c.json").write_text("whole")
-    sweep_inside(tmp_path)
-    assert names(tmp_path / "sub") == ["c.json"]
-
-
-def test_a_file_written_again_sweeps_its_leftovers(tmp_path):
-    (tmp_path / ".a.json.aaaaaaaa.part").write_text("half")
-    with atomic_path(tmp_path / "a.json") as staged:
-        assert names(tmp_path) == [staged.name]
-        staged.write_text("whole")
-    assert names(tmp_path) == ["a.json"]
-
-
 def test_long_names(tmp_path):
     name = "ü" * 120
     make(tmp_path / name)
     (tmp_path / name).rename(tmp_path / ("y" * 250))
     make(tmp_path / ("y" * 250), overwrite=True)
     assert len(names(tmp_path)) == 1
-
-
-def test_locks_go_with_the_work(tmp_path):
-    with locked(tmp_path / LOCK):
-        assert in_use(tmp_path / LOCK)
-        with pytest.raises(InputError, match="busy"), sole(tmp_path / LOCK, "busy"):
-            pass
-    assert not in_use(tmp_path / LOCK)
-    assert names(tmp_path) == []
-    (tmp_path / LOCK).symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(OSError), sole(tmp_path / LOCK, "busy"):  # noqa: PT011 - the link is not followed
-        pass
-    assert not (tmp_path / "elsewhere").exists()
-
-
-def test_a_lock_whose_folder_was_replaced_is_taken_anew(tmp_path):
-    (tmp_path / "a").mkdir()
-    first = Lock.attempt(tmp_path / "a" / LOCK)
-    assert first is not None
-    (tmp_path / "a").rename(tmp_path / "b")
-    (tmp_path / "a").mkdir()
-    second = Lock.attempt(tmp_path / "a" / LOCK)
-    assert second is not None
-    first.release(remove=True)  # must not take the other's lock away
-    assert (tmp_path / "a" / LOCK).exists()
-    second.release(remove=True)
-    assert names(tmp_path / "a") == []
 
 
 def test_nothing_leads_out_of_a_folder(tmp_path):

@@ -9,45 +9,20 @@ from pathlib import Path
 from typing import Any
 from urllib.error import URLError
 
-import numpy as np
 import pytest
 
 from alignrec_geo.dataset import download as downloading
 from alignrec_geo.dataset.fetch import FetchedFile, fetch, read_record
 from alignrec_geo.dataset.recipes import Recipe
 from alignrec_geo.errors import FetchError, InputError
+from tests.dataset.small_recipe import CONTENT, make_recipe, names, sha256
 from tests.file_server import FileServer, closed_url, serving
-
-CONTENT = np.random.default_rng(0).bytes(400_000)
 
 
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(downloading, "PAUSE", 0.0)
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-
-
-def make_recipe(url: str, **file: Any) -> Recipe:
-    return Recipe.model_validate(
-        {
-            "name": "toy",
-            "title": "Toy",
-            "homepage": "http://localhost",
-            "licence": "none",
-            "citation": "none",
-            "statistics": {"toy": {"users": 1, "items": 1, "interactions": 1}},
-            "import": "alignrec-geo data import table {folder}/toy.bin --out toy",
-            "files": [{"url": f"{url}/toy.bin", "path": "toy.bin", **file}],
-        }
-    )
-
-
-def sha256(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
-
-
-def names(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir())
 
 
 def test_a_file_comes_whole_is_checked_and_recorded(tmp_path: Path) -> None:
@@ -246,36 +221,6 @@ def test_recipes_without_files_say_what_to_do(tmp_path: Path) -> None:
         fetch(Recipe.model_validate({**given, "manual": "Ask them."}), tmp_path)
     with pytest.raises(InputError, match="generated, not downloaded"):
         fetch(Recipe.model_validate({**given, "generated": True}), tmp_path)
-
-
-@pytest.mark.parametrize(
-    "place", ["ftp://127.0.0.1/x", "file:///etc/passwd", "data:,x", "http://[::1", "gopher://a/b", "//[x"]
-)
-def test_a_redirection_to_something_else_is_refused(tmp_path: Path, place: str) -> None:
-    with (
-        serving(FileServer(CONTENT, redirect=place)) as server,
-        pytest.raises(FetchError, match="edirect"),
-    ):
-        fetch(make_recipe(server.url), tmp_path)
-    assert len(server.asked) == 1
-    assert names(tmp_path) == []
-
-
-def test_a_redirection_from_https_to_http_is_refused() -> None:
-    handler = downloading._Redirections()
-    safe = downloading.Request("https://a.b/c")
-    headers = downloading.HTTPMessage()
-    with pytest.raises(downloading._Refused, match=r"redirects from https to http://a\.b/d; refused"):
-        handler.redirect_request(safe, io.BytesIO(), 302, "Found", headers, "http://a.b/d")
-    followed = handler.redirect_request(safe, io.BytesIO(), 302, "Found", headers, "https://c.d/e")
-    assert followed is not None
-    assert followed.full_url == "https://c.d/e"
-
-
-def test_a_redirection_to_another_place_is_followed(tmp_path: Path) -> None:
-    with serving(FileServer(CONTENT, redirect="/moved")) as server:
-        fetch(make_recipe(server.url, sha256=sha256(CONTENT)), tmp_path)
-        assert len(server.asked) == 2
 
 
 @pytest.mark.parametrize("length", [True, False])

@@ -11,7 +11,8 @@ from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from tests.mutation.forked import Outcome, Runner, copy_tree, run_fresh, warm_up, with_tests
+from tests.mutation.forked import Runner, copy_tree, run_fresh, warm_up, with_tests
+from tests.mutation.outcome import Outcome
 from tests.mutation.sample import PARTS, Mutant, draw, find_again
 from tests.mutation.which_tests import Map, Plan, test_files
 

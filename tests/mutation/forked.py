@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from types import CodeType, FunctionType
 from typing import Any
@@ -21,6 +21,7 @@ import coverage
 import pytest
 
 from tests.mutation.functions import functions_at
+from tests.mutation.outcome import Outcome, outcome_of
 
 WARM = (
     "torch", "torch_geometric", "torch_geometric.nn", "polars", "scipy.sparse", "hypothesis", "PIL.Image", "pydantic",
@@ -32,23 +33,6 @@ THREADS = Path("/proc/self/task")
 
 MEMORY = 12 << 30
 """Bytes of address space that tests may take."""
-
-
-@dataclass
-class Outcome:
-    """What the tests of one fork did.
-
-    Args:
-        status: ``passed``, ``failed`` (a test failed or could not be collected), ``timeout`` or ``crashed``.
-        noticed: the first test that failed.
-        passed: the tests that passed and the seconds they took.
-        reached: with ``trace``, the functions of the program that a test entered, as ``path::name``.
-    """
-
-    status: str
-    noticed: str | None = None
-    passed: dict[str, float] = field(default_factory=dict)
-    reached: dict[str, list[str]] = field(default_factory=dict)
 
 
 def warm_up() -> None:
@@ -258,29 +242,6 @@ def run_fresh(copy: Path, paths: Sequence[str], tests: Mapping[str, float], scra
 
     trouble = with_tests(copy, paths, scratch, work, cpu=60, wall=wall + 60)
     return Outcome("failed", trouble) if trouble is not None else Outcome(**json.loads(stored.read_text()))
-
-
-def outcome_of(events: Path, status: int | None) -> Outcome:
-    """Read what a fork told."""
-    outcome, ended = Outcome("passed"), False
-    for event in [json.loads(line) for line in events.read_text().splitlines()] if events.exists() else []:
-        if "passed" in event:
-            outcome.passed[event["passed"]] = event["seconds"]
-        elif "failed" in event:
-            outcome.noticed = outcome.noticed or event["failed"]
-        elif "reached" in event:
-            outcome.reached = event["reached"]
-        else:
-            ended = True
-    if outcome.noticed is not None:
-        outcome.status = "failed"
-    elif status is None or (
-        os.WIFSIGNALED(status) and os.WTERMSIG(status) in (signal.SIGPROF, signal.SIGXCPU, signal.SIGKILL)
-    ):
-        outcome.status = "timeout"
-    elif not ended:
-        outcome.status = "crashed"
-    return outcome
 
 
 def replace_functions(path: Path) -> None:

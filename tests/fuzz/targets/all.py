@@ -1,6 +1,6 @@
 """All targets."""
 
-from tests.fuzz.targets import encoders, folders, images, matrices, settings, tables
+from tests.fuzz.targets import caches, encoders, folders, images, matrices, settings, tables
 
 TARGETS = (
     *tables.TARGETS,
@@ -8,5 +8,6 @@ TARGETS = (
     *images.TARGETS,
     *settings.TARGETS,
     *folders.TARGETS,
+    *caches.TARGETS,
     *encoders.TARGETS,
 )

@@ -1,7 +1,6 @@
-"""Data set folders, run folders, comparison folders, token caches, files of new items."""
+"""Data set folders, run folders, comparison folders, files of new items."""
 
 import json
-import os
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -227,42 +226,6 @@ def read_comparison(folder: Path, out: Path, rng: Random) -> None:
     each(lambda: continue_plan(plan, plan, folder), lambda: seconds_left(StatusReader(plan, layout).read(), 2), results)
 
 
-SPEC = ("image", ("abc",), 6)
-
-
-def cache_seeds(folder: Path) -> list[Input]:
-    """A token cache that is whole, and one that is not."""
-    seeds = []
-    for name, done in (("whole", 6), ("half", 3)):
-        with _cache(folder / name) as store:
-            for array in store.arrays.values():
-                array[:done] = 1
-            store.commit(done, {"i1": "broken"})
-        seeds.append(read_input(folder / name))
-    return seeds
-
-
-def _cache(folder: Path) -> Any:
-    from alignrec_geo.content.tokens.token_cache import ArraySpec, open_token_cache
-
-    kind, key, n = SPEC
-    arrays = {"patches": ArraySpec((n, 2, 3), "float16"), "pooled": ArraySpec((n, 4), "float32")}
-    return open_token_cache(folder, kind, key, arrays, n)
-
-
-def read_cache(folder: Path, out: Path, rng: Random) -> None:
-    """Go on with a cache; a damaged one is made anew."""
-    with _cache(folder) as store:
-        for chunk in store.remaining():
-            if not (0 <= chunk.start < chunk.stop <= 6):
-                raise Wrong(f"items {chunk} of 6 are to be done")
-            store.commit(chunk.stop, {})
-        if not store.complete or any(len(array) != 6 for array in store.arrays.values()):
-            raise Wrong("a cache that is not whole")
-        if not all(isinstance(key, str) and isinstance(value, str) for key, value in store.notes.items()):
-            raise Wrong(f"notes that are no texts: {store.notes}")
-
-
 NEW_ITEMS = (
     {"id": "SKU-9", "title": "Red mug", "text": "Stoneware.", "image": "sku-9.jpg"},
     {"id": "SKU-10", "features": {"image": [0.5] * 4}},
@@ -326,44 +289,11 @@ def read_tables(folder: Path, out: Path, rng: Random) -> None:
         raise Wrong("tables of different widths")
 
 
-GRAPH = (torch.eye(6)[:, :4] + 0.1, torch.tensor([True] * 5 + [False]), 3)
-
-
-def graph_seeds(folder: Path) -> list[Input]:
-    """A cached item graph, under the name that its content has."""
-    from alignrec_geo.graph.item_knn import item_knn
-
-    kept = os.environ.get("ALIGNREC_CACHE")
-    os.environ["ALIGNREC_CACHE"] = str(folder / "cache")
-    try:
-        item_knn(*GRAPH)
-    finally:
-        if kept is None:
-            del os.environ["ALIGNREC_CACHE"]
-        else:
-            os.environ["ALIGNREC_CACHE"] = kept
-    return [read_input(folder / "cache")]
-
-
-def read_graph(folder: Path, out: Path, rng: Random) -> None:
-    """An item graph by way of its cache: one that is damaged is made anew."""
-    from alignrec_geo.graph.item_knn import item_knn
-
-    os.environ["ALIGNREC_CACHE"] = str(folder)
-    edge_index, weight = item_knn(*GRAPH)
-    if edge_index.shape != (2, len(weight)) or edge_index.dtype != torch.int64 or weight.dtype != torch.float32:
-        raise Wrong("a graph that is none")
-    if len(weight) and not (int(edge_index.min()) >= 0 and int(edge_index.max()) < 6 and weight.isfinite().all()):
-        raise Wrong("a graph beyond its nodes")
-
-
 TARGETS = (
     Target("dataset", 2_000, dataset_seeds, open_dataset, with_hashes),
     Target("run", 300, run_seeds, open_run, repaired_run, quick=False),
     Target("embeddings", 6_000, table_seeds, read_tables, quick=False),
     Target("comparison", 600, comparison_seeds, read_comparison, quick=False),
-    Target("token-cache", 3_000, cache_seeds, read_cache, noise=".*token cache cannot be written", quick=False),
-    Target("graph-cache", 3_000, graph_seeds, read_graph, noise=".*graphs cannot be kept|  edge_index", quick=False),
     Target("new-items", 10_000, new_item_seeds, read_items_to_embed, quick=False),
     Target("probe", 1_500, probe_seeds, export_with_probe, quick=False),
 )
