@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import polars as pl
 from alignrec_geo.dataset.features import Features, checked_name
 from alignrec_geo.dataset.from_memory import FromMemory
 from alignrec_geo.dataset.ids import text_ids
-from alignrec_geo.dataset.images import ImageBytes, store_images
+from alignrec_geo.dataset.images import ImageBytes
 from alignrec_geo.dataset.interactions import Interactions
 from alignrec_geo.dataset.manifest import (
     DATA_SET,
@@ -31,9 +31,10 @@ from alignrec_geo.dataset.manifest import (
 from alignrec_geo.dataset.schema import check_counts, check_ids, read_interactions, stored_image_path
 from alignrec_geo.dataset.splits import SplitConfig, make_split
 from alignrec_geo.dataset.summary import html_summary, text_summary
+from alignrec_geo.dataset.write import feature_file, without_images, write_content, write_images, write_tables
 from alignrec_geo.errors import InputError
 from alignrec_geo.files import inside, is_within, sha256_of, write_json
-from alignrec_geo.folders import atomic_directory, copy_file, copy_tree
+from alignrec_geo.folders import atomic_directory
 from alignrec_geo.parquet import read_parquet
 from alignrec_geo.reading import as_path
 from alignrec_geo.staging import recover
@@ -96,7 +97,7 @@ class Dataset(FromMemory):
             if self.path is None or name not in self.feature_names:
                 known = ", ".join(self.feature_names) or "none"
                 raise InputError(f"data set '{self.name}' has no features '{name}'; there are: {known}")
-            file = stored_file(self.path, _feature_file(name), self._manifest())
+            file = stored_file(self.path, feature_file(name), self._manifest())
             self._read[name] = self._fitting(Features.load(file))
         return self._read[name]
 
@@ -121,7 +122,7 @@ class Dataset(FromMemory):
                 raise InputError(f"data set '{self.name}' has features '{taken[0]}' already; overwrite replaces them")
             manifest = self._manifest()
             for part in map(self._fitting, features):
-                file = _feature_file(part.name)
+                file = feature_file(part.name)
                 if file not in manifest.files and inside(folder, file).exists():
                     raise InputError(f"{folder / file}: not listed in {MANIFEST}; it is not replaced")
                 pending = pending_file(folder, file)
@@ -182,10 +183,10 @@ class Dataset(FromMemory):
         with atomic_directory(target, DATA_SET, overwrite, [images]) as folder:
             # the old folder goes away if this one takes its place: links are as good as copies then
             in_place = self.path is not None and is_within(target, self.path) and is_within(self.path, target)
-            items, notes = self._write_images(folder, in_place) if content else (self._without_images(), [])
-            _write_tables(folder, self.interactions, self.users, items)
+            items, notes = write_images(self, folder, in_place) if content else (without_images(self), [])
+            write_tables(folder, self.interactions, self.users, items)
             if content:
-                self._write_content(folder, in_place)
+                write_content(self, folder, in_place)
             files = sorted(
                 file.relative_to(folder) for pattern in ("*.parquet", "features/*") for file in folder.glob(pattern)
             )
@@ -280,49 +281,6 @@ class Dataset(FromMemory):
 
     def _manifest(self) -> Manifest:
         return read_manifest(self._folder())
-
-    def _without_images(self) -> pl.DataFrame:
-        return self.items.with_columns(pl.lit(None, dtype=pl.String).alias("image"))
-
-    def _write_images(self, folder: Path, link: bool) -> tuple[pl.DataFrame, list[str]]:
-        if self.images is not None:
-            names, notes = store_images(self.images, self.items["id"].to_list(), folder / "images")
-            paths = [None if name is None else f"images/{name}" for name in names]
-            return self.items.with_columns(pl.Series("image", paths, dtype=pl.String)), notes
-        if self.path is not None:
-            for name in self.items["image"].drop_nulls().unique().to_list():
-                image = inside(self.path, stored_image_path(name))
-                if image.is_file():
-                    copy_file(image, folder / name, link)
-        return self.items, []
-
-    def _write_content(self, folder: Path, link: bool) -> None:
-        """Feature matrices, and the encoders of the folder that this data set was opened from."""
-        for name in self.feature_names:
-            file = _feature_file(name)
-            if name in self.loaded:
-                self.loaded[name].save(folder / file)
-            else:
-                copy_file(stored_file(self._folder(), file, self._manifest()), folder / file, link)
-        if self.path is not None and inside(self.path, ENCODERS).is_dir():
-            copy_tree(self.path / ENCODERS, folder / ENCODERS, link)
-
-
-def _feature_file(name: str) -> str:
-    return f"features/{name}.safetensors"
-
-
-def _write_tables(folder: Path, pairs: Interactions, users: pl.DataFrame, items: pl.DataFrame) -> None:
-    columns: Mapping[str, Any] = {
-        "user": pairs.user.astype(np.int32),
-        "item": pairs.item.astype(np.int32),
-        "split": pairs.split,
-        "timestamp": pairs.timestamp,
-        "rating": pairs.rating,
-    }
-    frame = pl.DataFrame({name: column for name, column in columns.items() if column is not None})
-    for name, table in (("interactions", frame), ("users", users), ("items", items)):
-        table.write_parquet(folder / f"{name}.parquet")
 
 
 def _rows(known: pl.Series, ids: Any, kind: str, dataset: str) -> Int64:

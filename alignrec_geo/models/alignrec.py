@@ -28,19 +28,8 @@ from alignrec_geo.nn.conv import Conv
 from alignrec_geo.nn.fusion import Fuser, Fusion
 from alignrec_geo.nn.hetero_encoder import HeteroEncoder
 from alignrec_geo.nn.init import init_linear, linear
-from alignrec_geo.nn.losses import (
-    BPR,
-    CCA,
-    L2,
-    REG,
-    UIA,
-    LossFn,
-    describe_losses,
-    loss_list,
-    loss_name,
-    loss_terms,
-    parse_losses,
-)
+from alignrec_geo.nn.loss_list import describe_losses, loss_list, loss_name, loss_terms, parse_losses
+from alignrec_geo.nn.losses import BPR, CCA, L2, REG, UIA, LossFn
 from alignrec_geo.nn.overrides import apply_overrides
 from alignrec_geo.nn.propagation import Propagation
 from alignrec_geo.nn.views import BatchViews, ContentViews, Rows

@@ -11,7 +11,7 @@ from alignrec_geo.models.base import ModelConfig
 from alignrec_geo.nn.conv import ConvNames, ConvNamesByEdge
 from alignrec_geo.nn.fusion import FusionName
 from alignrec_geo.nn.graph_layer import Norm, Residual
-from alignrec_geo.nn.losses import parse_losses
+from alignrec_geo.nn.loss_list import parse_losses
 
 
 class AlignRecConfig(ModelConfig):

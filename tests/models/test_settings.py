@@ -17,7 +17,8 @@ from alignrec_geo.kernels.config import KernelConfig
 from alignrec_geo.memory import enough_memory
 from alignrec_geo.models import MODELS, AlignRec, AlignRecConfig
 from alignrec_geo.models.size import check_memory, in_words
-from alignrec_geo.nn.losses import BPR, UIA, parse_losses
+from alignrec_geo.nn.loss_list import parse_losses
+from alignrec_geo.nn.losses import BPR, UIA
 from alignrec_geo.serving import load_top_items
 from alignrec_geo.training import TrainingConfig, fit
 

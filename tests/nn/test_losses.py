@@ -9,18 +9,8 @@ from alignrec_geo.kernels.triplet_loss import triplet_loss
 from alignrec_geo.kernels.uniformity import uniformity
 from alignrec_geo.kernels.unique import unique_with_counts
 from alignrec_geo.models import Batch
-from alignrec_geo.nn.losses import (
-    BPR,
-    CCA,
-    LOSSES,
-    UIA,
-    DirectAU,
-    SampledSoftmax,
-    SymmetricInfoNCE,
-    describe_losses,
-    loss_terms,
-    parse_losses,
-)
+from alignrec_geo.nn.loss_list import describe_losses, loss_terms, parse_losses
+from alignrec_geo.nn.losses import BPR, CCA, LOSSES, UIA, DirectAU, SampledSoftmax, SymmetricInfoNCE
 from alignrec_geo.nn.views import BatchViews, ContentViews, Rows
 
 BATCH = Batch(torch.tensor([0, 3, 5, 3]), torch.tensor([1, 2, 7, 1]), torch.tensor([4, 8, 11, 30]), nominal_size=8)
