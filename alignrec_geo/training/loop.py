@@ -133,12 +133,13 @@ def fit(
         while run.should_continue():
             run.epoch()
         load_trainable(model, run.best)
-        tables = Embeddings(*(table.cpu() for table in model.embeddings()))
+        there = model.embeddings()  # ranked where they are
+        tables = Embeddings(*(table.cpu() for table in there))
         tester = evaluator_of(data, Split.TEST, trial, measured) if test else None
-        tested = None if tester is None else tester(tables)
+        tested = None if tester is None else tester(there)
         result = FitResult(
             metrics={} if tested is None else tested.metrics,
-            validation={} if validate is None else validate(tables).metrics,
+            validation={} if validate is None else validate(there).metrics,
             best_epoch=run.state.best_epoch,
             epochs=run.state.epochs_done,
             seconds=run.state.seconds,
