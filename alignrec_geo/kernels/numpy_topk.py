@@ -1,13 +1,14 @@
 """The best of long rows by thresholds, with numpy's vectorised selection.
 
 On a CPU ``torch.topk`` over whole rows takes several times as long as the product that makes them. Here the maxima of
-chunks of columns give a bound for the ``k`` best, few scores reach it, and only those are put in order. Blocks are so
-small that scores stay in a core's cache from the product to the selection, and every thread works on its own.
+chunks of columns give a bound for the ``k`` best, few scores reach it, and only those are put in order. Scores exist in
+tiles that stay in a core's cache from the product to the selection, and every thread works on its own users.
 """
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import pairwise
 from queue import SimpleQueue
 from threading import Barrier
 
@@ -16,23 +17,25 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from alignrec_geo.kernels import topk
+from alignrec_geo.kernels.backends import implementation
 from alignrec_geo.kernels.excluded import ExcludedPairs
-from alignrec_geo.kernels.topk import Ranking, fill_scores, score_blocks, top_k
+from alignrec_geo.kernels.topk import Ranking, score_blocks
 
-BLOCK_SCORES = 1 << 19
-"""Scores that a thread holds at once: 2 MB of float32."""
+BLOCK = 128
+"""Users that a thread works on at once: enough for a product that reads all items."""
+TILE = 8192
+"""Items that it scores at once: the scores take 4 MB."""
 YIELDED_SCORES = 1 << 25
 """Scores whose best are handed on at once."""
 WIDE = 256
 """Tables with more columns are multiplied by all threads at once: there the product is what takes time."""
 FEW = 64
 """So many users or fewer are one block, and the items are read where they are."""
-ROWS = 64
-"""Rows that are selected from at once."""
 CHUNK = 16
 """Columns of a chunk at most."""
-CHUNKS = 4
-"""Chunks there should be at least, times ``k``."""
+CHUNKS = 2
+"""Chunks a tile has at least, times ``k + 1``."""
 
 _LOW = 0x7FFFFFFF
 _COLUMNS = 0xFFFFFFFF
@@ -42,36 +45,40 @@ Run = Callable[[Callable[[int], None], Iterable[int]], Iterable[None]]
 
 
 def rank_users(users: Tensor, items: Tensor, rows: Tensor, k: int, excluded: ExcludedPairs | None) -> Ranking:
-    """Backend ``numpy`` of ``topk``: product and :func:`threshold_top_k` (arguments as for the backend ``torch``)."""
-    few, wide = len(rows) <= FEW, items.shape[1] > WIDE
+    """Backend ``numpy`` of ``topk``: product and selection tile by tile (arguments as for the backend ``torch``)."""
+    few, total = len(rows) <= FEW, len(items)
+    width = _chunk(total, k)
+    if users.dtype != torch.float32 or not width:
+        yield from topk.rank_users(users, items, rows, k, excluded)
+        return
     threads = 1 if few else torch.get_num_threads()
     with _threads(threads) as run:
-        if few or wide:
+        if few or items.shape[1] > WIDE:
             for chosen, scores in score_blocks(users, items, rows, excluded):
                 yield chosen, *threshold_top_k(scores, k, run)
             return
-        columns, total, best = items.T.contiguous(), len(items), min(k, len(items))
-        blocks = -(-len(rows) * total // BLOCK_SCORES)
-        borders = [len(rows) * number // blocks for number in range(blocks + 1)]
+        tiles = [(first, items[first:last].T.contiguous()) for first, last in _tiles(total, k)]
+        borders = _even(len(rows), -(-len(rows) // BLOCK))
         buffers: SimpleQueue[Tensor] = SimpleQueue()
         for _ in range(threads):
-            buffers.put(users.new_empty(-(-len(rows) // blocks), total))
-        value, column = users.new_empty(len(rows), best), torch.empty(len(rows), best, dtype=torch.long)
+            buffers.put(users.new_empty(BLOCK * max(tile.shape[1] for _, tile in tiles)))
+        value, column = np.empty((len(rows), k), dtype=np.float32), np.empty((len(rows), k), dtype=np.int64)
 
         def work(number: int) -> None:
-            first, last = borders[number], borders[number + 1]
-            buffer = buffers.get()
-            scores = fill_scores(buffer[: last - first], users[rows[first:last]], columns, excluded, first)
-            value[first:last], column[first:last] = threshold_top_k(scores, k)
+            start, end = borders[number], borders[number + 1]
+            table, buffer = users[rows[start:end]], buffers.get()
+            seen = None if excluded is None else excluded.block(start, end)
+            scored = ((first, scores_of(table, tile, buffer, seen, first).numpy()) for first, tile in tiles)
+            value[start:end], column[start:end] = _select(scored, end - start, k, width)
             buffers.put(buffer)
 
-        step = max(1, YIELDED_SCORES // BLOCK_SCORES)
-        for start in range(0, blocks, step):
-            end = min(start + step, blocks)
+        step = max(1, YIELDED_SCORES // (BLOCK * total))
+        for start in range(0, len(borders) - 1, step):
+            end = min(start + step, len(borders) - 1)
             for _ in run(work, range(start, end)):
                 pass
             part = slice(borders[start], borders[end])
-            yield rows[part], value[part], column[part]
+            yield rows[part], torch.from_numpy(value[part]), torch.from_numpy(column[part])
 
 
 def threshold_top_k(scores: Tensor, k: int, run: Run = map) -> tuple[Tensor, Tensor]:
@@ -92,19 +99,50 @@ def threshold_top_k(scores: Tensor, k: int, run: Run = map) -> tuple[Tensor, Ten
         >>> threshold_top_k(torch.arange(1000.0).remainder(7)[None], 3)[1].tolist()
         [[6, 13, 20]]
     """
-    width = min(CHUNK, scores.shape[1] // (CHUNKS * (k + 1)))
-    if scores.dtype != torch.float32 or k < 1 or width < 2:
-        return top_k(scores, k)
-    table = scores.contiguous().numpy()
+    width = _chunk(scores.shape[1], k)
+    if scores.dtype != torch.float32 or not width:
+        return topk.top_k(scores, k)
+    table, tiles = scores.numpy(), _tiles(scores.shape[1], k)
     value, column = np.empty((len(table), k), dtype=np.float32), np.empty((len(table), k), dtype=np.int64)
 
     def work(first: int) -> None:
-        part = slice(first, first + ROWS)
-        value[part], column[part] = _select(table[part], k, width)
+        part = slice(first, min(first + BLOCK, len(table)))
+        scored = ((start, table[part, start:end]) for start, end in tiles)
+        value[part], column[part] = _select(scored, part.stop - first, k, width)
 
-    for _ in run(work, range(0, len(table), ROWS)):
+    for _ in run(work, range(0, len(table), BLOCK)):
         pass
     return torch.from_numpy(value), torch.from_numpy(column)
+
+
+def scores_of(users: Tensor, items: Tensor, buffer: Tensor, seen: tuple[Tensor, Tensor] | None, first: int) -> Tensor:
+    """Scores ``[b, t]`` of users ``[b, D]`` for a tile of items ``[D, t]`` that begins with the item ``first``."""
+    count, width = len(users), items.shape[1]
+    out = buffer[: count * width].view(count, width)
+    out = implementation("matmul", users.device)(users, items, out)
+    if seen is not None:
+        place, item = seen
+        inside = (item >= first) & (item < first + width)
+        out.view(-1).index_fill_(0, place[inside] * width + item[inside] - first, -torch.inf)
+    return out
+
+
+def _chunk(columns: int, k: int) -> int:
+    """Columns of a chunk, so that a row has enough of them; 0 where it is too short."""
+    width = min(CHUNK, columns // (2 * CHUNKS * (k + 1))) if k > 0 else 0
+    return width if width > 1 else 0
+
+
+def _tiles(columns: int, k: int) -> list[tuple[int, int]]:
+    """Where tiles of about :data:`TILE` columns begin and end, none with too few chunks."""
+    most = columns // (CHUNK * CHUNKS * (k + 1))
+    borders = _even(columns, max(1, min(-(-columns // TILE), most)))
+    return list(pairwise(borders))
+
+
+def _even(count: int, parts: int) -> list[int]:
+    """Borders of so many parts of nearly the same size."""
+    return [count * number // parts for number in range(parts + 1)]
 
 
 @contextmanager
@@ -127,27 +165,39 @@ def _threads(count: int) -> Iterator[Run]:
         yield pool.map
 
 
-def _select(scores: NDArray[np.float32], k: int, width: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+def _select(
+    tiles: Iterable[tuple[int, NDArray[np.float32]]], count: int, k: int, width: int
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """The best of some rows: at least ``k + 1`` scores of a row reach the ``k + 1``-th largest maximum of its chunks.
 
-    A score and its column become one number, the score's bits in an order-preserving form above the inverted column:
-    no two are equal, and among equal scores the lower column wins.
+    The bound rises from tile to tile. A score and its column become one number, the score's bits in an order-preserving
+    form above the inverted column: no two are equal, and among equal scores the lower column wins.
     """
-    count, columns = scores.shape
-    chunks = columns // width
-    # chunk c holds the columns c, c + chunks, c + 2 chunks …: their maxima are those of long vectors
-    maxima = scores[:, : chunks * width].reshape(count, width, chunks).max(axis=1)
-    maxima.partition(chunks - k - 1, axis=1)
-    place = np.flatnonzero(scores >= maxima[:, chunks - k - 1, None])
-    start = np.searchsorted(place, np.arange(count + 1) * columns)
-    found = np.diff(start)
-    row = np.repeat(np.arange(count), found)
-    reached = scores.reshape(-1)[place] + np.float32(0.0)  # -0 becomes 0
-    key = _flipped(reached.view(np.int32)).astype(np.int64) << 32
-    key |= _COLUMNS - (place - row * columns)
-    longest = int(found.max())
+    largest = np.empty((count, 0), dtype=np.float32)  # the k + 1 largest maxima so far
+    number, filled, found = np.arange(count + 1), np.zeros(count, dtype=np.int64), []
+    for first, scores in tiles:
+        columns = scores.shape[1]
+        chunks = columns // width
+        # chunk c holds the columns c, c + chunks, c + 2 chunks …: their maxima are those of long vectors
+        maxima = scores[:, : chunks * width].reshape(count, width, chunks).max(axis=1)
+        largest = np.concatenate([largest, maxima], axis=1)
+        rest = largest.shape[1] - k - 1
+        largest.partition(rest, axis=1)
+        largest = largest[:, rest:]
+        place = np.flatnonzero(scores >= largest[:, :1])
+        start = np.searchsorted(place, number * columns)
+        reaching = np.diff(start)
+        row = np.repeat(number[:-1], reaching)
+        column = place - row * columns
+        reached = scores[row, column] + np.float32(0.0)  # -0 becomes 0
+        key = _flipped(reached.view(np.int32)).astype(np.int64) << 32
+        key |= _COLUMNS - (first + column)
+        found.append((row, np.arange(len(place)) + (filled - start[:-1])[row], key))
+        filled += reaching
+    longest = int(filled.max())
     keys = np.full((count, longest), np.iinfo(np.int64).min)
-    keys[row, np.arange(len(place)) - start[row]] = key
+    for row, place, key in found:
+        keys[row, place] = key
     keys.partition(longest - k, axis=1)
     best = keys[:, longest - k :]
     best.sort(axis=1)

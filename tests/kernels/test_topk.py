@@ -54,7 +54,9 @@ def test_random_scores_other_types_and_no_rows(way):
             assert torch.equal(ours, theirs)
 
 
-@given(st.integers(0, 999), st.integers(1, 5), st.integers(1, 90), st.integers(1, 9), st.booleans(), st.integers(1, 99))
+@given(
+    st.integers(0, 999), st.integers(1, 5), st.integers(1, 150), st.integers(1, 9), st.booleans(), st.integers(1, 99)
+)
 @settings(max_examples=40, deadline=None)
 def test_backends_agree_with_many_ties_and_excluded_items(seed, users, items, k, exclude, size):
     user, item = whole_numbers(seed, users, 3, 1), whole_numbers(seed + 1, items, 3, 1)
@@ -69,8 +71,10 @@ def test_backends_agree_with_many_ties_and_excluded_items(seed, users, items, k,
         patch.setattr(topk, "BLOCK_SCORES", size)
         patch.setattr(topk, "REPAIRED_SCORES", size)
         patch.setattr(numpy_topk, "FEW", 0)
-        patch.setattr(numpy_topk, "BLOCK_SCORES", size)
-        patch.setattr(numpy_topk, "YIELDED_SCORES", 3 * size)
+        patch.setattr(numpy_topk, "BLOCK", 2)
+        patch.setattr(numpy_topk, "TILE", size)
+        patch.setattr(numpy_topk, "CHUNK", 2 + size % 3)
+        patch.setattr(numpy_topk, "YIELDED_SCORES", 4 * items)
         results = []
         for backend in BACKENDS:
             with use_backends(topk=backend):
@@ -104,9 +108,9 @@ def three_threads():
 
 @pytest.mark.parametrize("width", [3, 300])
 def test_several_threads_change_nothing(width, three_threads, monkeypatch):
-    monkeypatch.setattr(numpy_topk, "ROWS", 2)
+    monkeypatch.setattr(numpy_topk, "BLOCK", 5)
+    monkeypatch.setattr(numpy_topk, "TILE", 60)
     monkeypatch.setattr(numpy_topk, "FEW", 0)
-    monkeypatch.setattr(numpy_topk, "BLOCK_SCORES", 1000)
     users, items = whole_numbers(0, 37, width, 2), whole_numbers(1, 200, width, 2)
     ((_, value, column),) = numpy_topk.rank_users(users, items, torch.arange(37), 5, None)
     assert torch.get_num_threads() == 3
