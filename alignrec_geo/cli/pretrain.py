@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -91,7 +91,7 @@ def pretrain(
         print_held_out(held_out, len(done.result.held_out))
     stdout.print(
         f"{dataset}: features '{made.name}', {int(made.present.sum()):,} of {len(made.present):,} items, "
-        f"width {made.width}; {len(history)} epochs, {done.result.seconds:.0f} s",
+        f"width {made.width}; {len(history)} epochs, {done.result.seconds:.0f} s{_rate(history)}",
         soft_wrap=True,
     )
 
@@ -136,6 +136,14 @@ def run_pretrain(
         except KeyboardInterrupt:
             stderr.print("stopped; every finished epoch is saved, go on with --resume", soft_wrap=True)
             raise
+
+
+def _rate(history: list[dict[str, Any]]) -> str:
+    """How fast the last epoch was on a GPU, and how much of it the GPU worked."""
+    last = history[-1] if history else {}
+    if "gpu_busy" not in last:
+        return ""
+    return f"; {last['items_per_second']:,.0f} items a second, GPU busy {100 * last['gpu_busy']:.0f} %"
 
 
 def _shrink(text: str) -> float | None:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from alignrec_geo.content.beit3.images import ItemImages
 from alignrec_geo.content.beit3.vocabulary import Beit3Vocabulary
+from alignrec_geo.content.encoders.running import on_device
 from alignrec_geo.content.pretraining.masking import mask_patches, mask_words, maskable_words
 from alignrec_geo.content.tokens.vocabulary import Vocabulary
 from alignrec_geo.typing import Int64
@@ -51,7 +52,7 @@ class Beit3Batch(NamedTuple):
 
     def to(self, device: torch.device) -> "Beit3Batch":
         """The same batch on another device."""
-        return Beit3Batch(*(part.to(device) for part in self))
+        return Beit3Batch(*(on_device(part, device) for part in self))
 
     def with_partners(self, prediction: str, order: Tensor) -> "Beit3Batch":
         """The batch with what helps to predict, images for words and texts for patches, of the items in ``order``."""

@@ -12,7 +12,7 @@ from torch import Tensor
 from alignrec_geo.content.beit3.aligner import Beit3Aligner, beit3_from_checkpoint
 from alignrec_geo.content.beit3.codes import patch_codes
 from alignrec_geo.content.beit3.config import ImageTarget
-from alignrec_geo.content.beit3.data import PATCHES, SHOWN, WORDS, Beit3Data
+from alignrec_geo.content.beit3.data import PATCHES, SHOWN, WORDS, Beit3Batch, Beit3Data
 from alignrec_geo.content.beit3.heads import Beit3ForPreTraining
 from alignrec_geo.content.beit3.images import LARGEST_SIDE, ItemImages, item_image_files, sizes_for
 from alignrec_geo.content.beit3.settings import Beit3Settings, Size
@@ -115,9 +115,13 @@ class Beit3Task:
         self.width = int(beit3.config.hidden_size)
         self._size, self._checkpoint = size, None if checkpoint is None else _named(checkpoint)
 
-    def loss(self, items: Int64, generator: torch.Generator) -> dict[str, Tensor]:
+    def batch(self, items: Int64, generator: torch.Generator) -> Beit3Batch:
+        """Pixels and words of items with masks, on the model's device."""
+        return self.data.masked(items, generator).to(self._device)
+
+    def loss(self, batch: Beit3Batch) -> dict[str, Tensor]:
         """``words``, ``patches`` and ``vector`` of a batch; see :class:`Beit3Aligner`."""
-        terms: dict[str, Tensor] = self.model(self.data.masked(items, generator).to(self._device))
+        terms: dict[str, Tensor] = self.model(batch)
         return terms
 
     def held_out(self, items: Int64, generator: torch.Generator) -> dict[str, float]:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from alignrec_geo.content.encoders.running import on_device
 from alignrec_geo.content.frozen.model import IMAGE, PATCHES, WORDS, FrozenBatch
 from alignrec_geo.content.frozen.summary import ItemSummary, Parts
 from alignrec_geo.content.pretraining.masking import mask_patches
@@ -44,8 +45,8 @@ class Content(NamedTuple):
 
     def to(self, device: torch.device) -> "Content":
         """The same on another device."""
-        tokens, present = ({name: part.to(device) for name, part in parts.items()} for parts in self[:2])
-        return Content(tokens, present, self.seen.to(device))
+        tokens, present = ({name: on_device(part, device) for name, part in parts.items()} for parts in self[:2])
+        return Content(tokens, present, on_device(self.seen, device))
 
 
 @dataclass(frozen=True)

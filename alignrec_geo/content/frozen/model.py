@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from alignrec_geo.content.encoders.running import on_device
 from alignrec_geo.content.frozen.summary import ItemSummary, Readout
 from alignrec_geo.content.multiway.block import LAYER_NORM_EPS, Linear
 from alignrec_geo.content.multiway.stack import MultiwayStack
@@ -38,11 +39,11 @@ class FrozenBatch(NamedTuple):
     def to(self, device: torch.device) -> "FrozenBatch":
         """The same batch on another device."""
         tokens, present, masked = (
-            {name: part.to(device) for name, part in parts.items()}
+            {name: on_device(part, device) for name, part in parts.items()}
             for parts in (self.tokens, self.present, self.masked)
         )
         targets = (self.word_target, self.code_target, self.seen, self.whole)
-        return FrozenBatch(tokens, present, masked, *(target.to(device) for target in targets))
+        return FrozenBatch(tokens, present, masked, *(on_device(target, device) for target in targets))
 
     def with_partners(self, prediction: str, order: Tensor) -> "FrozenBatch":
         """The batch with what helps to predict, images for words and texts for patches, of the items in ``order``."""

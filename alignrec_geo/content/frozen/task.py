@@ -14,7 +14,7 @@ from torch import Tensor
 from alignrec_geo.content.encoders import open_image_encoder, open_text_encoder
 from alignrec_geo.content.encoders.choose import PACKAGE
 from alignrec_geo.content.frozen.data import SHOWN, FrozenData
-from alignrec_geo.content.frozen.model import PATCHES, WORDS, FrozenModel, FusedEncoder
+from alignrec_geo.content.frozen.model import PATCHES, WORDS, FrozenBatch, FrozenModel, FusedEncoder
 from alignrec_geo.content.frozen.summary import ItemSummary
 from alignrec_geo.content.multiway.stack import MultiwayStack
 from alignrec_geo.content.pretraining.encode import encode_in_batches
@@ -149,9 +149,13 @@ class FrozenTask:
         """The stack, its heads and the summaries."""
         return self._model
 
-    def loss(self, items: Int64, generator: torch.Generator) -> dict[str, Tensor]:
+    def batch(self, items: Int64, generator: torch.Generator) -> FrozenBatch:
+        """Tokens of items with masks, on the model's device."""
+        return self.data.masked(items, generator).to(self._device)
+
+    def loss(self, batch: FrozenBatch) -> dict[str, Tensor]:
         """``words``, ``patches`` and ``vector`` of a batch; see :class:`FrozenModel`."""
-        terms: dict[str, Tensor] = self.model(self.data.masked(items, generator).to(self._device))
+        terms: dict[str, Tensor] = self.model(batch)
         return terms
 
     def held_out(self, items: Int64, generator: torch.Generator) -> dict[str, float]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor
 
+from alignrec_geo.content.encoders.running import on_device
 from alignrec_geo.content.matrices.model import FeaturesModel
 from alignrec_geo.content.pretraining.encode import encode_in_batches
 from alignrec_geo.content.pretraining.held_out import derangement
@@ -46,6 +47,20 @@ class FeaturesConfig(Settings):
     """Of the contrast."""
     vector_weight: float = Field(default=1.0, ge=0.0)
     """Weight of what the item's vector itself has to predict."""
+
+
+class MatricesBatch(NamedTuple):
+    """Items with modalities to predict.
+
+    Args:
+        vectors: per modality, ``[B, width]``.
+        present: which there are, ``[B, M]`` bool.
+        hidden: which are to be predicted, ``[B, M]`` bool.
+    """
+
+    vectors: list[Tensor]
+    present: Tensor
+    hidden: Tensor
 
 
 class FeaturesTask:
@@ -103,12 +118,16 @@ class FeaturesTask:
             self.model.fit_input(number, rows, shape.shrink)
         self.width = shape.dim
 
-    def loss(self, items: Int64, generator: torch.Generator) -> dict[str, Tensor]:
-        """``regression``, ``contrast`` and ``vector`` of a batch."""
-        vectors, present = self._rows(torch.from_numpy(items))
+    def batch(self, items: Int64, generator: torch.Generator) -> MatricesBatch:
+        """Vectors of items, which of them there are and which are hidden, on the model's device."""
+        rows = torch.from_numpy(items)
         chosen = torch.rand(len(items), 1, generator=generator) < self.settings.masked_share
-        hidden = mask_modalities(present.cpu(), generator) & chosen
-        terms: dict[str, Tensor] = self.model(vectors, present, hidden.to(self._device))
+        hidden = mask_modalities(self._has[rows], generator) & chosen
+        return MatricesBatch(*self._rows(rows), on_device(hidden, self._device))
+
+    def loss(self, batch: MatricesBatch) -> dict[str, Tensor]:
+        """``regression``, ``contrast`` and ``vector`` of a batch."""
+        terms: dict[str, Tensor] = self.model(*batch)
         return terms
 
     @torch.no_grad()
@@ -158,7 +177,8 @@ class FeaturesTask:
 
     def _rows(self, items: Tensor) -> tuple[list[Tensor], Tensor]:
         """Vectors per modality ``[n, width]`` and which there are ``[n, M]``, on the model's device."""
-        return [matrix[items].to(self._device) for matrix in self._matrices], self._has[items].to(self._device)
+        vectors = [on_device(matrix[items], self._device) for matrix in self._matrices]
+        return vectors, on_device(self._has[items], self._device)
 
     @property
     def _device(self) -> torch.device:

@@ -13,10 +13,14 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from alignrec_geo.checkpoint import TrainingState, load_checkpoint, save_checkpoint
+from alignrec_geo.content.pretraining.loss_sums import LossSums
+from alignrec_geo.content.pretraining.prefetch import prefetched
 from alignrec_geo.content.pretraining.task import PretrainTask
-from alignrec_geo.errors import InputError, TrainingDiverged
+from alignrec_geo.content.throughput import Throughput
+from alignrec_geo.errors import InputError
 from alignrec_geo.files import atomic_path
 from alignrec_geo.json_text import as_object, parse_json
+from alignrec_geo.memory import enough_memory
 from alignrec_geo.observer import Observer
 from alignrec_geo.randomness import child_generator
 from alignrec_geo.reading import check_plain_file, reading
@@ -118,8 +122,12 @@ def pretrain(
         started = time.perf_counter()
         for observer in observers:
             observer.epoch_started(epoch, per_epoch)
-        terms = _train_epoch(task, optimizer, config, trained, epoch, seed, observers)
+        counted = Throughput("items")
+        with counted.running(), enough_memory("pre-training", lower="batch_size"):
+            terms = _train_epoch(task, optimizer, config, trained, epoch, seed, observers, counted)
         record: dict[str, Any] = {"epoch": epoch, "loss": terms}
+        if counted.busy is not None:
+            record |= {"items_per_second": round(counted.per_second, 1), "gpu_busy": round(counted.busy, 3)}
         if len(held_out) and ((epoch + 1) % config.eval_every == 0 or epoch + 1 == config.epochs):
             record["held_out"] = task.held_out(held_out, child_generator(seed, "held-out masks"))
         state.epochs_done += 1
@@ -156,32 +164,29 @@ def _train_epoch(
     epoch: int,
     seed: int,
     observers: Iterable[Observer],
+    counted: Throughput,
 ) -> dict[str, float]:
     """One pass; returns the mean of every loss term."""
     generator = child_generator(seed, f"pre-training epoch {epoch}")
-    batches = list(_batches(items, config.batch_size, generator))
+    parts = list(_batches(items, config.batch_size, generator))
     device = next(task.model.parameters()).device
-    sums: dict[str, float] = {}
+    batches = prefetched((task.batch(part, generator) for part in parts), device)
+    losses = LossSums(epoch, device)
     task.model.train()
-    for number, batch in enumerate(batches):
+    for number, (part, batch) in enumerate(zip(parts, batches, strict=True)):
         for group in optimizer.param_groups:
-            group["lr"] = config.lr_at(epoch * len(batches) + number, config.epochs * len(batches))
-        with autocast(config.precision, device):
-            terms = task.loss(batch, generator)
-        total = torch.stack(list(terms.values())).sum()
-        if not bool(torch.isfinite(total)):
-            named = ", ".join(f"{name} {float(value.detach()):g}" for name, value in terms.items())
-            raise TrainingDiverged(f"epoch {epoch + 1}, step {number + 1}: the loss is not finite ({named}); lower lr")
-        optimizer.zero_grad(set_to_none=True)
-        total.backward()
-        nn.utils.clip_grad_norm_(task.model.parameters(), config.clip)
-        optimizer.step()
-        values = {name: float(value.detach()) for name, value in terms.items()}
-        for name, value in values.items():
-            sums[name] = sums.get(name, 0.0) + value
+            group["lr"] = config.lr_at(epoch * len(parts) + number, config.epochs * len(parts))
+        with counted.encoding(len(part), device):
+            with autocast(config.precision, device):
+                terms = task.loss(batch)
+            total = losses.add(terms)
+            optimizer.zero_grad(set_to_none=True)
+            total.backward()
+            nn.utils.clip_grad_norm_(task.model.parameters(), config.clip)
+            optimizer.step()
         for observer in observers:
-            observer.step_done(values)
-    return {name: value / len(batches) for name, value in sums.items()}
+            observer.step_done(losses.shown)
+    return losses.means()
 
 
 def _batches(items: Int64, size: int, generator: torch.Generator) -> Iterator[Int64]:
@@ -195,7 +200,8 @@ def _adamw(model: nn.Module, config: PretrainConfig) -> torch.optim.AdamW:
     decayed: list[Tensor] = [parameter for parameter in trained if parameter.dim() > 1]
     others: list[Tensor] = [parameter for parameter in trained if parameter.dim() <= 1]
     groups = [{"params": decayed, "weight_decay": config.weight_decay}, {"params": others, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=config.lr, betas=(0.9, 0.98))
+    fused = True if any(parameter.is_cuda for parameter in trained) else None
+    return torch.optim.AdamW(groups, lr=config.lr, betas=(0.9, 0.98), fused=fused)
 
 
 def _write_history(path: Path, history: list[dict[str, Any]]) -> None:

@@ -35,8 +35,12 @@ class PretrainTask(Protocol):
         """All that trains."""
         ...
 
-    def loss(self, items: Int64, generator: torch.Generator) -> dict[str, Tensor]:
-        """Named, already weighted terms of a batch of item rows; their sum is minimised. Masks are drawn here."""
+    def batch(self, items: Int64, generator: torch.Generator) -> Any:
+        """What a step is computed from, of a batch of item rows, on the model's device. Masks are drawn here."""
+        ...
+
+    def loss(self, batch: Any) -> dict[str, Tensor]:
+        """Named, already weighted terms of a batch; their sum is minimised."""
         ...
 
     def held_out(self, items: Int64, generator: torch.Generator) -> dict[str, float]:

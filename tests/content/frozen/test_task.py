@@ -110,7 +110,7 @@ def test_every_item_is_shown_in_one_way(task):
 def test_every_parameter_gets_a_gradient(task):
     with torch.no_grad():
         task.model.encoder.readout.correct.normal_(generator=torch.Generator().manual_seed(1))  # it starts at zero
-    sum(task.loss(task.items[:48], torch.Generator().manual_seed(0)).values()).backward()
+    sum(task.loss(task.batch(task.items[:48], torch.Generator().manual_seed(0))).values()).backward()
     dead = [name for name, p in task.model.named_parameters() if p.grad is None or not p.grad.abs().max() > 0]
     # a bias of the keys shifts all logits of a query alike; masked words are the text encoder's, not the stack's;
     # nothing is predicted from the image's own token

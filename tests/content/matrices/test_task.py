@@ -130,7 +130,7 @@ def test_nothing_hidden_leaves_two_terms_zero(task):
 
 
 def test_every_parameter_gets_a_gradient(task):
-    sum(task.loss(task.items[:64], torch.Generator().manual_seed(0)).values()).backward()
+    sum(task.loss(task.batch(task.items[:64], torch.Generator().manual_seed(0))).values()).backward()
     dead = [name for name, p in task.model.named_parameters() if p.grad is None or not p.grad.abs().max() > 0]
     assert not [name for name in dead if "k_proj" not in name or "bias" not in name], dead
 

@@ -21,11 +21,14 @@ class Toy:
         nn.init.zeros_(self.model.bias)
         self.items, self.seen, self.stop_in = np.arange(items), [], stop_in
 
-    def loss(self, items, generator):
+    def batch(self, items, generator):
         self.seen.append(items)
         if self.stop_in is not None and len(self.seen) > self.stop_in:
             raise KeyboardInterrupt
-        noise = torch.randn(len(items), 1, generator=generator)
+        return items, torch.randn(len(items), 1, generator=generator)
+
+    def loss(self, batch):
+        items, noise = batch
         return {"words": (self.model(noise) - torch.from_numpy(items[:, None]).float()).square().mean() / 100}
 
     def held_out(self, items, generator):
