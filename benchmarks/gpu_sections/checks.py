@@ -19,6 +19,8 @@ from gpu_sections.setting import Emit, Setting, Turn, build, dataset_of, draw_ba
 
 LOSS_TOLERANCE, GRADIENT_TOLERANCE, TABLE_TOLERANCE = 1e-4, 1e-3, 1e-4
 """Largest relative difference between CPU and GPU that counts as rounding."""
+SHARE_TOLERANCE = 1e-5
+"""Or, of a gradient that nearly cancels, the largest share of the norm of all gradients together."""
 KERNEL_TESTS = "tests/kernels/triton"
 
 
@@ -75,17 +77,20 @@ def parity(setting: Setting, turn: Turn, emit: Emit) -> None:
         differences = {key: _relative(found[key], value) for key, value in expected.items()}
         terms = {key: value for key, value in differences.items() if key.startswith("loss ")}
         gradients = {key: value for key, value in differences.items() if key.startswith("gradient ")}
+        whole = sum(float(expected[key].square().sum()) for key in gradients) ** 0.5
+        shares = {key: float((found[key] - expected[key]).norm()) / max(whole, 1e-30) for key in gradients}
         tables = {key: value for key, value in differences.items() if key.startswith("table ")}
         worst = max(gradients, key=lambda key: gradients[key], default=None)
         emit(
             {
                 "what": name,
                 "ok": max(terms.values(), default=0.0) <= LOSS_TOLERANCE
-                and max(gradients.values(), default=0.0) <= GRADIENT_TOLERANCE
+                and all(gradients[key] <= GRADIENT_TOLERANCE or shares[key] <= SHARE_TOLERANCE for key in gradients)
                 and max(tables.values(), default=0.0) <= TABLE_TOLERANCE
                 and found.keys() == expected.keys(),
                 "loss": max(terms.values(), default=None),
                 "gradient": max(gradients.values(), default=None),
+                "share_of_all_gradients": max(shares.values(), default=None),
                 "tables": max(tables.values(), default=None),
                 "worst": worst,
             }
