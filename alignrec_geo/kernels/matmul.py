@@ -13,22 +13,29 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from alignrec_geo.kernels.backends import choose
+from alignrec_geo.kernels.backends import choose, implementation
 from alignrec_geo.kernels.fastest_matmul import onednn_mm
 
 SMALLEST = 1 << 18
 """Products with fewer multiplications stay with torch: the call itself is what they cost."""
 
 
-def product(a: Tensor, b: Tensor, out: Tensor) -> Tensor:
-    """Backend ``torch``: ``a @ b``, written to ``out``.
-
-    Every backend of ``matmul`` has this signature; one may also return another tensor than ``out``.
+def multiply(a: Tensor, b: Tensor, out: Tensor) -> Tensor:
+    """Return ``a @ b``, by the backend of ``matmul`` for their device.
 
     Args:
         a: ``[n, k]``.
         b: ``[k, m]``.
-        out: ``[n, m]``.
+        out: ``[n, m]``, where the result is written, unless the backend makes a new tensor.
+    """
+    made: Tensor = implementation("matmul", a.device)(a, b, out)
+    return made
+
+
+def product(a: Tensor, b: Tensor, out: Tensor) -> Tensor:
+    """Backend ``torch``: ``a @ b``, written to ``out``.
+
+    Every backend has the signature of :func:`multiply`.
     """
     return torch.mm(a, b, out=out)
 

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from alignrec_geo.kernels import topk
-from alignrec_geo.kernels.backends import implementation
 from alignrec_geo.kernels.excluded import ExcludedPairs
+from alignrec_geo.kernels.matmul import multiply
 from alignrec_geo.kernels.topk import Ranking, score_blocks
 
 BLOCK = 128
@@ -119,7 +119,7 @@ def scores_of(users: Tensor, items: Tensor, buffer: Tensor, seen: tuple[Tensor, 
     """Scores ``[b, t]`` of users ``[b, D]`` for a tile of items ``[D, t]`` that begins with the item ``first``."""
     count, width = len(users), items.shape[1]
     out = buffer[: count * width].view(count, width)
-    out = implementation("matmul", users.device)(users, items, out)
+    out = multiply(users, items, out)
     if seen is not None:
         place, item = seen
         inside = (item >= first) & (item < first + width)

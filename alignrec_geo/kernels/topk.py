@@ -8,6 +8,7 @@ from torch import Tensor
 from alignrec_geo.kernels.backends import implementation
 from alignrec_geo.kernels.csr import CSR
 from alignrec_geo.kernels.excluded import ExcludedPairs
+from alignrec_geo.kernels.matmul import multiply
 
 BLOCK_SCORES = 1 << 23
 """Scores held at once on a CPU: 32 MB of float32."""
@@ -138,7 +139,7 @@ def fill_scores(out: Tensor, users: Tensor, items: Tensor, excluded: ExcludedPai
         excluded: pairs of all users that are ranked.
         first: the place of the first of these users among them.
     """
-    out = implementation("matmul", users.device)(users, items, out)
+    out = multiply(users, items, out)
     if excluded is not None:
         place, item = excluded.block(first, first + len(out))
         out.view(-1).index_fill_(0, place * out.shape[1] + item, -torch.inf)
