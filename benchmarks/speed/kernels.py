@@ -27,6 +27,7 @@ from alignrec_geo.graph.adjacency import bipartite_adjacency, symmetric_adjacenc
 from alignrec_geo.kernels.allocator import keep_freed_memory
 from alignrec_geo.kernels.backends import TABLE, choose
 from alignrec_geo.kernels.csr import CSR
+from alignrec_geo.kernels.excluded import ExcludedPairs
 from alignrec_geo.kernels.gather import gather_rows
 from alignrec_geo.kernels.infonce import infonce
 from alignrec_geo.kernels.knn import cosine_knn
@@ -128,6 +129,7 @@ def contests(data: Dataset, batch: int, device: str, seed: int) -> dict[str, Con
     everyone = torch.arange(users, device=device)
     coo, coo_block = _coo(full), _coo(to_users)
     own = torch.arange(batch, device=device)
+    excluded = ExcludedPairs.of(to_users, everyone)  # made once, as an evaluator does
     seen = tuple(edge_index.to(device))
 
     def naive_infonce(query: Tensor, key: Tensor) -> Tensor:
@@ -143,7 +145,7 @@ def contests(data: Dataset, batch: int, device: str, seed: int) -> dict[str, Con
         return torch.stack(layers, dim=1).mean(dim=1)
 
     def our_ranking() -> Results:
-        found = blocked_top_k(user_table, item_table, everyone, LARGEST, to_users)
+        found = blocked_top_k(user_table, item_table, everyone, LARGEST, excluded)
         return [torch.cat([scores for _, scores, _ in found])]
 
     def naive_ranking() -> Results:
