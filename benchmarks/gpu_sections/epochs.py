@@ -105,7 +105,8 @@ def real_data(setting: Setting, turn: Turn, emit: Emit) -> None:
     models = {name: build(name, dataset, setting.seed) for name in setting.models}
     turn()
     evaluator = Evaluator(dataset.interactions, Split.VALIDATION, Protocol.MMREC)
-    for name, model in models.items():
+    for name in list(models):
+        model = models.pop(name)  # its memory is not that of the next one
         try:
             emit({"what": name, "data": dataset.name, **_trained(model, dataset, evaluator, setting)})
         except Exception as error:
