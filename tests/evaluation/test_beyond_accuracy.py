@@ -5,12 +5,22 @@ import math
 import numpy as np
 import pytest
 import torch
+from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensor, FakeTensorMode
 
 from alignrec_geo.dataset import Features, Interactions, Split, make_catalogue
 from alignrec_geo.embeddings import Embeddings
 from alignrec_geo.errors import InputError
 from alignrec_geo.evaluation import Evaluator
-from alignrec_geo.evaluation.metrics import METRICS, TESTED, CatalogueMetric, Metric, choose_metrics, find_metric
+from alignrec_geo.evaluation.metrics import (
+    METRICS,
+    TESTED,
+    Catalogue,
+    CatalogueMetric,
+    Measurement,
+    Metric,
+    choose_metrics,
+    find_metric,
+)
 from alignrec_geo.evaluation.metrics.exposure import coverage, gini
 
 CUTOFFS = (3, 8, 45)
@@ -98,6 +108,26 @@ def test_the_four_of_the_field_are_the_same_bits_beside_others():
     for name, values in alone.per_user.items():
         assert torch.equal(values, among.per_user[name])
     assert "mrr@100" in among.per_user
+
+
+def test_nothing_is_read_back_while_blocks_are_measured():
+    """Under fake tensors, reading a value, or a shape that depends on one, raises; so a GPU is never waited for."""
+    data = make_catalogue(n_users=30, n_items=30, image_size=16)
+    catalogue = Catalogue(data.interactions, torch.randn(30, 6))
+    facts = [catalogue.popularity, catalogue.profile_popularity, catalogue.information]  # once, before the blocks
+    with FakeTensorMode(allow_non_fake_inputs=True) as mode:
+        catalogue.content = mode.from_tensor(catalogue.content)
+        for name, fact in zip(("popularity", "profile_popularity", "information"), facts, strict=True):
+            catalogue.__dict__[name] = mode.from_tensor(fact)
+        measurement = Measurement(choose_metrics(list(METRICS), CUTOFFS), catalogue)
+        for size in (4, 3):
+            hits, listed = torch.zeros(size, 20, dtype=torch.bool), torch.ones(size, 20, dtype=torch.bool)
+            users, items = torch.zeros(size, dtype=torch.long), torch.zeros(size, 20, dtype=torch.long)
+            measurement.add(hits, torch.ones(size, dtype=torch.long), users, items, listed)
+        values = measurement.per_user()
+        with pytest.raises(DataDependentOutputException):
+            float(values["recall@3"][0])
+    assert all(isinstance(value, FakeTensor) and len(value) == 7 for value in values.values())
 
 
 def test_exposure_by_hand():
