@@ -58,6 +58,15 @@ def text_id(value: Any, what: str = "id") -> str:
     return text
 
 
+ITEM_IDS, WHOLE_NUMBERS = "item_ids", "whole numbers"
+"""What ``source`` of a data set says where the item ids were whole numbers, not text."""
+
+
+def whole_item_ids(they_are: bool) -> dict[str, str]:
+    """What goes into ``source`` of a data set, so that frames of results hold item ids in the type they once had."""
+    return {ITEM_IDS: WHOLE_NUMBERS} if they_are else {}
+
+
 def is_one_id(value: Any) -> bool:
     """Whether ``value`` is one id and not a collection of ids.
 

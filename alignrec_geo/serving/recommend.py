@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from alignrec_geo.dataset.ids import text_id
+from alignrec_geo.dataset.ids import ITEM_IDS, WHOLE_NUMBERS, text_id
 from alignrec_geo.dataset.interactions import Split
 from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.embeddings import Embeddings, fitting
@@ -89,7 +89,9 @@ class TopItems:
             result[user] = _named(ranking, scores, items)
         for user in cold_users:
             result[user] = self._popular(row_of[user], k)
-        return Recommendations({user: result[user] for user in row_of})
+        found = Recommendations({user: result[user] for user in row_of})
+        found.whole_ids = self._whole_ids
+        return found
 
     def similar(self, item: Any, k: int = 10, include_cold: bool = False) -> SimilarItems:
         """Return the ``k`` items whose vectors have the largest cosine with an item's, itself left out.
@@ -120,7 +122,9 @@ class TopItems:
         if own is not None:
             scores[own] = -torch.inf
         value, column = top_k(scores[None], k)
-        return SimilarItems(_named(ranking, value[0], column[0]))
+        found = SimilarItems(_named(ranking, value[0], column[0]))
+        found.whole_ids = self._whole_ids
+        return found
 
     def knows_item(self, item: Any) -> bool:
         """Whether the data set has an item."""
@@ -139,6 +143,10 @@ class TopItems:
             scores[torch.from_numpy(pairs.item[pairs.user == user_row])] = -torch.inf
         value, column = top_k(scores[None], k)
         return [item._replace(source=POPULAR) for item in _named(self._trained, value[0], column[0])]
+
+    @property
+    def _whole_ids(self) -> bool:
+        return self.dataset.source.get(ITEM_IDS) == WHOLE_NUMBERS
 
     @cached_property
     def _trained(self) -> Candidates:

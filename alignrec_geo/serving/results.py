@@ -33,11 +33,17 @@ class Recommendation(NamedTuple):
 
 
 class SimilarItems(list[Recommendation]):
-    """The items closest to an item, the closest first: a list that is a frame, too."""
+    """The items closest to an item, the closest first: a list that is a frame, too.
+
+    Attributes:
+        whole_ids: whether the data set's item ids were whole numbers when they were given; frames hold them as such.
+    """
+
+    whole_ids = False
 
     def to_frame(self) -> pl.DataFrame:
         """Return one row per item: rank from 1, external id, title, score, source, and whether the item is cold."""
-        return _frame(enumerate(self, start=1))
+        return _frame(enumerate(self, start=1), self.whole_ids)
 
     def to_pandas(self) -> Any:
         """:meth:`to_frame` as a pandas frame.
@@ -54,11 +60,16 @@ class SimilarItems(list[Recommendation]):
 class Recommendations(dict[Any, list[Recommendation]]):
     """The best items of every user, by the ids that were given: a dictionary that is a frame, too.
 
+    Attributes:
+        whole_ids: see :class:`SimilarItems`.
+
     Example:
         >>> found = Recommendations({7: [Recommendation("mug", "A mug", 0.5), Recommendation("pen", None, 0.25)]})
         >>> found.to_frame()["user", "rank", "item"].rows()
         [(7, 1, 'mug'), (7, 2, 'pen')]
     """
+
+    whole_ids = False
 
     def to_frame(self) -> pl.DataFrame:
         """Return one row per user and item: the user's id as it was given, rank from 1, and the item's columns.
@@ -66,7 +77,8 @@ class Recommendations(dict[Any, list[Recommendation]]):
         These are the external id, title, score, source, and whether the item is cold.
         """
         users = [user for user, items in self.items() for _ in items]
-        frame = _frame((rank, item) for items in self.values() for rank, item in enumerate(items, start=1))
+        ranked = ((rank, item) for items in self.values() for rank, item in enumerate(items, start=1))
+        frame = _frame(ranked, self.whole_ids)
         return frame.insert_column(0, _ids("user", users))
 
     def to_pandas(self) -> Any:
@@ -94,10 +106,15 @@ def as_pandas(frame: pl.DataFrame) -> Any:
     return frame.to_pandas()
 
 
-def _frame(ranked: Iterable[tuple[int, Recommendation]]) -> pl.DataFrame:
+def _frame(ranked: Iterable[tuple[int, Recommendation]], whole_ids: bool) -> pl.DataFrame:
     kinds = dict(zip(COLUMNS, (pl.Int64, pl.String, pl.String, pl.Float64, pl.String, pl.Boolean), strict=True))
     rows = [(rank, one.item, one.title, one.score, one.source, one.cold) for rank, one in ranked]
-    return pl.DataFrame(rows, schema=kinds, orient="row")
+    frame = pl.DataFrame(rows, schema=kinds, orient="row")
+    if whole_ids:
+        numbers = frame["item"].cast(pl.Int64, strict=False)
+        if not numbers.null_count():  # an item that came later may have another kind of id
+            frame = frame.with_columns(numbers)
+    return frame
 
 
 def _ids(name: str, values: Sequence[Any]) -> pl.Series:

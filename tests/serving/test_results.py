@@ -8,8 +8,9 @@ import pytest
 
 from alignrec_geo.dataset import Dataset
 from alignrec_geo.errors import InputError
+from alignrec_geo.graph import to_hetero
 from alignrec_geo.models import Popularity
-from alignrec_geo.serving import Recommendation, Recommendations, SimilarItems
+from alignrec_geo.serving import Recommendation, Recommendations, SimilarItems, load_top_items
 
 COLUMNS = ["user", "rank", "item", "title", "score", "source", "cold"]
 
@@ -66,6 +67,23 @@ def test_users_keep_the_type_they_were_given_in(ids, kind, values):
     found = Recommendations({name: [Recommendation("mug", None, 0.5)] for name in ids})
     assert found.to_frame()["user"].dtype == kind
     assert found.to_frame()["user"].to_list() == values
+
+
+def test_items_keep_the_type_they_were_given_in(tmp_path):
+    clicks = pl.DataFrame({"user": [n // 4 for n in range(40)], "item": [n * 3 % 11 for n in range(40)]})
+    model = Popularity.from_dataset(Dataset.from_frame(clicks))
+    found = model.recommend([1, 2], k=3)
+    assert found[1][0].item == str(found.to_frame()["item"][0])
+    assert found.to_frame()["item"].dtype == pl.Int64
+    assert found.to_frame().join(clicks, on="item").height > 0
+    model.save(tmp_path / "run")
+    assert load_top_items(tmp_path / "run").similar(3, k=2).to_frame()["item"].dtype == pl.Int64
+    graph = to_hetero(Dataset.from_frame(clicks))
+    assert Dataset.from_hetero(graph).source.get("item_ids") is None  # as to_hetero writes them: text
+    del graph["item"].external_id
+    assert Dataset.from_hetero(graph).source["item_ids"] == "whole numbers"
+    found[2].append(Recommendation("n-1", None, 0.1))
+    assert found.to_frame()["item"].dtype == pl.String
 
 
 def test_nothing_found_is_an_empty_frame():

@@ -10,7 +10,7 @@ import polars as pl
 
 from alignrec_geo.dataset.build import Tables, build_dataset
 from alignrec_geo.dataset.filters import FilterConfig
-from alignrec_geo.dataset.ids import text_ids
+from alignrec_geo.dataset.ids import text_ids, whole_item_ids
 from alignrec_geo.dataset.images import ImageSource
 from alignrec_geo.dataset.readers.arrays import float32_matrix
 from alignrec_geo.dataset.readers.features import ItemIds, with_matrices
@@ -72,7 +72,7 @@ def from_frame(
         ),
         SplitConfig(rule="given") if split is not None else made or SplitConfig(),
         checked(FilterConfig, {"min_rating": min_rating, "k_core": k_core}),
-        source={"format": "frame"},
+        source={"format": "frame", **whole_item_ids(table.frame[columns["item"]].dtype.is_integer())},
         notes=notes,
     )
     if described is not None:

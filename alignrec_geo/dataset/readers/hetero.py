@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from alignrec_geo.dataset.build import Tables, build_dataset
 from alignrec_geo.dataset.features import Features
-from alignrec_geo.dataset.ids import text_ids
+from alignrec_geo.dataset.ids import text_ids, whole_item_ids
 from alignrec_geo.dataset.interactions import Split
 from alignrec_geo.dataset.readers.arrays import float32_matrix, numbers_in
 from alignrec_geo.dataset.readers.columns import rating_column, split_column
@@ -55,7 +55,7 @@ def from_hetero(
             keep_items=True,
         ),
         rule,
-        source={"format": "hetero", "edge_type": " ".join(kind)},
+        source={"format": "hetero", "edge_type": " ".join(kind), **whole_item_ids(_are_numbers(target))},
         notes=notes,
     )
     rows = dataset.item_rows(item_ids)
@@ -130,6 +130,13 @@ def _external_ids(store: Any, count: int, kind: str) -> pl.Series:
             f"external_id of '{kind}' needs {count} different ids (got {len(ids)}, {ids.n_unique()} of them different)"
         )
     return ids
+
+
+def _are_numbers(store: Any) -> bool:
+    """Whether a node type's ids are whole numbers: those that were given, else the numbers of the nodes."""
+    ids = store.get("external_id", ())
+    plain = ids.tolist() if hasattr(ids, "tolist") else ids
+    return all(isinstance(one, int | np.integer) and not isinstance(one, bool) for one in plain)
 
 
 def _texts(store: Any, count: int) -> dict[str, pl.Series]:
