@@ -192,8 +192,8 @@ def test_a_package_offers_a_metric(monkeypatch):
         monkeypatch.setattr(registry, lambda group, wrong=wrong: [Entry(wrong)])
         with pytest.raises(InputError, match=r"metric 'first-hit' of a_package:FIRST is not a Metric of that name"):
             find_metric("first-hit")
-    with pytest.raises(InputError, match=r"unknown metric \(got 'recal'\); there are: recall, .*first-hit"):
-        find_metric("recal")
+    with pytest.raises(InputError, match=r"unknown metric \(got 'rekall'\); there are: recall, .*first-hit"):
+        find_metric("rekall")
 
 
 @pytest.mark.parametrize(

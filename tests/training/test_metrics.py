@@ -39,7 +39,7 @@ def test_metrics_that_have_no_name_in_the_registry(data):
     [
         ({"metric": "recall"}, r"metric: a metric at a cutoff is needed, such as 'recall@5' \(got 'recall'\)"),
         ({"metric": "gini@20"}, r"metric: the higher 'gini' the worse.*\(got 'gini@20'\)"),
-        ({"metric": "recal@20"}, r"metric: unknown metric \(got 'recal'\); there are: recall, "),
+        ({"metric": "rekall@20"}, r"metric: unknown metric \(got 'rekall'\); there are: recall, "),
         ({"metrics": ["auc"]}, r"metrics: unknown metric \(got 'auc'\)"),
     ],
 )

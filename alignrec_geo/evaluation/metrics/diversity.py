@@ -4,7 +4,7 @@ The intra-list diversity of `Smyth & McClave, 2001 <https://doi.org/10.1007/3-54
 cosine of all pairs in a list. With unit content vectors :math:`z_i` of its :math:`m` items that have content,
 
 .. math::
-    \text{Diversity@}K = 1 - \frac{\big\|\sum_i z_i\big\|^2 - \sum_i \|z_i\|^2}{m (m - 1)},
+    \text{Diversity@}K = 1 - \frac{\|\sum_i z_i\|^2 - \sum_i \|z_i\|^2}{m (m - 1)},
 
 so neither items×items nor the pairs of a list are formed. 0 for a list with fewer than two items that have content.
 """
