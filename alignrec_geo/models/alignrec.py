@@ -16,7 +16,9 @@ from alignrec_geo.graph.checks import node_count
 from alignrec_geo.graph.hetero import SIMILAR, find_edge_type, relation_graph
 from alignrec_geo.graph.item_knn import item_knn
 from alignrec_geo.graph.modalities import item_content
+from alignrec_geo.kernels.branch import Branch
 from alignrec_geo.kernels.csr import CSR
+from alignrec_geo.kernels.fixed_shapes import fixed_shapes
 from alignrec_geo.kernels.gather import gather_rows
 from alignrec_geo.kernels.triplet_loss import triplet_loss
 from alignrec_geo.kernels.unique import unique_with_counts
@@ -181,7 +183,17 @@ class AlignRec(GraphRecommender):
 
     def views(self) -> AlignRecViews:
         """Return both branches of all nodes from one propagation."""
-        return AlignRecViews(self._identity(), *(self._content_views() if self.features else (None, None)))
+        if not self.features:
+            return AlignRecViews(self._identity(), None, None)
+        if isinstance(self.user_item, HeteroEncoder):
+            return AlignRecViews(self._identity(), *self._content_views())
+        table = torch.cat([self.user_embedding, self.item_embedding])
+        branch = Branch(table)
+        with branch:
+            identity = self.user_item.mean(self.user_item_graph, table)
+        content = self._content_views()
+        branch.join(identity)
+        return AlignRecViews(identity, *content)
 
     def encode(self) -> Embeddings:
         """Return the fused tables ``h``, ``[U, d]`` and ``[I, d]``."""
@@ -235,7 +247,9 @@ class AlignRec(GraphRecommender):
         # G (W x + b) + b_G as one map of x: the product G W is tiny
         weight = self.gate.weight @ self.projection.weight  # [d, D]
         bias = self.gate.weight @ self.projection.bias + self.gate.bias  # [d]
-        items = self.item_embedding * torch.sigmoid(F.linear(self.content, weight, bias))  # [I, d]
+        # on a GPU the product alone is faster than the product that adds the bias
+        gate = self.content @ weight.T + bias if fixed_shapes(bias.device) else F.linear(self.content, weight, bias)
+        items = self.item_embedding * torch.sigmoid(gate)  # [I, d]
         if self.present is not None:
             items = items * self.present[:, None]
         items = self.item_item(self.item_graph, items)

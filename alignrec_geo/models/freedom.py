@@ -153,7 +153,8 @@ class FREEDOM(GraphRecommender):
             self.training_graph = self.graph
             return
         graph = pruned_adjacency(self.pairs, self.n_users, self.n_items, self.config.pruning, generator)
-        self.training_graph = graph.map(lambda part: part.to(self.item_embedding.device))
+        table = self.item_embedding
+        self.training_graph = graph.map(lambda part: part.to(table.device, table.dtype))
 
     def encode(self) -> Embeddings:
         """Return the tables of the whole graph, ``[U, d]`` and ``[I, d]``."""

@@ -3,11 +3,13 @@
 import inspect
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 from torch import Tensor
 
 from alignrec_geo.errors import InputError
+from alignrec_geo.kernels.branch import Branch
 from alignrec_geo.nn.losses import LOSSES, LossFn, LossTerm
 from alignrec_geo.nn.views import BatchViews, Triplets
 from alignrec_geo.reading import first_line
@@ -87,9 +89,11 @@ def loss_terms(losses: Sequence[LossFn], views: BatchViews, batch: Triplets) -> 
         InputError: a custom term fails, or is not a scalar.
     """
     terms: dict[str, Tensor] = {}
+    branch = Branch(batch.positives, *(() if views.content is None else views.content.rows))
     for loss in losses:
         try:
-            value = loss(views, batch)
+            with branch if getattr(loss, "separate", False) is True else nullcontext():
+                value = loss(views, batch)
         except InputError:
             raise
         except Exception as error:
@@ -104,4 +108,5 @@ def loss_terms(losses: Sequence[LossFn], views: BatchViews, batch: Triplets) -> 
                 raise InputError(f"loss term '{name}' must be a scalar tensor (got {got})")
             same = sum(1 for known in terms if known == name or known.rpartition("_")[0] == name)
             terms[f"{name}_{same + 1}" if same else name] = term
+    branch.join(*terms.values())
     return terms

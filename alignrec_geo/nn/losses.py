@@ -34,10 +34,12 @@ class LossTerm:
     Attributes:
         name: what it is called in the progress bar and in ``metrics.jsonl``.
         needs_content: whether it compares the content branch with something, so that features are needed.
+        separate: whether it has work enough to run beside the other terms on a GPU.
     """
 
     name: ClassVar[str]
     needs_content: ClassVar[bool] = False
+    separate: ClassVar[bool] = False
     weight: float
 
     def __call__(self, views: BatchViews, batch: Triplets) -> Tensor | Mapping[str, Tensor]:
@@ -150,6 +152,7 @@ class REG(LossTerm):
 
     name = "reg"
     needs_content = True
+    separate = True
 
     def __init__(self, weight: float = 0.1) -> None:
         self.weight = _number(weight, "weight")

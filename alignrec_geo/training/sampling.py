@@ -23,8 +23,8 @@ class TripletSampler:
 
     Every epoch visits every training pair once, in a new order. Its negative is uniform over the items that occur in
     training, rejected while the user has it in training; for users who have nearly every item, who would reject for
-    long, it is drawn from the items they lack. Users who have every one of those items have no negative; their pairs
-    are left out.
+    long, and on a GPU for all, it is drawn from the items they lack. Users who have every one of those items have no
+    negative; their pairs are left out.
 
     Args:
         interactions: all pairs; only the training split is used.
@@ -55,7 +55,7 @@ class TripletSampler:
 
     @cached_property
     def _taken(self) -> "_TakenPlaces":
-        train = self._train  # ordinary data never come here
+        train = self._train  # on a CPU ordinary data never come here
         return _TakenPlaces(train.user, np.searchsorted(self._places, train.item), train.n_users, self.device)
 
     @property
@@ -79,6 +79,8 @@ class TripletSampler:
             yield Batch(u, p, n, self.batch_size)
 
     def _negatives(self, users: Tensor, generator: torch.Generator) -> Tensor:
+        if self.device.type != "cpu":  # all at once: every round of rejection would wait for the number that is left
+            return self._draw_lacking(users, generator)
         drawn = self._draw(len(users), generator)
         open_rows = torch.nonzero(self._seen(users, drawn))[:, 0]
         for _ in range(REJECTIONS):
@@ -119,6 +121,7 @@ class _TakenPlaces:
         order = np.lexsort((place, user))
         self._place = torch.from_numpy(place[order]).to(device)
         degree = np.bincount(user, minlength=n_users)
+        self._halvings = int(degree.max(initial=0)).bit_length()
         self._count = torch.from_numpy(degree).to(device)
         self._start = torch.from_numpy(np.cumsum(degree) - degree).to(device)
 
@@ -133,7 +136,7 @@ class _TakenPlaces:
         as have at most ``rank`` stand before the free one that is looked for; their number is found by halving.
         """
         start, low, high = self._start[users], torch.zeros_like(rank), self._count[users]
-        while bool((low < high).any()):
+        for _ in range(self._halvings):
             middle = (low + high) // 2
             at = (start + middle).clamp(max=len(self._place) - 1)
             before = (self._place[at] - middle <= rank) & (low < high)

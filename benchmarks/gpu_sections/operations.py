@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from speed.kernels import Contest, contests, largest_difference
 
-from alignrec_geo.kernels.backends import TABLE, available, choose, use_backends
+from alignrec_geo.kernels.backends import CPU_ONLY, TABLE, available, choose, use_backends
 from gpu_sections.clock import Clock, graphed, measure_rates
 from gpu_sections.setting import Emit, Setting, Turn, dataset_of
 from gpu_sections.steps import one_line
@@ -43,9 +43,15 @@ def operations(setting: Setting, turn: Turn, emit: Emit) -> None:
         in_graphs(setting, clock, all_contests, emit)
 
 
+BESIDE_STEPS = ("topk", "knn")
+"""Operations that are no part of a step."""
+
+
 def in_graphs(setting: Setting, clock: Clock, all_contests: dict[str, Contest], emit: Emit) -> None:
     """The same calls, replayed from CUDA graphs: what they cost within a captured step."""
     for name, contest in all_contests.items():
+        if name in BESIDE_STEPS:
+            continue
         row: dict[str, Any] = {"what": f"{name}, in a graph"}
         calls: dict[str, Callable[[], object]] = {}
         for key, call in {
@@ -68,7 +74,8 @@ def backends(name: str, device: str) -> list[str]:
     if name not in TABLE:
         return ["ours"]
     on_gpu = torch.device(device).type == "cuda"
-    return [key for key in TABLE[name] if key != REFERENCE and available(key) and (on_gpu or key != "triton")]
+    elsewhere = CPU_ONLY if on_gpu else ("triton",)
+    return [key for key in TABLE[name] if key != REFERENCE and available(key) and key not in elsewhere]
 
 
 def forced(contest: Contest, name: str, backend: str) -> Callable[[], object]:

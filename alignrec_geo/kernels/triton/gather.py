@@ -11,7 +11,7 @@ PLACES = 8
 """Sorted rows per program."""
 WIDEST = 128
 """Columns per program."""
-KEYS, OTHERS = 16, 128
+KEYS, OTHERS = 8, 512
 """Keys per program of the sort, and keys they are compared with at a time."""
 MOST_COMPARED = 16384
 """Of more rows not all pairs are compared; they are sorted by torch."""

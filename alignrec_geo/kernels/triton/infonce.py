@@ -31,7 +31,9 @@ def loss_and_gradients(
     if not query.numel() or size > LONGEST or groups * size * size > infonce.MOST_LOGITS:
         return infonce.dense_loss_and_gradients(query, key, temperature, ids, weight)
     over = 1.0 / temperature
-    logits = torch.baddbmm(query.new_empty(()), query, key.mT, beta=0.0, alpha=over)  # [G, B, B]
+    logits = query.new_empty(groups, size, size)
+    for group in range(groups):  # one after the other: batched products of these shapes are slower than single ones
+        torch.addmm(query.new_empty(()), query[group], key[group].T, beta=0.0, alpha=over, out=logits[group])
     losses = query.new_empty(groups, size)
     total = query.new_full((), size) if weight is None else weight.sum().clamp(min=1).to(query.dtype)
     labels = None if ids is None else ids.contiguous()
@@ -45,8 +47,11 @@ def loss_and_gradients(
     else:
         part = (weight / total)[:, None]
         pulled_keys, pulled_queries, pull = part * key, part * query, -over
-    query_grad = torch.baddbmm(pulled_keys, logits, key, beta=pull, alpha=over)
-    key_grad = torch.baddbmm(pulled_queries, logits.mT, query, beta=pull, alpha=over)
+    query_grad, key_grad = torch.empty_like(query), torch.empty_like(key)
+    for group in range(groups):
+        shares = logits[group]
+        torch.addmm(pulled_keys[group], shares, key[group], beta=pull, alpha=over, out=query_grad[group])
+        torch.addmm(pulled_queries[group], shares.T, query[group], beta=pull, alpha=over, out=key_grad[group])
     return losses.sum(dim=1), query_grad, key_grad
 
 
