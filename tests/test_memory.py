@@ -1,8 +1,12 @@
 """Memory that runs out is one error that says what to lower."""
 
 import pytest
+import torch
 
+from alignrec_geo.dataset import Split, make_catalogue
+from alignrec_geo.embeddings import Embeddings
 from alignrec_geo.errors import InputError
+from alignrec_geo.evaluation import Evaluator, evaluator
 from alignrec_geo.memory import enough_memory
 
 CUDA = (
@@ -42,3 +46,13 @@ def test_other_errors_pass(error):
     with pytest.raises(type(error)) as caught, enough_memory("encoding"):
         raise error
     assert caught.value is error
+
+
+def test_ranking_that_does_not_fit_says_what_to_lower(monkeypatch):
+    def full(*args):
+        raise RuntimeError(CUDA)
+
+    data = make_catalogue(n_users=60, n_items=40, image_size=16)
+    monkeypatch.setattr(evaluator, "blocked_top_k", full)
+    with pytest.raises(InputError, match=r"ranking: the GPU's memory ran out \(20.00 GiB .*\); lower dim"):
+        Evaluator(data.interactions, Split.TEST)(Embeddings(torch.ones(60, 2), torch.ones(40, 2)))

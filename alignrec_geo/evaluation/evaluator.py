@@ -26,6 +26,7 @@ from alignrec_geo.kernels.csr import CSR
 from alignrec_geo.kernels.excluded import ExcludedPairs
 from alignrec_geo.kernels.pair_set import PairSet
 from alignrec_geo.kernels.topk import Ranking, blocked_top_k
+from alignrec_geo.memory import enough_memory
 from alignrec_geo.notebook import metrics_table
 from alignrec_geo.typing import Int64
 
@@ -141,9 +142,10 @@ class Evaluator:
             embeddings: ``users [U, D]`` and ``items [I, D]``, finite.
 
         Raises:
-            InputError: the tables have another shape, or hold NaN or infinity.
+            InputError: the tables have another shape, hold NaN or infinity, or memory ran out.
         """
-        return self.measure(self.rank(embeddings))
+        with enough_memory("ranking", lower="dim"):
+            return self.measure(self.rank(embeddings))
 
     def rank(self, embeddings: Embeddings) -> Ranking:
         """Rank all items for :attr:`users`, on the device of the tables: the blocks that :meth:`measure` takes.

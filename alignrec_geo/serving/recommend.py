@@ -15,6 +15,7 @@ from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.embeddings import Embeddings, fitting
 from alignrec_geo.errors import InputError
 from alignrec_geo.kernels.topk import blocked_top_k, top_k
+from alignrec_geo.memory import enough_memory
 from alignrec_geo.serving.asked import asked_count, asked_ids
 from alignrec_geo.serving.candidates import Candidates
 from alignrec_geo.serving.cold import ColdItems
@@ -83,7 +84,8 @@ class TopItems:
         result: dict[Any, list[Recommendation]] = {}
         rows = torch.tensor(list(warm.values()), dtype=torch.long)
         ranking = self._everything if include_cold else self._trained
-        ranked = list(blocked_top_k(self.embeddings.users, ranking.vectors, rows, k, ranking.seen)) if warm else []
+        with enough_memory("ranking", lower="dim or k"):
+            ranked = list(blocked_top_k(self.embeddings.users, ranking.vectors, rows, k, ranking.seen)) if warm else []
         best = [(s, i) for _, scores, items in ranked for s, i in zip(scores, items, strict=True)]
         for user, (scores, items) in zip(warm, best, strict=True):
             result[user] = _named(ranking, scores, items)

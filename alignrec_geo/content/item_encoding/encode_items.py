@@ -12,6 +12,7 @@ from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.errors import InputError
 from alignrec_geo.graph.modalities import Modality
 from alignrec_geo.image_files import read_rgb
+from alignrec_geo.memory import enough_memory
 
 
 def encode_items(
@@ -78,7 +79,8 @@ def _rows(
     for start in range(0, len(missing), batch_size):
         rows = missing[start : start + batch_size]
         assert encoder is not None
-        x[rows], present[rows] = encoder.encode([items[row] for row in rows])
+        with enough_memory(f"features '{name}'", lower="batch_size"):
+            x[rows], present[rows] = encoder.encode([items[row] for row in rows])
         if not x[rows].isfinite().all():
             raise InputError(f"features '{name}': their encoder gives vectors with NaN or infinity; it is damaged")
         if progress is not None:
