@@ -6,6 +6,7 @@ from pydantic import Field, field_validator
 from alignrec_geo.device import AUTO, choose_device, device_name
 from alignrec_geo.evaluation.metrics import CUTOFFS, DEFAULT, choose_metrics
 from alignrec_geo.settings import Settings
+from alignrec_geo.training.precision import Precision
 
 
 class TrainingConfig(Settings):
@@ -37,6 +38,8 @@ class TrainingConfig(Settings):
     """Compile what lies between the kernels with ``torch.compile`` (needs a C++ compiler on a CPU)."""
     capture: bool | None = None
     """Record a step as one CUDA graph; by default wherever the device is a GPU."""
+    precision: Precision = "float32"
+    """Of the factors of matrix products in a step: ``float32``, ``tf32`` on a GPU, or ``bf16`` on a CPU that has it."""
     tensorboard: bool = True
     """Also write TensorBoard event files into the run folder, if TensorBoard is installed."""
 

@@ -39,6 +39,7 @@ from alignrec_geo.training.arguments import (
     training_data,
 )
 from alignrec_geo.training.config import TrainingConfig
+from alignrec_geo.training.precision import check_precision
 from alignrec_geo.training.result import LAST_EPOCH, UNTRAINED, VALIDATION, FitResult, write_result
 from alignrec_geo.training.run import Run
 from alignrec_geo.training.run_config import RunConfig
@@ -105,6 +106,7 @@ def fit(
     device = settings.torch_device()
     with use_backends(**backends.model_dump()):
         check_backends(device)
+    check_precision(settings.precision, device)
     if out is not None and not isinstance(out, str | PathLike):
         raise InputError(f"out takes the path of a folder (got {out!r:.80})")
     if resume and out is None:

@@ -22,6 +22,7 @@ from alignrec_geo.randomness import child_generator, seeded
 from alignrec_geo.training.captured_step import make_step
 from alignrec_geo.training.config import TrainingConfig
 from alignrec_geo.training.optimizer import make_optimizer, set_learning_rate
+from alignrec_geo.training.precision import use_precision
 from alignrec_geo.training.run_folder import RunFolder
 from alignrec_geo.training.sampling import TripletSampler
 
@@ -110,7 +111,8 @@ class Run:
             observer.epoch_started(epoch, self.sampler.steps)
         self.step.start(epoch)
         # layers of other people draw their dropout from the global generators
-        with seeded(child_generator(self.seed, f"layers in epoch {epoch}"), self.step.device):
+        drawn = seeded(child_generator(self.seed, f"layers in epoch {epoch}"), self.step.device)
+        with drawn, use_precision(self.config.precision, self.step.device):
             for batch in self.sampler.epoch(self.generators["sampling"]):
                 terms = self.step.run(batch)
                 for observer in self.observers:
