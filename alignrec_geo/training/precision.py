@@ -45,7 +45,8 @@ def use_precision(precision: Precision, device: torch.device) -> Iterator[None]:
     if precision == "float32":
         yield
         return
-    switch: Any = torch.backends.cuda.matmul if precision == "tf32" else torch.backends.mkldnn.matmul
+    backends: Any = torch.backends
+    switch = backends.cuda.matmul if precision == "tf32" else backends.mkldnn.matmul
     name, value = ("allow_tf32", True) if precision == "tf32" else ("fp32_precision", "bf16")
     before = getattr(switch, name)
     setattr(switch, name, value)
