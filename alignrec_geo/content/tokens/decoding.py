@@ -1,5 +1,6 @@
 """Images decoded ahead of the encoder, in worker processes."""
 
+import multiprocessing
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -52,12 +53,15 @@ def decoded_batches(
     if workers == 0 or not batches:
         yield from ([images[number] for number in batch] for batch in batches)
         return
+    # forked, where that is possible: the encoder, which may lie on a GPU, need not be sent to them
+    fork = "fork" if "fork" in multiprocessing.get_all_start_methods() else None
     yield from DataLoader(
         images,
         batch_sampler=[list(batch) for batch in batches],
         num_workers=workers,
         collate_fn=_as_they_are,
         prefetch_factor=2,
+        multiprocessing_context=fork,
     )
 
 
