@@ -1,5 +1,6 @@
 """Checks: the kernels' tests, every model on the GPU against the CPU, and two runs of one seed."""
 
+import copy
 import importlib.util
 import os
 import re
@@ -18,9 +19,10 @@ from alignrec_geo.training import TrainingConfig, fit
 from gpu_sections.setting import Emit, Setting, Turn, build, dataset_of, draw_batches, is_learned
 
 LOSS_TOLERANCE, GRADIENT_TOLERANCE, TABLE_TOLERANCE = 1e-4, 1e-3, 1e-4
-"""Largest relative difference between CPU and GPU that counts as rounding."""
-SHARE_TOLERANCE = 1e-5
-"""Or, of a gradient that nearly cancels, the largest share of the norm of all gradients together."""
+"""Largest relative difference between the device in float32 and the CPU in double that counts as rounding."""
+OWN_ROUNDING = 4.0
+"""So many times what float32 on the CPU is away from double counts too: some gradients nearly cancel, others
+jump where a leaky ReLU has its kink."""
 KERNEL_TESTS = "tests/kernels/triton"
 
 
@@ -58,7 +60,7 @@ def kernel_tests(setting: Setting, turn: Turn, emit: Emit) -> None:
 
 
 def parity(setting: Setting, turn: Turn, emit: Emit) -> None:
-    """First-step loss terms and gradients of every model on the device against the CPU, dropout off.
+    """First-step loss terms and gradients of every model on the device against the CPU in double, dropout off.
 
     Models without parameters are compared by their tables.
     """
@@ -68,7 +70,8 @@ def parity(setting: Setting, turn: Turn, emit: Emit) -> None:
     for name in setting.models:
         model = build(name, dataset, setting.seed)
         _drop_nothing(model)
-        expected = _first_step(model, batch, setting.seed)
+        expected = _first_step(copy.deepcopy(model).double(), batch, setting.seed)
+        float32 = _first_step(model, batch, setting.seed)
         if not ready:
             turn()
             ready = True
@@ -77,20 +80,19 @@ def parity(setting: Setting, turn: Turn, emit: Emit) -> None:
         differences = {key: _relative(found[key], value) for key, value in expected.items()}
         terms = {key: value for key, value in differences.items() if key.startswith("loss ")}
         gradients = {key: value for key, value in differences.items() if key.startswith("gradient ")}
-        whole = sum(float(expected[key].square().sum()) for key in gradients) ** 0.5
-        shares = {key: float((found[key] - expected[key]).norm()) / max(whole, 1e-30) for key in gradients}
+        own = {key: _relative(float32[key], expected[key]) for key in gradients}
         tables = {key: value for key, value in differences.items() if key.startswith("table ")}
         worst = max(gradients, key=lambda key: gradients[key], default=None)
         emit(
             {
                 "what": name,
                 "ok": max(terms.values(), default=0.0) <= LOSS_TOLERANCE
-                and all(gradients[key] <= GRADIENT_TOLERANCE or shares[key] <= SHARE_TOLERANCE for key in gradients)
+                and all(gradients[key] <= max(GRADIENT_TOLERANCE, OWN_ROUNDING * own[key]) for key in gradients)
                 and max(tables.values(), default=0.0) <= TABLE_TOLERANCE
                 and found.keys() == expected.keys(),
                 "loss": max(terms.values(), default=None),
                 "gradient": max(gradients.values(), default=None),
-                "share_of_all_gradients": max(shares.values(), default=None),
+                "gradient_in_float32_on_cpu": max(own.values(), default=None),
                 "tables": max(tables.values(), default=None),
                 "worst": worst,
             }

@@ -36,7 +36,8 @@ def test_every_section_runs_on_a_cpu(tmp_path):
     rows = {name: {row["what"]: row for row in part["rows"]} for name, part in sections.items()}
     assert [row["ok"] for row in rows["parity"].values()] == [True] * 2
     assert [row["ok"] for row in rows["repeats"].values()] == [True] * 2
-    assert rows["parity"]["lightgcn"]["gradient"] == 0.0
+    lightgcn = rows["parity"]["lightgcn"]
+    assert lightgcn["gradient"] == lightgcn["gradient_in_float32_on_cpu"] < 1e-5
     for kind in ("trainable", "frozen"):
         row = rows["steps"][f"AlignRec step, {kind} features"]
         assert row["difference_from_naive"] < 1e-4
