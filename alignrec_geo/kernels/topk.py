@@ -16,6 +16,10 @@ UNASKED_BLOCK = 1 << 28
 """Scores held at once on a GPU without asking for its free memory: 1 GB of float32."""
 LARGEST_BLOCK = (1 << 31) - 1
 """Scores held at once on a GPU at most: what torch's kernels address with 32 bits."""
+SPARE = 8
+"""How many more than ``k`` are selected, so that scores that equal the last are seen."""
+STABLE = 33
+"""From so many on, torch's GPU selection puts equal scores in the order of their columns: nothing has to be done."""
 REPAIRED_SCORES = 1 << 24
 """Scores of rows with ties that are worked on at once."""
 
@@ -43,13 +47,17 @@ def top_k(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
     k = min(k, scores.shape[1])
     if k == scores.shape[1]:
         return torch.sort(scores, dim=1, descending=True, stable=True)
-    value, column = scores.topk(k + 1, dim=1)
-    equal = value[:, 1:] == value[:, :-1]  # [B, k]
-    # equal scores in another order, or on both sides of the border: few rows, selected again
-    rows = torch.nonzero((equal & (column[:, 1:] < column[:, :-1])).any(dim=1) | equal[:, -1])[:, 0]
-    value, column = value[:, :k].contiguous(), column[:, :k].contiguous()
-    for part in rows.split(max(1, REPAIRED_SCORES // scores.shape[1])) if len(rows) else ():
-        value[part], column[part] = _lower_first(scores[part], k)
+    wide, places = scores.topk(min(max(k + SPARE, STABLE), scores.shape[1]), dim=1)  # [B, m]
+    value, column = wide[:, :k].contiguous(), places[:, :k].contiguous()
+    swapped = ((wide[:, 1:] == wide[:, :-1]) & (places[:, 1:] < places[:, :-1])).any(dim=1)
+    beyond = wide[:, k - 1] == wide[:, -1]  # equals of the last may have been left out
+    rows = torch.nonzero(swapped | beyond)[:, 0]
+    if len(rows):
+        places, order = places[rows].sort(dim=1)
+        wide, order = wide[rows].gather(1, order).sort(dim=1, descending=True, stable=True)
+        value[rows], column[rows] = wide[:, :k], places.gather(1, order)[:, :k]
+        for part in rows[beyond[rows]].split(max(1, REPAIRED_SCORES // scores.shape[1])):
+            value[part], column[part] = _lower_first(scores[part], k)
     return value, column
 
 
