@@ -117,8 +117,8 @@ def test_beit3_learns_from_pixels_and_is_opened_again(verb, tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--checkpoint", "x.pth"], "--checkpoint is for --encoder beit3-tiny or beit3-base (got 'package')"),
-        (["--features", "image"], "--features is for --encoder features (got 'package')"),
+        (["--checkpoint", "x.pth"], "--checkpoint is for --encoder beit3-tiny or beit3-base (got 'frozen')"),
+        (["--features", "image"], "--features is for --encoder features (got 'frozen')"),
         (["--encoder", "features", "--features", "image"], "at least two different feature matrices"),
         (["--encoder", "beit3-base", "--checkpoint", "x.pth"], "its tokenizer is needed, too: beit3.spm"),
     ],
