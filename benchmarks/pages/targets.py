@@ -93,7 +93,7 @@ def _gpu_step(kind: str, wanted: float) -> Callable[[Mapping[str, Any]], tuple[s
         found = next((row for row in rows_of(result, "steps") if kind in row["what"]), None)
         if found is None or "naive" not in found.get("ratio", {}):
             return None
-        return f"{found['ratio']['naive']:.1f}×", found["ratio"]["naive"] >= wanted
+        return f"{found['ratio']['naive']:.2f}×", found["ratio"]["naive"] >= wanted
 
     return read
 
@@ -105,7 +105,7 @@ def _gpu_limit(result: Mapping[str, Any]) -> tuple[str, bool] | None:
 
 def _gpu_epoch(result: Mapping[str, Any]) -> tuple[str, bool] | None:
     found = [row["ratio"] for row in rows_of(result, "epochs")]
-    return (", ".join(f"{value:.1f}×" for value in found), min(found) >= 25) if found else None
+    return (", ".join(f"{value:.2f}×" for value in found), min(found) >= 25) if found else None
 
 
 def _gpu_ranking(result: Mapping[str, Any]) -> tuple[str, bool] | None:
@@ -118,7 +118,7 @@ def _gpu_baselines(result: Mapping[str, Any]) -> tuple[str, bool] | None:
     if not factors:
         return None
     slowest = min(factors, key=lambda name: factors[name])
-    return f"{factors[slowest]:.1f}× ({slowest}) to {max(factors.values()):.1f}×", factors[slowest] >= 3
+    return f"{factors[slowest]:.2f}× ({slowest}) to {max(factors.values()):.2f}×", factors[slowest] >= 3
 
 
 TARGETS = (
