@@ -125,7 +125,8 @@ def kernels_section(result: Result, images: Path) -> str:
 
 def ranking_section(result: Result, images: Path) -> str:
     """Ranking and metrics."""
-    return f"## Ranking\n\n{shape(result)} {result['users']:,} users ranked.\n\n{comparisons(result['rows'])}"
+    clock = " Seconds are the processor's: others used the machine meanwhile." if result.get("clock") == "cpu" else ""
+    return f"## Ranking\n\n{shape(result)} {result['users']:,} users ranked.{clock}\n\n{comparisons(result['rows'])}"
 
 
 def peers_section(result: Result, images: Path) -> str:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import torch
 import typer
-from harness.contestants import Setting, our_model
+from harness.contestants import CLOCK, Setting, our_model
 from harness.measure import Rates, report, results_folder, say
 from harness.naive import NaiveEvaluator, naive_twin
 from harness.shapes import SHAPES, make_dataset
@@ -24,6 +24,7 @@ def main(
     dataset: Annotated[Path | None, typer.Option(help="Data set folder whose pairs are used; else drawn ones.")] = None,
     shape: Annotated[str, typer.Option(help="Shape of drawn pairs, width of the features.")] = "baby",
     larger: Annotated[str, typer.Option(help="Second shape, against the bare product and top-k only.")] = "sports",
+    clock: Annotated[str, typer.Option(help="wall, or cpu for one thread on a machine that others use too.")] = "wall",
     rounds: Annotated[int, typer.Option(help="Timed rounds.")] = 7,
     seed: Annotated[int, typer.Option(help="Seed of drawn pairs and features.")] = 0,
     quick: Annotated[bool, typer.Option("--quick", help="A tiny shape, two rounds; nothing is stored.")] = False,
@@ -34,7 +35,8 @@ def main(
         shape, larger, rounds, dataset = "quick", "", 2, None
     data = make_dataset(SHAPES[shape], dataset, seed)
     options = ["--shape", shape, "--seed", str(seed)] + (["--dataset", str(dataset)] if dataset is not None else [])
-    with graph_cache() as env:
+    with graph_cache() as shared:
+        env = {**shared, CLOCK: clock}
         difference = check(Setting(data, batch=1, steps=1))
         whole = ["evaluation-ours", "evaluation-naive"]
         rows = [row("forward, ranking and all metrics", whole, compare(whole, options, rounds, env))]
@@ -52,6 +54,7 @@ def main(
         "limit_ratio": over_bare,
         "rows": rows,
         "users": users,
+        "clock": clock,
         "shape": {"name": data.name, **data.counts(), "dim": 64},
         "seed": seed,
         "largest_difference": difference,
