@@ -15,7 +15,7 @@ COSTS = {"s/epoch": ("seconds_per_epoch", ".2f"), "MB": ("peak_memory_mb", ",.0f
 
 def compare(
     dataset: Annotated[Path, typer.Argument(help="Data set folder (made by 'data import').")],
-    out: Annotated[Path, typer.Option("--out", help="Folder of the comparison; the same command goes on there.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder of the comparison; the same command continues it.")],
     models: Annotated[str, typer.Option(help="Models, comma-separated, or 'all'.")] = "all",
     features: Annotated[
         str | None, typer.Option(help="Feature matrices, comma-separated; default all; 'none' for IDs only.")
@@ -34,12 +34,12 @@ def compare(
     ] = None,
     reference: Annotated[
         str | None,
-        typer.Option(help="The model the others are compared with (default alignrec, or the first that learns)."),
+        typer.Option(help="The model the others are compared with (default alignrec, or the first that is trained)."),
     ] = None,
     device: Annotated[
         str | None, typer.Option("--device", metavar="DEVICE", help="auto (default), cpu, cuda, or cuda:1.")
     ] = None,
-    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Train runs again that failed before.")] = False,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Train failed runs again.")] = False,
     user_item_conv: Annotated[
         str | None,
         typer.Option(help="User-item layers, comma-separated names or class paths; every model is trained with each."),
@@ -50,8 +50,9 @@ def compare(
 
     Example: alignrec-geo compare data/tiktok --models alignrec,bpr --trials 8 --jobs 2 --out runs/tiktok-table
 
-    With --trials every model gets as many, chosen on validation; then it is trained once per seed. A comparison that
-    was killed or stopped with Ctrl-C goes on with the same command; more --trials, --seeds or --models only add runs.
+    With --trials every model gets the same number of trials, judged on validation; the best settings are then trained
+    once per seed. A comparison that was killed or stopped with Ctrl-C continues with the same command; more --trials,
+    --seeds or --models only add runs.
 
     With --user-item-conv light,sage,mypkg.MyConv the rows are layers: alignrec+light, alignrec+sage, …
     """
@@ -83,7 +84,7 @@ def compare(
             observer=LiveTable(stderr),
         )
     except KeyboardInterrupt:
-        stderr.print(f"stopped; every finished epoch is saved in {out}, go on with the same command", soft_wrap=True)
+        stderr.print(f"stopped; every finished epoch is saved in {out}, continue with the same command", soft_wrap=True)
         raise
     if as_json:
         print_json({**results, "out": str(out)})

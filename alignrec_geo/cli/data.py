@@ -66,7 +66,7 @@ def split(
 
 @app.command("describe")
 def describe(dataset: Folder, json_: JsonFlag = False) -> None:
-    """Print what is in a data set, and warnings of what will hurt.
+    """Print what is in a data set, and warn about what hurts training.
 
     Example: alignrec-geo data describe data/ml-100k
     """

@@ -30,7 +30,7 @@ TextOption = Annotated[
     list[str] | None,
     typer.Option("--text", metavar="COLUMN", help="Text column of --items; a.b reaches into fields. Repeatable."),
 ]
-AllItemsFlag = Annotated[bool, typer.Option("--all-items", help="Keep items nobody interacted with.")]
+AllItemsFlag = Annotated[bool, typer.Option("--all-items", help="Keep items without interactions.")]
 ImagesOption = Annotated[
     Path | None,
     typer.Option("--images", metavar="PATH", help="Folder, tar or zip of images called ITEM-ID.jpg."),

@@ -32,7 +32,7 @@ def extract(
     encoder_image: Annotated[str, typer.Option("--encoder-image", help=f"Image encoder: {EncoderHelp}")] = "package",
     encoder_text: Annotated[str, typer.Option("--encoder-text", help=f"Text encoder: {EncoderHelp}")] = "package",
     name: Annotated[
-        str | None, typer.Option("--name", metavar="PREFIX", help="Call them PREFIX-image and PREFIX-text.")
+        str | None, typer.Option("--name", metavar="PREFIX", help="Name the matrices PREFIX-image and PREFIX-text.")
     ] = None,
     batch_size: Annotated[int, typer.Option("--batch-size", min=1, help="Images or texts at a time.")] = 32,
     device: DeviceOption = "auto",
@@ -159,7 +159,7 @@ def export(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the folder of --out.")] = False,
     json_: JsonFlag = False,
 ) -> None:
-    """Write features and interactions in the field's layout, with a feature card (README.md).
+    """Write features and interactions in the MMRec layout, with a feature card (README.md).
 
     Example: alignrec-geo features export data/ml-1m --features image,text --out ml-1m-features
 

@@ -32,12 +32,12 @@ def mask_modality(
     protocol: Annotated[str, typer.Option(help="Ranking protocol: clean or mmrec.")] = "clean",
     share: Annotated[float, typer.Option(help="Share of the items that lose a modality.")] = 0.5,
     seeds: Annotated[int, typer.Option(min=1, help="Runs per row.")] = 1,
-    seed: Annotated[int, typer.Option(min=0, help="Of the items that lose a modality; runs have seeds 1, 2, …")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the choice of masked items; runs have seeds 1, 2, …")] = 0,
     out: Annotated[Path | None, typer.Option(help="Also write the result as JSON to this file, row by row.")] = None,
     device: DeviceOption = "auto",
     as_json: JsonFlag = False,
 ) -> None:
-    """Train with everything, then with one modality of half of the items hidden, and show what is lost.
+    """Train with everything, then with one modality of half of the items hidden, and show the loss in quality.
 
     Example: alignrec-geo mask-modality data/ml-1m --features aligned-frozen,image+text --seeds 3
 

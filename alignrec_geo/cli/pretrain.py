@@ -22,12 +22,13 @@ KINDS = "frozen|features|beit3-tiny|beit3-base"
 
 def pretrain(
     dataset: Annotated[Path, typer.Argument(metavar="DATASET", help="Data set folder.", show_default=False)],
-    encoder: Annotated[Kind, typer.Option("--encoder", metavar=KINDS, help="What learns; see below.")] = "frozen",
+    encoder: Annotated[Kind, typer.Option("--encoder", metavar=KINDS, help="What is trained; see below.")] = "frozen",
     name: Annotated[
         str | None, typer.Option("--name", help="Name of the features; 'aligned-' and the encoder if not given.")
     ] = None,
     features: Annotated[
-        str | None, typer.Option(help="For 'features': which matrices, comma-separated; default all not aligned.")
+        str | None,
+        typer.Option(help="For 'features': which matrices, comma-separated; default all that are not aligned."),
     ] = None,
     encoder_image: Annotated[
         str, typer.Option("--encoder-image", help="For 'frozen': 'package' or a local transformers folder.")
@@ -42,7 +43,7 @@ def pretrain(
         Path | None, typer.Option("--tokenizer", metavar="FILE", help="For 'beit3-…': beit3.spm of the checkpoint.")
     ] = None,
     codebook: Annotated[
-        Path | None, typer.Option("--codebook", metavar="FILE", help="For 'beit3-…': visual codes of your own.")
+        Path | None, typer.Option("--codebook", metavar="FILE", help="For 'beit3-…': custom visual codes.")
     ] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="key=value, repeatable: settings of the loop and of the encoder.")
@@ -50,12 +51,12 @@ def pretrain(
     whiten: Annotated[
         str, typer.Option("--whiten", metavar="SHRINK|none", help="Shrinkage of the whitening of the vectors.")
     ] = "0.1",
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Of everything that is drawn.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of initial values, masks and batches.")] = 0,
     device: DeviceOption = "auto",
     cache: Annotated[
         Path | None, typer.Option("--cache", metavar="DIR", help="Folder of the token caches; the user's if not given.")
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last finished epoch.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue from the last finished epoch.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace features and encoder of that name.")] = False,
     json_: JsonFlag = False,
 ) -> None:

@@ -85,20 +85,21 @@ def make_task(
             "matrices with --encoder features"
         )
     if isinstance(shape, FrozenConfig):
-        return FrozenTask(dataset, (sources.image, sources.text), shape, seed, sources.cache, report, device)
+        encoders = sources.image, sources.text
+        return FrozenTask(dataset, encoders, shape, seed, cache=sources.cache, progress=report, device=device)
     assert isinstance(shape, Beit3Settings)
     return Beit3Task(
         dataset,
         "base" if kind == "beit3-base" else "tiny",
         shape,
-        sources.checkpoint,
-        sources.tokenizer,
-        sources.image,
-        sources.codebook,
-        seed,
-        sources.cache,
-        report,
-        device,
+        checkpoint=sources.checkpoint,
+        tokenizer=sources.tokenizer,
+        image_encoder=sources.image,
+        codebook=sources.codebook,
+        seed=seed,
+        cache=sources.cache,
+        progress=report,
+        device=device,
     )
 
 

@@ -50,7 +50,7 @@ def train(
     Example: alignrec-geo train data/tiktok --features image,audio --set cca_weight=0.01 --out runs/tiktok
 
     The run folder can be given to 'evaluate', 'recommend' and 'similar'; its report.html shows curves and settings.
-    Every epoch is saved: a run that was killed or stopped with Ctrl-C goes on with the same command and --resume.
+    Every epoch is saved: a run that was killed or stopped with Ctrl-C continues with the same command and --resume.
     """
     given = {
         "dataset": str(dataset.resolve()),
@@ -87,28 +87,14 @@ def run_training(config: "RunConfig", out: Path, resume: bool = False, overwrite
     """Build the model that ``config`` describes, train it with a progress bar, and leave the run folder ``out``."""
     from alignrec_geo.cli.progress import TrainingProgress
     from alignrec_geo.dataset.store import Dataset
-    from alignrec_geo.models import find_model
-    from alignrec_geo.training.loop import fit
+    from alignrec_geo.training.configured import fit_config
     from alignrec_geo.training.run_config import CONFIG
     from alignrec_geo.training.run_folder import RunFolder
 
-    data = Dataset.open(str(config.dataset))
-    RunFolder(out).refuse_existing(resume, overwrite, data.path)
-    model = find_model(config.model).from_dataset(data, config.features, config.parameters, config.seed)
+    RunFolder(out).refuse_existing(resume, overwrite, Dataset.open(str(config.dataset)).path)
     with TrainingProgress(config.training.metric, config.training.epochs) as progress:
         try:
-            return fit(
-                model,
-                data,
-                config.training,
-                kernels=config.kernels,
-                protocol=config.protocol,
-                seed=config.seed,
-                out=out,
-                resume=resume,
-                overwrite=overwrite,
-                observers=[progress],
-            )
+            return fit_config(config, out, resume=resume, overwrite=overwrite, observers=[progress])[1]
         except KeyboardInterrupt:
             if (out / CONFIG).exists():
                 said = f"every finished epoch is saved in {out}, go on with --resume"

@@ -22,11 +22,11 @@ from alignrec_geo.errors import InputError, TrainingDiverged
 from alignrec_geo.evaluation.groups import group_metrics
 from alignrec_geo.failures import machine_failure
 from alignrec_geo.files import write_json
-from alignrec_geo.models import find_model
 from alignrec_geo.models.base import Recommender
 from alignrec_geo.records import read_epochs
 from alignrec_geo.serving.store import DATASET, EMBEDDINGS
-from alignrec_geo.training.loop import FitResult, fit
+from alignrec_geo.training.configured import fit_config
+from alignrec_geo.training.result import FitResult
 from alignrec_geo.training.run_config import CONFIG, RunConfig
 from alignrec_geo.training.run_folder import METRICS_FILE, RunFolder
 
@@ -60,21 +60,10 @@ def train_run(folder: Path, test: bool, trust: bool = False) -> None:
     ``cost.json`` is written last: a run that has it is finished.
     """
     config = RunConfig.load(folder / CONFIG, trust)
-    data = Dataset.open(str(config.dataset))
-    model = find_model(config.model).from_dataset(data, config.features, config.parameters, config.seed)
-    result = fit(
-        model,
-        data,
-        config.training,
-        kernels=config.kernels,
-        protocol=config.protocol,
-        seed=config.seed,
-        out=folder,
-        resume=True,
-        test=test,
-    )
+    model, result = fit_config(config, folder, resume=True, test=test)
     if test:
-        write_json(folder / GROUPS, group_metrics(result.embeddings, data.interactions, Split.TEST, config.protocol))
+        pairs = Dataset.open(str(config.dataset)).interactions
+        write_json(folder / GROUPS, group_metrics(result.embeddings, pairs, Split.TEST, config.protocol))
     write_json(folder / COST, cost(RunFolder(folder), model, result))
     trim(RunFolder(folder), serve=test)
 

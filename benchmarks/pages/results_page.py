@@ -25,7 +25,7 @@ NOTES = Path(__file__).with_name("results_notes.md")
 BEGIN, END = "<!-- made by benchmarks/pages/results_page.py -->", "<!-- end -->"
 IN_README = "tiktok-table"
 
-INTRODUCTION = """# AlignRec beside the baselines
+INTRODUCTION = """# AlignRec compared with the baselines
 
 All on the test split, mean ± standard deviation over seeds, all items ranked. Settings are chosen on validation,
 with as many trials for every model as the heading says; trial 0 are the defaults. *alignrec − model* is the mean

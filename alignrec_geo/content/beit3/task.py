@@ -1,8 +1,8 @@
 """Stage 1 by BEiT-3, from pixels and words: from scratch or from a public checkpoint."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -12,7 +12,7 @@ from torch import Tensor
 from alignrec_geo.content.beit3.aligner import Beit3Aligner, beit3_from_checkpoint
 from alignrec_geo.content.beit3.codes import patch_codes
 from alignrec_geo.content.beit3.config import ImageTarget
-from alignrec_geo.content.beit3.data import PATCHES, SHOWN, WORDS, Beit3Batch, Beit3Data
+from alignrec_geo.content.beit3.data import PATCHES, SHOWN, WORDS, Beit3Data
 from alignrec_geo.content.beit3.heads import Beit3ForPreTraining
 from alignrec_geo.content.beit3.images import LARGEST_SIDE, ItemImages, item_image_files, sizes_for
 from alignrec_geo.content.beit3.settings import Beit3Settings, Size
@@ -20,7 +20,7 @@ from alignrec_geo.content.beit3.vocabulary import Beit3Vocabulary
 from alignrec_geo.content.encoders import open_image_encoder
 from alignrec_geo.content.encoders.choose import PACKAGE
 from alignrec_geo.content.pretraining.encode import encode_in_batches
-from alignrec_geo.content.pretraining.held_out import held_out_losses
+from alignrec_geo.content.pretraining.held_out import MaskedTask
 from alignrec_geo.content.progress import NamedProgress
 from alignrec_geo.content.tokens.text_tokens import item_texts
 from alignrec_geo.content.tokens.visual_codes import VisualCodebook
@@ -35,7 +35,7 @@ PUBLIC_WORDS = 64010
 _AT_A_TIME = 64
 
 
-class Beit3Task:
+class Beit3Task(MaskedTask):
     """Mask-then-predict on images and texts as they are.
 
     Images are decoded batch by batch. An item without image has every patch masked, one without text has none.
@@ -62,12 +62,15 @@ class Beit3Task:
     """
 
     modalities: tuple[str, ...] = ("image", "text")
+    ways: ClassVar[Mapping[str, int]] = {WORDS: SHOWN.index(WORDS), PATCHES: SHOWN.index(PATCHES)}
+    batch_size: ClassVar[int] = _AT_A_TIME
 
     def __init__(
         self,
         dataset: Dataset,
         size: Size = "tiny",
         settings: Beit3Settings | None = None,
+        *,
         checkpoint: Path | None = None,
         tokenizer: Path | None = None,
         image_encoder: str = PACKAGE,
@@ -115,36 +118,17 @@ class Beit3Task:
         self.width = int(beit3.config.hidden_size)
         self._size, self._checkpoint = size, None if checkpoint is None else _named(checkpoint)
 
-    def batch(self, items: Int64, generator: torch.Generator) -> Beit3Batch:
-        """Pixels and words of items with masks, on the model's device."""
-        return self.data.masked(items, generator).to(self._device)
-
-    def loss(self, batch: Beit3Batch) -> dict[str, Tensor]:
-        """``words``, ``patches`` and ``vector`` of a batch; see :class:`Beit3Aligner`."""
-        terms: dict[str, Tensor] = self.model(batch)
-        return terms
-
-    def held_out(self, items: Int64, generator: torch.Generator) -> dict[str, float]:
-        """Losses at masked words and patches, with the right partner and with a shuffled one."""
-        ways = {WORDS: SHOWN.index(WORDS), PATCHES: SHOWN.index(PATCHES)}
-        return held_out_losses(
-            self.model, self.data, items, ways, generator, batch_size=_AT_A_TIME, device=self._device
-        )
-
     def vectors(self, items: Int64, masked: Collection[str] = ()) -> Tensor:
         """CLS of the fused pass over everything that is there."""
         self.model.eval()
 
         def encode(rows: Int64) -> Tensor:
-            pixels, has_image, ids, present = (part.to(self._device) for part in self.data.shown(rows, masked))
+            pixels, has_image, ids, present = (part.to(self.device) for part in self.data.shown(rows, masked))
             out: Tensor = self.model.ica.beit3(pixels, ids, present, image_present=has_image).vector
-            return out * (has_image | present.any(dim=1))[:, None]
+            shown: Tensor = out * (has_image | present.any(dim=1))[:, None]
+            return shown
 
         return encode_in_batches(encode, items, self.width, _AT_A_TIME)
-
-    @property
-    def _device(self) -> torch.device:
-        return self.model.bag_head.weight.device
 
     def present(self) -> NDArray[np.bool_]:
         """Which items have an image that can be read, or a text."""

@@ -14,12 +14,12 @@ from torch import Tensor
 from alignrec_geo.content.encoders import open_image_encoder, open_text_encoder
 from alignrec_geo.content.encoders.choose import PACKAGE
 from alignrec_geo.content.frozen.data import SHOWN, FrozenData
-from alignrec_geo.content.frozen.model import PATCHES, WORDS, FrozenBatch, FrozenModel, FusedEncoder
+from alignrec_geo.content.frozen.model import PATCHES, WORDS, FrozenModel, FusedEncoder
 from alignrec_geo.content.frozen.summary import ItemSummary
 from alignrec_geo.content.multiway.stack import MultiwayStack
 from alignrec_geo.content.pretraining.encode import encode_in_batches
 from alignrec_geo.content.pretraining.former import FORMER_SETTINGS
-from alignrec_geo.content.pretraining.held_out import held_out_losses
+from alignrec_geo.content.pretraining.held_out import MaskedTask
 from alignrec_geo.content.progress import NamedProgress
 from alignrec_geo.content.tokens.image_tokens import ImageTokens, averaged, image_tokens
 from alignrec_geo.content.tokens.text_tokens import TextTokens, WordMasking, text_tokens
@@ -69,7 +69,7 @@ class FrozenConfig(Settings):
     """Weight of what the item's vector itself has to predict."""
 
 
-class FrozenTask:
+class FrozenTask(MaskedTask):
     """Mask-then-predict on the tokens of a frozen image and a frozen text encoder.
 
     Args:
@@ -87,6 +87,8 @@ class FrozenTask:
     """
 
     modalities: tuple[str, ...] = ("image", "text")
+    ways: ClassVar[Mapping[str, int]] = {WORDS: SHOWN.index(WORDS), PATCHES: SHOWN.index(PATCHES)}
+    batch_size: ClassVar[int] = _AT_A_TIME
 
     def __init__(
         self,
@@ -94,6 +96,7 @@ class FrozenTask:
         encoders: tuple[str, str] = (PACKAGE, PACKAGE),
         config: FrozenConfig | None = None,
         seed: int = 0,
+        *,
         cache: Path | None = None,
         progress: NamedProgress | None = None,
         device: torch.device | None = None,
@@ -135,7 +138,7 @@ class FrozenTask:
         self.items: Int64 = np.flatnonzero(self.data.has().all(axis=1)).astype(np.int64)
         self.width = max(2, min(self.settings.dim, len(self.items) - 1))
         encoder = FusedEncoder(stack, summary, self.width)
-        self._model = FrozenModel(encoder, words, len(codebook.centres), self.settings.vector_weight, seed)
+        self.model: FrozenModel = FrozenModel(encoder, words, len(codebook.centres), self.settings.vector_weight, seed)
         drawn = torch.randperm(len(self.items), generator=child_generator(seed, "summaries"))[:_FITTED_ON].sort().values
         chunks = np.array_split(self.items[drawn.numpy()], math.ceil(len(drawn) / _AT_A_TIME))
         encoder.readout.fit(torch.cat([self.data.content(chunk).seen for chunk in chunks]))
@@ -144,40 +147,15 @@ class FrozenTask:
             "text": {"source": encoders[1], "name": text.name, "sha256": text.fingerprint},
         }
 
-    @property
-    def model(self) -> FrozenModel:
-        """The stack, its heads and the summaries."""
-        return self._model
-
-    def batch(self, items: Int64, generator: torch.Generator) -> FrozenBatch:
-        """Tokens of items with masks, on the model's device."""
-        return self.data.masked(items, generator).to(self._device)
-
-    def loss(self, batch: FrozenBatch) -> dict[str, Tensor]:
-        """``words``, ``patches`` and ``vector`` of a batch; see :class:`FrozenModel`."""
-        terms: dict[str, Tensor] = self.model(batch)
-        return terms
-
-    def held_out(self, items: Int64, generator: torch.Generator) -> dict[str, float]:
-        """Losses at masked words and patches, with the right partner and with a shuffled one."""
-        ways = {WORDS: SHOWN.index(WORDS), PATCHES: SHOWN.index(PATCHES)}
-        return held_out_losses(
-            self.model, self.data, items, ways, generator, batch_size=_AT_A_TIME, device=self._device
-        )
-
     def vectors(self, items: Int64, masked: Collection[str] = ()) -> Tensor:
         """The vector of the fused pass over everything that is there."""
         self.model.eval()
 
         def encode(rows: Int64) -> Tensor:
-            vectors: Tensor = self._model.encoder(*self.data.content(rows, masked).to(self._device))
+            vectors: Tensor = self.model.encoder(*self.data.content(rows, masked).to(self.device))
             return vectors
 
         return encode_in_batches(encode, items, self.width, _AT_A_TIME)
-
-    @property
-    def _device(self) -> torch.device:
-        return self._model.encoder.stack.cls_token.device
 
     def present(self) -> NDArray[np.bool_]:
         """Which items have an image or a text."""

@@ -1,8 +1,8 @@
-"""Held-out losses: a prediction with the right partner, and with that of another item."""
+"""Losses of tasks that mask words and patches, in training and on items that are held out."""
 
 import math
 from collections.abc import Mapping
-from typing import Protocol, Self
+from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
 import torch
@@ -26,9 +26,44 @@ class MaskedBatch(Protocol):
 class MaskedData(Protocol):
     """Makes masked batches."""
 
-    def masked(self, items: Int64, generator: torch.Generator, way: int) -> MaskedBatch:
-        """A batch of items, all masked in one way."""
+    def masked(self, items: Int64, generator: torch.Generator, way: int | None = None) -> MaskedBatch:
+        """A batch of items, each masked in one of several ways, or all in ``way``."""
         ...
+
+
+class MaskedTask:
+    """The losses of a task that has ``data`` to mask, and a ``model`` that returns named loss terms of a batch.
+
+    Attributes:
+        ways: how items are masked for each prediction, by its name.
+        batch_size: items at a time where nothing is trained.
+    """
+
+    ways: ClassVar[Mapping[str, int]]
+    batch_size: ClassVar[int]
+    model: Any
+    data: Any
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model is."""
+        device: torch.device = next(self.model.parameters()).device
+        return device
+
+    def batch(self, items: Int64, generator: torch.Generator) -> Any:
+        """Items with masks, on the model's device."""
+        return self.data.masked(items, generator).to(self.device)
+
+    def loss(self, batch: Any) -> dict[str, Tensor]:
+        """The terms of a batch."""
+        terms: dict[str, Tensor] = self.model(batch)
+        return terms
+
+    def held_out(self, items: Int64, generator: torch.Generator) -> dict[str, float]:
+        """Losses at masked words and patches, with the right partner and with a shuffled one."""
+        return held_out_losses(
+            self.model, self.data, items, self.ways, generator, batch_size=self.batch_size, device=self.device
+        )
 
 
 @torch.no_grad()

@@ -43,7 +43,7 @@ def task(folder, data, encoders) -> FrozenTask:
 
 @pytest.fixture(scope="module")
 def aligned(folder, data, encoders):
-    return align(data, FrozenTask(data, encoders, SHAPE, 0, folder / "cache"), "frozen", "aligned-frozen", LOOP)
+    return align(data, FrozenTask(data, encoders, SHAPE, 0, cache=folder / "cache"), "frozen", "aligned-frozen", LOOP)
 
 
 def test_the_right_partner_helps_to_predict_what_is_hidden(aligned):
@@ -177,7 +177,7 @@ def test_a_text_encoder_without_mask_token_is_refused(task, data, encoders, fold
 
     monkeypatch.setattr(package_task, "open_text_encoder", without)
     with pytest.raises(InputError, match="has no mask token"):
-        FrozenTask(data, encoders, SHAPE, 0, folder / "cache")
+        FrozenTask(data, encoders, SHAPE, 0, cache=folder / "cache")
 
 
 def test_streams_follow_the_encoders(task):

@@ -1,0 +1,55 @@
+"""A training run from its settings alone."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from alignrec_geo.dataset.store import Dataset
+from alignrec_geo.models import Recommender, find_model
+from alignrec_geo.observer import Observer
+from alignrec_geo.training.loop import fit
+from alignrec_geo.training.result import FitResult
+from alignrec_geo.training.run_config import RunConfig
+
+
+def fit_config(
+    config: RunConfig,
+    out: Path,
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+    test: bool = True,
+    observers: Iterable[Observer] = (),
+) -> tuple[Recommender, FitResult]:
+    """Open the data set, build the model that the settings describe, and train it.
+
+    Args:
+        config: the settings; ``dataset`` is a folder.
+        out: the run folder.
+        resume: see :func:`~alignrec_geo.training.loop.fit`.
+        overwrite: likewise.
+        test: likewise.
+        observers: likewise.
+
+    Returns:
+        The model with the parameters of the chosen epoch, and the result.
+
+    Raises:
+        InputError: the data set cannot be opened, lacks a feature, or ``out`` cannot be used.
+        TrainingDiverged: the loss is not finite.
+    """
+    data = Dataset.open(str(config.dataset))
+    model = find_model(config.model).from_dataset(data, config.features, config.parameters, config.seed)
+    result = fit(
+        model,
+        data,
+        config.training,
+        kernels=config.kernels,
+        protocol=config.protocol,
+        seed=config.seed,
+        out=out,
+        resume=resume,
+        overwrite=overwrite,
+        test=test,
+        observers=observers,
+    )
+    return model, result
