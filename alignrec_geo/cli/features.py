@@ -51,8 +51,8 @@ def extract(
     Example: alignrec-geo features extract data/ml-1m --raw image,text
 
     The text of an item is its title and its text. Token states and patch maps are kept in the cache: an interrupted run
-    goes on where it was, and 'pretrain' need not encode again. An image that cannot be read is reported by name; its
-    item counts as without image.
+    resumes where it stopped, and 'pretrain' need not encode again. An image that cannot be read is reported by name;
+    its item counts as without image.
     """
     from alignrec_geo.content.encoders import open_image_encoder, open_text_encoder
     from alignrec_geo.content.feature_sets.extract import extract_image, extract_text

@@ -40,7 +40,7 @@ def recommend(
     Example: alignrec-geo recommend runs/catalogue --user user-0042 -k 5
 
     Items without a training interaction are marked as cold. Without --include-cold they are ranked by what training
-    left in the tables, which is next to nothing.
+    left in the tables, which means little.
     """
     from alignrec_geo.device import choose_device
     from alignrec_geo.serving.store import load_top_items

@@ -108,7 +108,7 @@ def test_the_readme_keeps_what_is_around_the_table(results, tmp_path):
     assert text.startswith(f"before\n{results_page.BEGIN}\n| model |")
     assert text.endswith(f"{results_page.END}\nafter\n")
     assert "old" not in text
-    assert (tmp_path / "results.md").read_text().startswith("# AlignRec beside the baselines")
+    assert (tmp_path / "results.md").read_text().startswith("# AlignRec compared with the baselines")
 
 
 @pytest.mark.parametrize("text", ["nothing", results_page.BEGIN, results_page.END])

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-FORMER_SETTINGS = {"drawings": "masked_copies", "longest": "max_tokens", "image_share": "image_share"}
+FORMER_SETTINGS = {"drawings": "masked_copies", "longest": "max_tokens", "picture_share": "image_share"}
 """Settings of stage 1 by their former names."""
 FORMER_KINDS = {"package": "frozen"}
 """Kinds of encoders by their former names."""

@@ -113,8 +113,8 @@ def test_every_parameter_gets_a_gradient(task):
     sum(task.loss(task.batch(task.items[:48], torch.Generator().manual_seed(0))).values()).backward()
     dead = [name for name, p in task.model.named_parameters() if p.grad is None or not p.grad.abs().max() > 0]
     # a bias of the keys shifts all logits of a query alike; masked words are the text encoder's, not the stack's;
-    # nothing is predicted from the image's own token
-    idle = re.compile(r"k_proj\.\w+\.bias$|mask_tokens\.words$|(blocks\.1|norm)\..*image")
+    # nothing is predicted from the picture's own token
+    idle = re.compile(r"k_proj\.\w+\.bias$|mask_tokens\.words$|(blocks\.1|norm)\..*picture")
     assert [name for name in dead if not idle.search(name)] == []
 
 
@@ -140,7 +140,7 @@ def test_an_encoder_of_an_earlier_release_is_opened_and_continued(aligned, data,
         ('"kind": "frozen"', '"kind": "package"'),
         ('"masked_copies"', '"drawings"'),
         ('"max_tokens"', '"longest"'),
-        ('"image_share"', '"image_share"'),
+        ('"image_share"', '"picture_share"'),
     ):
         assert now in text
         text = text.replace(now, former)
