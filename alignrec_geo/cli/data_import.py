@@ -122,7 +122,7 @@ def table(
 
     Example: alignrec-geo data import table clicks.csv --user uid --item sku --items skus.jsonl --out shop
     """
-    from alignrec_geo.dataset.readers.features import parse_named_files
+    from alignrec_geo.dataset.readers.feature_files import parse_named_files
     from alignrec_geo.dataset.readers.table import TableConfig, read_table
     from alignrec_geo.dataset.splits import SplitConfig
     from alignrec_geo.settings import checked

@@ -13,7 +13,7 @@ from alignrec_geo.dataset.filters import FilterConfig
 from alignrec_geo.dataset.ids import text_ids, whole_item_ids
 from alignrec_geo.dataset.images import ImageSource
 from alignrec_geo.dataset.readers.arrays import float32_matrix
-from alignrec_geo.dataset.readers.features import ItemIds, with_matrices
+from alignrec_geo.dataset.readers.feature_files import ItemIds, with_matrices
 from alignrec_geo.dataset.readers.frames import frame_columns, frame_table
 from alignrec_geo.dataset.readers.items import item_table
 from alignrec_geo.dataset.readers.matching import check_any_match, match_note

@@ -7,7 +7,7 @@ import polars as pl
 
 from alignrec_geo.dataset.dates import of_known_years, seconds_and_nanos
 from alignrec_geo.dataset.readers.columns import SKIP, id_column, with_ids
-from alignrec_geo.dataset.readers.tables import Table, TextLayout, read_table_file
+from alignrec_geo.dataset.readers.table_files import Table, TextLayout, read_table_file
 from alignrec_geo.errors import InputError
 from alignrec_geo.reading import reading
 
@@ -23,7 +23,7 @@ def read_items(
     """Read item metadata from a file.
 
     Args:
-        path: a table (:func:`~alignrec_geo.dataset.readers.tables.read_table_file`).
+        path: a table (:func:`~alignrec_geo.dataset.readers.table_files.read_table_file`).
         item_id: the column of the external id.
         title: the column of the title.
         text: columns of the text, joined as sentences; dotted paths (``omdb.Plot``) reach into nested fields,

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from alignrec_geo.dataset.ids import id_series
 from alignrec_geo.dataset.readers.columns import id_column
-from alignrec_geo.dataset.readers.tables import Table, open_bytes, read_table_file
+from alignrec_geo.dataset.readers.table_files import Table, open_bytes, read_table_file
 from alignrec_geo.errors import InputError
 from alignrec_geo.reading import check_plain_file, reading
 from alignrec_geo.tensors import as_array, read_tensors

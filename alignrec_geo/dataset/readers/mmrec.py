@@ -6,10 +6,10 @@ import polars as pl
 
 from alignrec_geo.dataset.build import Tables, build_dataset
 from alignrec_geo.dataset.readers.columns import id_column, rating_column, split_column
-from alignrec_geo.dataset.readers.features import ItemIds, with_matrices
+from alignrec_geo.dataset.readers.feature_files import ItemIds, with_matrices
 from alignrec_geo.dataset.readers.matrices import Matrix, read_matrix
 from alignrec_geo.dataset.readers.rows import Table, shown
-from alignrec_geo.dataset.readers.tables import TextLayout, open_bytes, read_delimited, read_table_file
+from alignrec_geo.dataset.readers.table_files import TextLayout, open_bytes, read_delimited, read_table_file
 from alignrec_geo.dataset.readers.times import time_column
 from alignrec_geo.dataset.splits import SplitConfig
 from alignrec_geo.dataset.store import Dataset

@@ -12,7 +12,7 @@ from alignrec_geo.dataset.readers.columns import id_column
 from alignrec_geo.dataset.readers.items import read_items
 from alignrec_geo.dataset.readers.matching import check_any_match, match_note
 from alignrec_geo.dataset.readers.table import interaction_columns
-from alignrec_geo.dataset.readers.tables import Table, TextLayout, open_bytes, read_delimited
+from alignrec_geo.dataset.readers.table_files import Table, TextLayout, open_bytes, read_delimited
 from alignrec_geo.dataset.splits import SplitConfig
 from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.errors import InputError

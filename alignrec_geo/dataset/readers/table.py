@@ -11,10 +11,10 @@ from alignrec_geo.dataset.filters import FilterConfig
 from alignrec_geo.dataset.images import ImageSource
 from alignrec_geo.dataset.interactions import Split
 from alignrec_geo.dataset.readers.columns import SKIP, id_column, rating_column, split_column, with_ids
-from alignrec_geo.dataset.readers.features import ItemIds, add_feature_files
+from alignrec_geo.dataset.readers.feature_files import ItemIds, add_feature_files
 from alignrec_geo.dataset.readers.items import read_items
 from alignrec_geo.dataset.readers.matching import check_any_match, match_note
-from alignrec_geo.dataset.readers.tables import Table, TextLayout, read_table_file
+from alignrec_geo.dataset.readers.table_files import Table, TextLayout, read_table_file
 from alignrec_geo.dataset.readers.times import time_column
 from alignrec_geo.dataset.splits import SplitConfig
 from alignrec_geo.dataset.store import Dataset

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from alignrec_geo.dataset.readers.delimited import TextLayout, read_delimited
 from alignrec_geo.dataset.readers.rows import Table
-from alignrec_geo.dataset.readers.tables import read_table_file
+from alignrec_geo.dataset.readers.table_files import read_table_file
 from alignrec_geo.errors import InputError
 from tests.dataset.toys import write
 

@@ -6,7 +6,7 @@ import pytest
 
 from alignrec_geo.dataset import Dataset
 from alignrec_geo.dataset.build import Tables, build_dataset
-from alignrec_geo.dataset.readers.features import (
+from alignrec_geo.dataset.readers.feature_files import (
     ItemIds,
     add_feature_files,
     largest_whole_number,

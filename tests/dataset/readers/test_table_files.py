@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from alignrec_geo.dataset.readers.tables import read_table_file
+from alignrec_geo.dataset.readers.table_files import read_table_file
 from alignrec_geo.errors import InputError
 from tests.dataset.toys import write
 
