@@ -1,5 +1,5 @@
 # make quickstart   set up .venv and run the whole system once on a generated catalogue
-# make test         set up .venv and run the tests, in two processes
+# make test         set up .venv and run the tests, in two processes; with COVERAGE=1 also count the lines they run
 # make test-slow    also the long checks
 # make mutation     change single tokens of the program and count which changes the tests notice (long; goes on
 #                   where it was cut off; MUTATION="--only 17,45" repeats single ones)
@@ -18,6 +18,8 @@ PYTHON ?= python3
 TORCH ?= torch==2.13.0
 OUT ?= runs/quickstart
 
+WITH_COVERAGE := --cov --cov-report=term --cov-fail-under=95
+
 VENV := .venv
 BIN := $(VENV)/bin
 EXT := .venv-ext
@@ -30,7 +32,7 @@ quickstart: $(VENV)/.installed
 	$(BIN)/alignrec-geo quickstart --out $(OUT)
 
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal --cov --cov-report=term --cov-fail-under=90
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal --durations=20 $(if $(COVERAGE),$(WITH_COVERAGE))
 
 test-slow: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -m "slow or not slow"

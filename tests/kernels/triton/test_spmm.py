@@ -37,7 +37,7 @@ shapes = st.tuples(st.integers(0, 99), st.integers(1, 20), st.integers(1, 9), st
 
 
 @given(shapes)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 def test_product_and_its_gradient_equal_the_reference(device, shape):
     seed, rows, cols, nnz, width = shape
     adjacency = drawn(seed, rows, cols, nnz, device)
@@ -52,7 +52,7 @@ def test_product_and_its_gradient_equal_the_reference(device, shape):
 
 
 @given(shapes, st.integers(0, 3))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 def test_mean_propagation_and_its_gradient_equal_the_reference(device, shape, layers):
     seed, rows, _, nnz, width = shape
     adjacency = drawn(seed, rows, rows, nnz, device)
