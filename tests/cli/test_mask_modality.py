@@ -16,17 +16,17 @@ def test_the_table_of_drops(verb, tmp_path: Path) -> None:
     encoders = ["--encoder-image", image, "--encoder-text", text, "--cache", tmp_path / "cache"]
     assert verb("pretrain", folder, *encoders, *SMALL).code == 0
     assert verb("features", "extract", folder, "--raw", "text", *encoders).code == 0
-    arguments = ["mask-modality", folder, "--features", "aligned-package,text", "--set", "epochs=1", "--seeds", "2"]
+    arguments = ["mask-modality", folder, "--features", "aligned-frozen,text", "--set", "epochs=1", "--seeds", "2"]
     done = verb(*arguments, "--out", tmp_path / "drops.json", "--json")
     assert done.code == 0, done.err
     said = json.loads(done.out)
     assert said == json.loads((tmp_path / "drops.json").read_text())
     assert said["items"] == 30
     assert [(row["content"], row["hidden"], row["how"]) for row in said["rows"]] == [
-        ("aligned-package", None, ""),
-        ("aligned-package", "image", "encoded again"),
-        ("aligned-package", "text", "encoded again"),
-        ("aligned-package", "aligned-package", "zeroed"),
+        ("aligned-frozen", None, ""),
+        ("aligned-frozen", "image", "encoded again"),
+        ("aligned-frozen", "text", "encoded again"),
+        ("aligned-frozen", "aligned-frozen", "zeroed"),
         ("text", None, ""),
         ("text", "text", "zeroed"),
     ]

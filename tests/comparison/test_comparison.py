@@ -177,6 +177,6 @@ def test_ctrl_c_stops_the_runs_and_says_how_to_go_on(program, tmp_path, monkeypa
     _, said = process.communicate(timeout=60)
     assert process.returncode == code
     assert not Path("/proc", log.read_text().split()[-1]).exists()  # the run's own process has ended too
-    assert "go on with the same command" in " ".join(said.split())
+    assert "continue with the same command" in " ".join(said.split())
     assert "Traceback" not in said
     assert not (out / "runs" / "popularity" / "seed-1" / "error.json").exists()
