@@ -35,7 +35,7 @@ def raising(error):
         (IsADirectoryError(errno.EISDIR, "Is a directory", "/data"), 1, "/data: Is a directory"),
         (OSError("odd"), 1, "odd"),
         (MemoryError(), 1, "not enough memory"),
-        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."), 1, "needed 2.00 GiB"),
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."), 1, "2.00 GiB more needed"),
         (RecursionError("maximum recursion depth exceeded"), 1, "nested too deeply"),
         (typer.BadParameter("wrong"), 2, "wrong"),
     ],

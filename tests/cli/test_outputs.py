@@ -45,7 +45,7 @@ def idle(monkeypatch):
         "alignrec_geo.comparison.engine.make_plan",
         "alignrec_geo.cli.pretrain_task.make_task",
         "alignrec_geo.dataset.catalogue.make_catalogue",
-        "alignrec_geo.cli.data_import.read_table",
+        "alignrec_geo.dataset.readers.table.read_table",
     ):
         monkeypatch.setattr(place, work)
 

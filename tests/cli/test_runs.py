@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from importlib import import_module
 
 import pytest
 
@@ -153,15 +154,15 @@ def test_every_verb_has_help_with_an_example(name, verb):
     assert f"Example: alignrec-geo {name}" in " ".join(done.out.split())
 
 
-def test_killed_twice_a_run_resumes_to_the_metrics_of_an_unbroken_one(catalogue, tmp_path):
+def test_killed_a_run_resumes_to_the_metrics_of_an_unbroken_one(catalogue, tmp_path):
     def line(out):
-        return ("train", catalogue.path, "--out", out, "--set", "epochs=40", "--set", "batch_size=64", "--json")
+        return ("train", catalogue.path, "--out", out, "--set", "epochs=15", "--set", "batch_size=64", "--json")
 
     whole = json.loads(command(*line(tmp_path / "whole")).stdout)
     arguments = [*map(str, line(tmp_path / "cut")), "--resume"]
     chance = random.Random(0)
     kills = 0
-    while kills < 2:  # tests/kills, which are slow, kill more often
+    while kills < 1:  # tests/kills, which are slow, kill more often
         process = subprocess.Popen([*PROGRAM, *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         log = tmp_path / "cut" / "metrics.jsonl"
         had = log.read_bytes().count(b"\n") if log.exists() else 0
@@ -204,7 +205,22 @@ def test_ctrl_c_keeps_the_finished_epochs(catalogue, tmp_path):
     assert command("evaluate", out, "--json").returncode == 0
 
 
+def test_a_short_quickstart(verb, tmp_path, monkeypatch):
+    module = import_module("alignrec_geo.cli.quickstart")
+    monkeypatch.setattr(module, "EPOCHS", 2)
+    monkeypatch.setattr(module, "STAGE_ONE", ("epochs=1", *module.STAGE_ONE[1:]))
+    printed = json.loads(verb("quickstart", "--out", tmp_path / "q", "--json").out)
+    assert list(printed["rows"]) == ["popularity", "id_only", "alignrec", "alignrec_aligned"]
+    (top,) = printed["users"].values()
+    assert all(entry["title"] for entry in top)
+    assert len(top) == 10
+    assert (tmp_path / "q" / "alignrec_aligned" / "embeddings.safetensors").exists()
+    assert (tmp_path / "q" / "catalogue" / "encoders" / "aligned" / "model.safetensors").exists()
+
+
+@pytest.mark.slow
 def test_quickstart(tmp_path):
+    """What it shows; ``.ci/run`` runs this one."""
     done = command("quickstart", "--out", tmp_path / "q", "--json")
     assert done.returncode == 0, done.stderr
     printed = json.loads(done.stdout)

@@ -86,7 +86,9 @@ def test_matrices_without_their_encoder(data, sources, tmp_path):
     with pytest.raises(InputError, match=r"features 'audio' .* must bring their own vectors: .*\[2 numbers\]"):
         encode_items(data, ["audio"], [NewItem("a", "a red mug")])
     other = text_folder(tmp_path / "other", seed=1)
-    with pytest.raises(InputError, match=r"made by the encoder 'bert', and '.*other' is another one; .*text=FOLDER"):
+    with pytest.raises(
+        InputError, match=r"made by the encoder 'bert', and '.*other' is another one; .*name its folder with source="
+    ):
         open_item_encoder(data, "text", str(other))
     with pytest.raises(InputError, match="has no features 'smell'"):
         open_item_encoder(data, "smell")
