@@ -89,6 +89,7 @@ class AlignRec(GraphRecommender):
 
     Example:
         >>> from alignrec_geo.dataset import make_catalogue
+        >>> from alignrec_geo.graph.hetero import to_hetero
         >>> from torch_geometric.nn import SAGEConv
         >>> graph = to_hetero(make_catalogue(n_users=60, n_items=40, image_size=16), cache=False)
         >>> AlignRec(graph, user_item_conv=SAGEConv).user_item.layers[0].conv
