@@ -36,8 +36,8 @@ def infonce(
         \frac{\exp(\hat q_b^\top \hat k_b / \tau)}{\sum_{b'} \exp(\hat q_b^\top \hat k_{b'} / \tau)}
 
     Every row's key is its positive, all other keys of the batch are negatives. One direction: queries against keys.
-    On a CPU the batch×batch matrix exists in tiles only. Several losses can be computed in one call. Under mixed precision,
-    too, it is computed in float32: a softmax over a batch of similar keys is lost in bfloat16.
+    On a CPU the batch×batch matrix exists in tiles only. Several losses can be computed in one call. Under mixed
+    precision, too, it is computed in float32: a softmax over a batch of similar keys is lost in bfloat16.
 
     Args:
         query: ``[B, D]``, or ``[G, B, D]`` for ``G`` losses.
