@@ -137,7 +137,7 @@ def unpack_archive(folder: Path, out: Path, rng: Random) -> None:
 
 
 TARGETS = (
-    Target("image", 7_500, image_seeds, read_any_image),
-    Target("photos", 6_000, photo_seeds, store_photos),
+    Target("image", 7_500, image_seeds, read_any_image, noise="JPEGLib: "),  # libtiff prints from C
+    Target("photos", 6_000, photo_seeds, store_photos, noise="JPEGLib: "),
     Target("unpack", 6_000, archive_seeds, unpack_archive),
 )
