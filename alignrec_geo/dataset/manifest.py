@@ -147,10 +147,12 @@ def _problem(folder: Path) -> str | None:
 def _images(folder: Path) -> list[str]:
     """The images that belong to items; of a damaged table all that look like some."""
     try:
-        names = read_parquet(inside(folder, "items.parquet"))["image"].drop_nulls().to_list()
-    except Exception:
+        table = read_parquet(inside(folder, "items.parquet"))
+    except InputError:
+        table = None
+    if table is None or "image" not in table.columns:
         return [f"images/{path.name}" for path in (folder / "images").glob("*") if path.is_file()]
-    return [str(name) for name in names]
+    return [str(name) for name in table["image"].drop_nulls()]
 
 
 DATA_SET = FolderKind(

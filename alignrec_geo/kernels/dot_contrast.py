@@ -1,4 +1,4 @@
-"""The contrast of InfoNCE on plain dot products, without a stored batch×batch matrix."""
+"""The contrast of InfoNCE on plain dot products; on a CPU without a stored batch×batch matrix."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ def dot_contrast(query: Tensor, key: Tensor, temperature: float, counts: Tensor)
         \mathcal L = -\frac{1}{\sum_b t_b} \sum_b t_b \log
         \frac{\exp(q_b^\top k_b / \tau)}{\sum_{b'} t_{b'} \exp(q_b^\top k_{b'} / \tau)}
 
-    The batch×batch matrix exists in tiles only, and the gradients are made with the value.
+    On a CPU the batch×batch matrix exists in tiles only. The gradients are made with the value.
 
     Args:
         query: ``[B, D]``.
@@ -67,7 +67,7 @@ class _DotContrast(torch.autograd.Function):
 
 
 def _whole(ctx: Any, query: Tensor, key: Tensor, temperature: float, counts: Tensor) -> Tensor:
-    """The same with rows that count 0 counts, and with few large products."""
+    """The same with rows that count 0 times, and with few large products."""
     loss, query_grad, key_grad = dense_loss_and_gradients(query[None], key[None], temperature, None, counts)
     ctx.save_for_backward(query_grad[0], key_grad[0])
     return loss[0]

@@ -184,15 +184,16 @@ class AlignRec(GraphRecommender):
 
     def views(self) -> AlignRecViews:
         """Return both branches of all nodes from one propagation."""
-        if not self.features:
-            return AlignRecViews(self._identity(), None, None)
         if isinstance(self.user_item, HeteroEncoder):
-            return AlignRecViews(self._identity(), *self._content_views())
-        table = torch.cat([self.user_embedding, self.item_embedding])
-        branch = Branch(table)
-        with branch:
-            identity = self.user_item.mean(self.user_item_graph, table)
-        content = self._content_views()
+            tables = {"user": self.user_embedding, "item": self.item_embedding, **self.tables}
+            rows = self.user_item(tables, self.relations)
+            identity, branch = torch.cat([rows["user"], rows["item"]]), Branch()
+        else:
+            table = torch.cat([self.user_embedding, self.item_embedding])
+            branch = Branch(table)
+            with branch:
+                identity = self.user_item.mean(self.user_item_graph, table)
+        content = self._content_views() if self.features else (None, None)
         branch.join(identity)
         return AlignRecViews(identity, *content)
 
@@ -236,13 +237,6 @@ class AlignRec(GraphRecommender):
         if self.features:
             terms += [CCA(config.cca_weight, config.temperature), REG(config.reg_weight)]
         return terms
-
-    def _identity(self) -> Tensor:
-        if isinstance(self.user_item, HeteroEncoder):
-            tables = {"user": self.user_embedding, "item": self.item_embedding, **self.tables}
-            rows = self.user_item(tables, self.relations)
-            return torch.cat([rows["user"], rows["item"]])
-        return self.user_item.mean(self.user_item_graph, torch.cat([self.user_embedding, self.item_embedding]))
 
     def _content_views(self) -> tuple[Tensor, Tensor]:
         # G (W x + b) + b_G as one map of x: the product G W is tiny

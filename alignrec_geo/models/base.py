@@ -142,11 +142,11 @@ class Recommender(nn.Module, ABC):
     def _apply(self, fn: Any, recurse: bool = True) -> Self:
         """Move and cast the graphs together with the parameters."""
         for name, value in vars(self).items():
-            if _is_graph(value):
+            if is_graph(value):
                 setattr(self, name, value.map(fn))
-            elif isinstance(value, dict) and any(_is_graph(part) for part in value.values()):
+            elif isinstance(value, dict) and any(is_graph(part) for part in value.values()):
                 setattr(self, name, {key: part.map(fn) for key, part in value.items()})
-            elif isinstance(value, list) and any(_is_graph(part) for part in value):
+            elif isinstance(value, list) and any(is_graph(part) for part in value):
                 setattr(self, name, [part.map(fn) for part in value])
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         return self
@@ -217,6 +217,6 @@ class Recommender(nn.Module, ABC):
         return self.dataset
 
 
-def _is_graph(value: Any) -> bool:
+def is_graph(value: Any) -> bool:
     """Whether it holds tensors that move with the model: a CSR, a pattern of edges, or one of one's own."""
     return hasattr(value, "map") and not isinstance(value, nn.Module | type)

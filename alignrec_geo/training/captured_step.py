@@ -8,9 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from alignrec_geo.kernels.csr import CSR
-from alignrec_geo.kernels.edges import EdgePattern
-from alignrec_geo.models.base import Batch, Recommender
+from alignrec_geo.models.base import Batch, Recommender, is_graph
 from alignrec_geo.reading import first_line
 from alignrec_geo.training.step import EagerStep, Loss
 
@@ -165,7 +163,7 @@ def _tensors_beside_parameters(model: torch.nn.Module) -> list[Tensor]:
     def visit(value: Any) -> None:
         if isinstance(value, Tensor):
             note(value)
-        elif isinstance(value, CSR | EdgePattern):
+        elif is_graph(value):
             value.map(note)
         elif isinstance(value, dict | list | tuple):
             for part in value.values() if isinstance(value, dict) else value:

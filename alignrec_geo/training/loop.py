@@ -6,9 +6,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from alignrec_geo.checkpoint import (
-    load_trainable,
-)
+from alignrec_geo.checkpoint import load_trainable
 from alignrec_geo.dataset.interactions import Split
 from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.embeddings import Embeddings

@@ -50,8 +50,11 @@ class TripletSampler:
         self.users = torch.from_numpy(train.user[usable]).to(device)
         self.positives = torch.from_numpy(train.item[usable]).to(device)
         self.candidates = torch.from_numpy(candidates).to(device)
-        self._known = PairSet(torch.from_numpy(train.keys()).to(device))
         self._train, self._places = train, candidates
+
+    @cached_property
+    def _known(self) -> PairSet:
+        return PairSet(torch.from_numpy(self._train.keys()))  # asked on a CPU only
 
     @cached_property
     def _taken(self) -> "_TakenPlaces":

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from pages.markdown import median, seconds, times
+
 Result = Mapping[str, Any]
 
 
@@ -28,21 +30,21 @@ def line(section: str, row: Result) -> str:
     if row.get("worst") and row.get("ok") is False:
         parts.append(f"({row['worst']})")
     if isinstance(row.get("seconds"), Mapping):
-        parts += [f"{key} {duration(median(value))}" for key, value in row["seconds"].items()]
+        parts += [f"{key} {seconds(median(value))}" for key, value in row["seconds"].items()]
     elif row.get("seconds") is not None:
-        parts.append(duration(row["seconds"]))
+        parts.append(seconds(row["seconds"]))
     if row.get("limit_seconds") is not None:
-        parts.append(f"limit {duration(row['limit_seconds'])}")
+        parts.append(f"limit {seconds(row['limit_seconds'])}")
     for key in ("step_seconds", "kernel_seconds", "first_seconds"):
         if row.get(key) is not None:
-            parts.append(f"{key.removesuffix('_seconds')} {duration(row[key])}")
+            parts.append(f"{key.removesuffix('_seconds')} {seconds(row[key])}")
     ratio = row.get("ratio")
     if isinstance(ratio, Mapping):
-        parts += [f"{key} {value:.2f}×" for key, value in ratio.items()]
+        parts += [f"{key} {times(value)}" for key, value in ratio.items()]
     elif ratio is not None:
-        parts.append(f"naive {ratio:.2f}×")
+        parts.append(f"naive {times(ratio)}")
     if row.get("limit_ratio") is not None:
-        parts.append(f"over limit {row['limit_ratio']:.2f}×")
+        parts.append(f"over limit {times(row['limit_ratio'])}")
     if row.get("share") is not None:
         parts.append(f"busy {100 * row['share']:.0f} %, {row['kernels_per_step']:.0f} kernels")
     for key in ("default", "edges", "recall@20", "copy_gb_s", "float32_tflops", "tf32_tflops", "note", "failed"):
@@ -52,19 +54,3 @@ def line(section: str, row: Result) -> str:
     if isinstance(row.get("peak_gb"), float):
         parts.append(f"{row['peak_gb']:.2f} GB")
     return "  ".join(parts)
-
-
-def median(value: Any) -> float:
-    """Of a timing, its median; a number is its own."""
-    return float(value["median"]) if isinstance(value, Mapping) else float(value)
-
-
-def duration(seconds: float) -> str:
-    """Three digits with a fitting unit.
-
-    Example:
-        >>> duration(0.01234), duration(4.5)
-        ('12.3 ms', '4.50 s')
-    """
-    unit, scale = ("s", 1.0) if seconds >= 1 else ("ms", 1e3) if seconds >= 1e-3 else ("µs", 1e6)
-    return f"{seconds * scale:#.3g}".rstrip(".") + f" {unit}"

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pages.markdown import Result, seconds, table, times
+from pages.markdown import Result, median, seconds, table, times
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -34,11 +34,6 @@ def rows_of(result: Result, section: str) -> Rows:
     """The rows of a section that hold a measurement."""
     rows = result["sections"].get(section, {}).get("rows", [])
     return [row for row in rows if (row.get("note") is None and "failed" not in row) or "seconds" in row]
-
-
-def median(value: Any) -> float:
-    """Of a timing, its median; a number is its own."""
-    return float(value["median"]) if isinstance(value, Mapping) else float(value)
 
 
 def before_and_now(result: Result) -> dict[str, tuple[float, float]]:

@@ -32,6 +32,11 @@ def seconds(value: float) -> str:
     return f"{value * scale:#.3g}".rstrip(".") + f" {unit}"
 
 
+def median(value: Any) -> float:
+    """Of a timing, its median; a number is its own."""
+    return float(value["median"]) if isinstance(value, Mapping) else float(value)
+
+
 def times(value: float) -> str:
     """A factor.
 
