@@ -9,8 +9,9 @@ Example:
     >>> model.save("runs/tiktok")  # doctest: +SKIP
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from alignrec_geo.lazy import lazy_names
 
 if TYPE_CHECKING:
     from alignrec_geo.dataset import Dataset, Features, SplitConfig, make_catalogue
@@ -72,16 +73,4 @@ _PACKAGES = (
     "training",
 )
 
-
-def __dir__() -> list[str]:
-    """The public names and the packages, those not imported yet among them."""
-    return sorted({*__all__, *_PACKAGES, *(name for name in globals() if name.startswith("__"))})
-
-
-def __getattr__(name: str) -> Any:
-    """Import a public name or a package on first use, so that ``alignrec-geo --help`` need not load torch."""
-    if name in _PACKAGES:
-        return import_module(f"{__name__}.{name}")
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+__getattr__, __dir__ = lazy_names(__name__, {**_HOME, **dict.fromkeys(_PACKAGES, "")})

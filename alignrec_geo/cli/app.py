@@ -18,6 +18,7 @@ from alignrec_geo.cli.probe import probe
 from alignrec_geo.cli.quickstart import quickstart
 from alignrec_geo.cli.recommend import recommend, similar
 from alignrec_geo.cli.train import train
+from alignrec_geo.deferred_imports import defer_imports
 
 app = typer.Typer(
     name="alignrec-geo",
@@ -36,6 +37,7 @@ for verb in (pretrain, train, compare, evaluate, embed, recommend, similar, prob
 
 def main() -> None:
     """Run the command line and exit; see :func:`~alignrec_geo.cli.boundary.guarded` for the codes."""
+    defer_imports()
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:  # closed by the caller

@@ -10,7 +10,7 @@ import alignrec_geo
 from alignrec_geo.comparison.run import LOG, Run, is_over
 from alignrec_geo.locks import Lock
 
-COMMAND = (sys.executable, "-P", "-m", "alignrec_geo.comparison.worker", "--trust")
+COMMAND = (sys.executable, "-P", "-m", "alignrec_geo.comparison", "--trust")
 """Without ``-P`` a file ``random.py`` of the current folder would be run; the settings come from the command line."""
 PACKAGES = str(Path(alignrec_geo.__file__).parents[1])
 """Where this package was found, for a checkout that is not installed."""

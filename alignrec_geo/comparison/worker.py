@@ -1,4 +1,4 @@
-"""The process of one run: ``python -m alignrec_geo.comparison.worker RUN_FOLDER [--no-test] [--trust]``.
+"""The process of one run: ``python -m alignrec_geo.comparison RUN_FOLDER [--no-test] [--trust]``.
 
 The run folder holds the ``config.yaml`` to train; with ``--trust`` it may name code. Standard input is a lifeline: when
 it ends, whoever started this process is gone, and it ends too.
@@ -99,7 +99,3 @@ def _end_with_parent() -> None:
     while os.read(0, 1):
         pass
     os._exit(ORPHANED)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,15 +1,17 @@
 """What is checked once where a graph of the user's enters: its node types, their numbers, and every edge."""
 
 import warnings
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch_geometric.data import HeteroData
-from torch_geometric.typing import EdgeType
 
 from alignrec_geo.errors import InputError
 from alignrec_geo.kernels.ranges import outlier
+
+if TYPE_CHECKING:
+    from torch_geometric.data import HeteroData
+    from torch_geometric.typing import EdgeType
 
 INTERACTS = ("user", "interacts", "item")
 CPU = torch.device("cpu")
@@ -28,7 +30,7 @@ class Edges(NamedTuple):
     """Number of targets and of sources."""
 
 
-def check_graph(data: Any, user: str) -> HeteroData:
+def check_graph(data: Any, user: str) -> "HeteroData":
     """Return ``data`` if it is a ``HeteroData``.
 
     Args:
@@ -38,19 +40,22 @@ def check_graph(data: Any, user: str) -> HeteroData:
     Raises:
         InputError: it is something else; says what to do with a data set.
     """
+    from torch_geometric.data import HeteroData  # seconds: only where there is a graph
+
     if isinstance(data, HeteroData):
         return data
     advice = f"; for a data set there is {user}.from_dataset" if hasattr(data, "interactions") else ""
     raise InputError(f"{user} takes a graph, PyG's HeteroData{advice} (got a {type(data).__name__})")
 
 
-def node_count(data: HeteroData, kind: str) -> int:
+def node_count(data: "HeteroData", kind: str) -> int:
     """Return the number of nodes of a type: ``num_nodes``, or the rows of what its nodes carry.
 
     Raises:
         InputError: no such node type, or nothing says how many there are.
 
     Example:
+        >>> from torch_geometric.data import HeteroData
         >>> data = HeteroData()
         >>> data["item"].x = torch.zeros(3, 2)
         >>> node_count(data, "item")
@@ -80,13 +85,14 @@ def node_count(data: HeteroData, kind: str) -> int:
     return number
 
 
-def interaction_type(data: HeteroData) -> EdgeType:
+def interaction_type(data: "HeteroData") -> "EdgeType":
     """Return the edge type of the training pairs: ``user__interacts__item``, or the only one from user to item.
 
     Raises:
         InputError: there is none, or there are several of other names; says which there are.
 
     Example:
+        >>> from torch_geometric.data import HeteroData
         >>> data = HeteroData()
         >>> data["user", "buys", "item"].edge_index = torch.tensor([[0], [0]])
         >>> interaction_type(data)
@@ -103,7 +109,7 @@ def interaction_type(data: HeteroData) -> EdgeType:
     raise InputError(f"the graph has no edge type '{name_of(INTERACTS)}'; there are: {known}{hint}")
 
 
-def edges_of(data: HeteroData, edge_type: EdgeType, device: torch.device = CPU) -> Edges:
+def edges_of(data: "HeteroData", edge_type: "EdgeType", device: torch.device = CPU) -> Edges:
     """Return the edges of a type that the graph has, checked.
 
     Args:
@@ -131,7 +137,7 @@ def edges_of(data: HeteroData, edge_type: EdgeType, device: torch.device = CPU) 
     return Edges(index[0], index[1], weight, shape)
 
 
-def name_of(edge_type: EdgeType) -> str:
+def name_of(edge_type: "EdgeType") -> str:
     """The text of an edge type: ``source__relation__target``."""
     return "__".join(edge_type)
 
@@ -148,7 +154,7 @@ def _index(index: Any, name: str) -> Tensor:
     return index.as_subclass(Tensor).long()  # an EdgeIndex sorts and caches what is not needed here
 
 
-def _check_ends(index: Tensor, shape: tuple[int, int], edge_type: EdgeType) -> None:
+def _check_ends(index: Tensor, shape: tuple[int, int], edge_type: "EdgeType") -> None:
     ends = ((index[1], shape[0], edge_type[2]), (index[0], shape[1], edge_type[0]))
     for nodes, count, kind in ends:
         found = outlier(nodes, count)

@@ -1,15 +1,17 @@
 """The content of every item: its feature matrices, one by one or side by side."""
 
 from collections.abc import Iterable, Mapping, Sequence, Set
-from typing import Any, Literal, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch_geometric.data import HeteroData
 
 from alignrec_geo.errors import InputError
 from alignrec_geo.graph.checks import node_count
+
+if TYPE_CHECKING:
+    from torch_geometric.data import HeteroData
 
 Scaling = Literal["auto", "row", "none"]
 
@@ -24,7 +26,7 @@ class Modality(NamedTuple):
     """``[I]`` bool, which items have it."""
 
 
-def item_content(data: HeteroData, features: Sequence[str], scaling: Scaling = "auto") -> tuple[Tensor, Tensor]:
+def item_content(data: "HeteroData", features: Sequence[str], scaling: Scaling = "auto") -> tuple[Tensor, Tensor]:
     """Return the items' content vectors and which items have any.
 
     Args:
@@ -47,7 +49,7 @@ def item_content(data: HeteroData, features: Sequence[str], scaling: Scaling = "
     return torch.cat([part.x for part in parts], dim=1), torch.stack([part.present for part in parts]).any(dim=0)
 
 
-def modalities(data: HeteroData, features: Sequence[str], scaling: Literal["row", "none"] = "none") -> list[Modality]:
+def modalities(data: "HeteroData", features: Sequence[str], scaling: Literal["row", "none"] = "none") -> list[Modality]:
     """Return every feature matrix by itself, for models that treat modalities apart.
 
     Args:
@@ -73,7 +75,7 @@ def modalities(data: HeteroData, features: Sequence[str], scaling: Literal["row"
     return parts
 
 
-def feature_names(data: HeteroData) -> list[str]:
+def feature_names(data: "HeteroData") -> list[str]:
     """Names of the features that a graph's items carry, sorted: ``x_NAME``, and ``x`` for PyG's own ``x``."""
     if "item" not in data.node_types:
         return []
@@ -106,7 +108,7 @@ def feature_list(features: Any) -> list[str] | None:
     return [str(name) for name in names]
 
 
-def _key_of(data: HeteroData, name: str) -> str | None:
+def _key_of(data: "HeteroData", name: str) -> str | None:
     """The attribute that holds features ``name``."""
     found = [key for key in (f"x_{name}", *(["x"] if name == "x" else [])) if key in data["item"]]
     if len(found) > 1:
