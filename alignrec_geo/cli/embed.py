@@ -62,7 +62,8 @@ def embed(
     from alignrec_geo.serving.cold import NeighbourMean
     from alignrec_geo.serving.cold_store import COLD, save_cold_items
     from alignrec_geo.serving.store import EMBEDDINGS, read_embeddings
-    from alignrec_geo.training.run_config import CONFIG, RunConfig
+    from alignrec_geo.training.run_config import RunConfig
+    from alignrec_geo.training.run_files import CONFIG
     from alignrec_geo.training.run_folder import RUN
 
     started, where = time.perf_counter(), choose_device(device)

@@ -39,10 +39,12 @@ def evaluate(
     from alignrec_geo.files import atomic_path, inside
     from alignrec_geo.outputs import output_file
     from alignrec_geo.serving.store import load_top_items
-    from alignrec_geo.training.run_config import CONFIG
-    from alignrec_geo.training.run_folder import RUN
+    from alignrec_geo.training.run_files import CONFIG
 
-    per_user = None if per_user is None else output_file(per_user, RUN.files(run))
+    if per_user is not None:
+        from alignrec_geo.training.run_folder import RUN
+
+        per_user = output_file(per_user, RUN.files(run))
     where = choose_device(device)
     served = load_top_items(run, device=where)
     chosen = Protocol.parse(protocol) if protocol is not None else _protocol_of(inside(run, CONFIG))
@@ -75,7 +77,7 @@ def _with_content(run: Path, dataset: "Dataset", names: list[str]) -> "Dataset":
     from alignrec_geo.evaluation.metrics import CUTOFFS, choose_metrics
     from alignrec_geo.files import inside
     from alignrec_geo.settings import read_yaml
-    from alignrec_geo.training.run_config import CONFIG
+    from alignrec_geo.training.run_files import CONFIG
 
     asking = [metric.name for metric, _ in choose_metrics(names, CUTOFFS) if metric.needs_content]
     if not asking:

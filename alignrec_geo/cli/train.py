@@ -88,7 +88,7 @@ def run_training(config: "RunConfig", out: Path, resume: bool = False, overwrite
     from alignrec_geo.cli.progress import TrainingProgress
     from alignrec_geo.dataset.store import Dataset
     from alignrec_geo.training.configured import fit_config
-    from alignrec_geo.training.run_config import CONFIG
+    from alignrec_geo.training.run_files import CONFIG
     from alignrec_geo.training.run_folder import RunFolder
 
     RunFolder(out).refuse_existing(resume, overwrite, Dataset.open(str(config.dataset)).path)
@@ -110,7 +110,8 @@ def _resolve(
     """The settings of a new run, or those of the run to continue, which nothing given may contradict."""
     from alignrec_geo.dataset.store import Dataset
     from alignrec_geo.settings import read_yaml
-    from alignrec_geo.training.run_config import CONFIG, RunConfig
+    from alignrec_geo.training.run_config import RunConfig
+    from alignrec_geo.training.run_files import CONFIG
 
     # trusted to be read and compared; what is built are the resolved settings below
     stored = RunConfig.load(out / CONFIG, trust=True) if resume and (out / CONFIG).exists() else None

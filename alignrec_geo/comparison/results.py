@@ -17,8 +17,8 @@ from alignrec_geo.evaluation.metrics import TESTED
 from alignrec_geo.evaluation.significance import paired_comparison
 from alignrec_geo.models import find_model
 from alignrec_geo.parquet import read_parquet
-from alignrec_geo.training.run_config import CONFIG, RunConfig
-from alignrec_geo.training.run_folder import PER_USER
+from alignrec_geo.training.run_config import RunConfig
+from alignrec_geo.training.run_files import CONFIG, PER_USER
 
 SCHEMA = 1
 TRIAL_FIELDS = ("validation", "best_epoch", "epochs", "seconds")

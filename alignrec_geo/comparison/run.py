@@ -13,8 +13,8 @@ from alignrec_geo.errors import InputError
 from alignrec_geo.files import write_json
 from alignrec_geo.records import Record, RunResult, read_record
 from alignrec_geo.staging import remove_folder
-from alignrec_geo.training.run_config import CONFIG, RunConfig
-from alignrec_geo.training.run_folder import METRICS_FILE, RESULT
+from alignrec_geo.training.run_config import RunConfig
+from alignrec_geo.training.run_files import CONFIG, METRICS_FILE, RESULT
 
 COST = "cost.json"
 """The last file a run writes: a run that has it is finished."""

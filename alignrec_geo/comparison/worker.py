@@ -27,8 +27,9 @@ from alignrec_geo.records import read_epochs
 from alignrec_geo.serving.store import DATASET, EMBEDDINGS
 from alignrec_geo.training.configured import fit_config
 from alignrec_geo.training.result import FitResult
-from alignrec_geo.training.run_config import CONFIG, RunConfig
-from alignrec_geo.training.run_folder import METRICS_FILE, RunFolder
+from alignrec_geo.training.run_config import RunConfig
+from alignrec_geo.training.run_files import CONFIG, METRICS_FILE
+from alignrec_geo.training.run_folder import RunFolder
 
 ORPHANED = 75
 """Exit code when the lifeline ends."""

@@ -18,7 +18,6 @@ from alignrec_geo.nn.class_path import named_paths, refuse_code
 from alignrec_geo.settings import Settings, check_keys, checked, current_names, home_of, parse_setting, read_yaml
 from alignrec_geo.training.config import TrainingConfig
 
-CONFIG = "config.yaml"
 SECTIONS = ("parameters", "training", "kernels")
 
 

@@ -25,11 +25,8 @@ from alignrec_geo.serving.store import DATASET, EMBEDDINGS, write_embeddings
 from alignrec_geo.settings import read_yaml
 from alignrec_geo.staging import recover, sweep_inside
 from alignrec_geo.tensors import read_tensors
-from alignrec_geo.training.run_config import CONFIG, RunConfig
-
-METRICS_FILE = "metrics.jsonl"
-RESULT = "result.json"
-PER_USER = "per_user.parquet"
+from alignrec_geo.training.run_config import RunConfig
+from alignrec_geo.training.run_files import CONFIG, METRICS_FILE, PER_USER, RESULT
 
 
 class RunFolder:

@@ -25,7 +25,7 @@ from alignrec_geo.comparison.study import TrialLog
 from alignrec_geo.errors import InputError
 from alignrec_geo.files import atomic_path, read_json, write_json
 from alignrec_geo.staging import staged_folder
-from alignrec_geo.training.run_folder import PER_USER, RESULT
+from alignrec_geo.training.run_files import PER_USER, RESULT
 
 KEPT = (PLAN, PER_USER, "report.html")
 COSTS = ("peak_memory_mb", "seconds", "seconds_per_epoch", "seconds_to_best", "parameters")

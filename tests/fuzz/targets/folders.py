@@ -18,7 +18,8 @@ from alignrec_geo.embeddings import Embeddings
 from alignrec_geo.errors import InputError, TrainingDiverged
 from alignrec_geo.files import read_json
 from alignrec_geo.serving.store import load_top_items
-from alignrec_geo.training.run_config import CONFIG, RunConfig
+from alignrec_geo.training.run_config import RunConfig
+from alignrec_geo.training.run_files import CONFIG
 from alignrec_geo.training.run_folder import RunFolder
 from tests.fuzz.inputs import Input, read_input
 from tests.fuzz.target import Target, Wrong, each

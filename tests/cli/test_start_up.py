@@ -1,0 +1,64 @@
+"""What a verb loads before it answers: modules are counted, not seconds."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from alignrec_geo.dataset import make_catalogue
+from alignrec_geo.training.configured import fit_config
+from alignrec_geo.training.run_config import RunConfig
+
+PROGRAM = """
+import json, sys
+from alignrec_geo.cli.app import main
+for arguments in json.loads(sys.argv[1]):
+    sys.argv = ["alignrec-geo", *arguments]
+    try:
+        main()
+    except SystemExit as stop:
+        assert stop.code == 2, stop.code
+print(json.dumps(sorted(name for name, module in list(sys.modules.items()) if type(module).__name__ != "_Unloaded")))
+"""
+SLOW = {"torch._dynamo", "transformers", "sympy", "pandas", "sklearn", "scipy", "optuna", "matplotlib"}
+
+
+@pytest.fixture(scope="module")
+def catalogue(tmp_path_factory):
+    return make_catalogue(n_users=40, n_items=30, image_size=8).save(tmp_path_factory.mktemp("data") / "catalogue")
+
+
+@pytest.fixture(scope="module")
+def run(catalogue, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "run"
+    config = RunConfig.resolve({"model": "popularity", "dataset": str(catalogue.path)})
+    fit_config(config, folder)
+    return folder
+
+
+def loaded(*commands):
+    commands = json.dumps([[str(word) for word in command] for command in commands])
+    done = subprocess.run([sys.executable, "-c", PROGRAM, commands], check=True, capture_output=True, text=True)
+    return set(json.loads(done.stdout.splitlines()[-1]))
+
+
+def test_verbs_that_read_a_run_load_neither_pyg_nor_the_compiler(run, catalogue):
+    user, item = catalogue.users["id"][0], catalogue.items["id"][0]
+    modules = loaded(
+        ["recommend", run, "--user", user],
+        ["recommend", run, "--user", "nobody"],
+        ["similar", run, "--item", item],
+        ["evaluate", run],
+        ["data", "describe", catalogue.path],
+    )
+    assert "torch" in modules
+    assert not {*SLOW, "torch_geometric"} & modules
+
+
+def test_training_loads_no_data_sets_of_pygs(catalogue, tmp_path):
+    modules = loaded(
+        ["train", catalogue.path, "--out", tmp_path / "run", "--model", "lightgcn", "--set", "epochs=1"],
+    )
+    assert {"torch_geometric", "torch._dynamo"} <= modules
+    assert not {"torch_geometric.datasets", "transformers", "sklearn", "optuna"} & modules
