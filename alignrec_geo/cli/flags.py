@@ -5,7 +5,6 @@ import re
 PARAMETERS = (
     "all_items",
     "cache",
-    "cold",
     "columns",
     "drop_unused",
     "features",
@@ -24,6 +23,7 @@ PARAMETERS = (
     "text",
     "title",
     "trust",
+    "unknown",
 )
 """Parameters whose option is called as they are."""
 OTHERWISE = {
@@ -46,8 +46,8 @@ def in_options(message: str) -> str:
     Example:
         >>> in_options("runs/x holds a run already; pass resume=True to continue it or overwrite=True to replace it")
         'runs/x holds a run already; pass --resume to continue it or --overwrite to replace it'
-        >>> in_options("cold='popular' recommends the most popular items"), in_options("name the column with rating=")
-        ('--cold popular recommends the most popular items', 'name the column with --rating')
+        >>> in_options("unknown='popular' recommends what is popular"), in_options("name the column with rating=")
+        ('--unknown popular recommends what is popular', 'name the column with --rating')
     """
     return _MENTIONED.sub(_option, message)
 

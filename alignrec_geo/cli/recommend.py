@@ -15,6 +15,15 @@ if TYPE_CHECKING:
 
 RunArgument = Annotated[Path, typer.Argument(help="Run folder (made by 'train').")]
 CountOption = Annotated[int, typer.Option("-k", "--k", min=1, help="How many items.")]
+UnknownOption = Annotated[
+    str,
+    typer.Option(
+        "--unknown",
+        "--cold",
+        metavar="POLICY",
+        help="Users unknown or without training items: error, popular (the most popular items), or skip.",
+    ),
+]
 
 
 _MARKS = {"content": "by content"}
@@ -26,9 +35,7 @@ def recommend(
     user: Annotated[list[str] | None, typer.Option("--user", help="External user id, repeatable.")] = None,
     users_file: Annotated[Path | None, typer.Option(help="Text file with one user id per line.")] = None,
     k: CountOption = 10,
-    cold: Annotated[
-        str, typer.Option(help="Users unknown or without training items: error, or popular (the most popular items).")
-    ] = "error",
+    unknown: UnknownOption = "error",
     include_cold: Annotated[
         bool, typer.Option("--include-cold", help="Rank the items of 'embed' too, by their content.")
     ] = False,
@@ -48,7 +55,7 @@ def recommend(
     ids = [*(user or []), *(_read_ids(users_file) if users_file is not None else [])]
     if not ids:
         raise InputError("no user given; pass --user ID or --users-file FILE")
-    result = load_top_items(run, include_cold, choose_device(device)).recommend(ids, k, cold, include_cold)
+    result = load_top_items(run, include_cold, choose_device(device)).recommend(ids, k, unknown, include_cold)
     if as_json:
         print_json({"users": {name: _records(items) for name, items in result.items()}})
         return

@@ -51,6 +51,9 @@ def rank_users(users: Tensor, items: Tensor, rows: Tensor, k: int, excluded: Exc
     if users.dtype != torch.float32 or not width:
         yield from topk.rank_users(users, items, rows, k, excluded)
         return
+    if len(rows) == 1:
+        yield rows, *_best_of_one(users[rows[0]], items, k, width, excluded)
+        return
     threads = 1 if few else torch.get_num_threads()
     with _threads(threads) as run:
         if few or items.shape[1] > WIDE:
@@ -79,6 +82,26 @@ def rank_users(users: Tensor, items: Tensor, rows: Tensor, k: int, excluded: Exc
                 pass
             part = slice(borders[start], borders[end])
             yield rows[part], torch.from_numpy(value[part]), torch.from_numpy(column[part])
+
+
+def _best_of_one(
+    user: Tensor, items: Tensor, k: int, width: int, excluded: ExcludedPairs | None
+) -> tuple[Tensor, Tensor]:
+    """The same for a single user ``[D]``, in as few calls as there can be: ``[1, k]`` each.
+
+    The product streams all items through the cache; what is called after it finds nothing there, and costs several
+    times what it costs elsewhere. numpy's product of a matrix and a vector takes less time than torch's.
+    """
+    scores = items.numpy() @ user.numpy()
+    if excluded is not None:
+        scores[excluded.item.numpy()] = -np.inf
+    chunks = len(scores) // width
+    maxima = scores[: chunks * width].reshape(width, chunks).max(axis=0)
+    maxima.partition(chunks - k - 1)
+    column = np.flatnonzero(scores >= maxima[chunks - k - 1])
+    reached = scores[column]
+    order = np.argsort(-reached, kind="stable")[:k]  # of equal scores the lower column stays first
+    return torch.from_numpy(reached[order])[None], torch.from_numpy(column[order])[None]
 
 
 def threshold_top_k(scores: Tensor, k: int, run: Run = map) -> tuple[Tensor, Tensor]:

@@ -151,10 +151,12 @@ class Recommender(nn.Module, ABC):
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         return self
 
-    def recommend(self, users: Any, k: int = 10, cold: str = "error", include_cold: bool = False) -> Recommendations:
+    def recommend(
+        self, users: Any, k: int = 10, unknown: str = "error", include_cold: bool = False, **rules: Any
+    ) -> Recommendations:
         """Return the ``k`` best unseen items of one or several users, by the ids that were given.
 
-        See :meth:`alignrec_geo.serving.TopItems.recommend`.
+        See :meth:`alignrec_geo.serving.TopItems.recommend`, also for the rules (``where=…``, ``only_items=…``).
 
         With ``include_cold``, items of the data set without a training interaction are ranked by vectors from their
         content. For items that the data set does not know, use :class:`alignrec_geo.serving.NeighbourMean`.
@@ -163,7 +165,7 @@ class Recommender(nn.Module, ABC):
         if include_cold:
             own = NeighbourMean(top.embeddings, top.dataset, self.features).own()
             top = TopItems(top.embeddings, top.dataset, own)
-        return top.recommend(users, k, cold, include_cold)
+        return top.recommend(users, k, unknown, include_cold, **rules)
 
     def similar_items(self, item: Any, k: int = 10) -> SimilarItems:
         """Return the ``k`` items closest to an item; see :meth:`alignrec_geo.serving.TopItems.similar`."""

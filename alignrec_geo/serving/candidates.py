@@ -1,16 +1,21 @@
 """The items that are ranked for a user."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
+import numpy as np
+import polars as pl
 import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 
 from alignrec_geo.dataset.interactions import Split
 from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.embeddings import Embeddings
 from alignrec_geo.errors import InputError
-from alignrec_geo.kernels.csr import CSR
 from alignrec_geo.serving.cold import ColdItems
+from alignrec_geo.serving.rows_by_id import RowsById
 
 
 @dataclass(frozen=True)
@@ -18,35 +23,30 @@ class Candidates:
     """Items with all that a ranking of them needs.
 
     Args:
-        ids: external ids, ``n`` of them.
-        titles: where known.
+        table: one row per item, ``n`` of them: ``id``, ``title`` and whatever else is known; null for what is not.
         vectors: ``[n, d]``.
-        cold: which have no training interaction, ``[n]`` bool.
+        popularity: training interactions of each, ``[n]`` float32.
         by_content: which have a vector from their content, ``[n]`` bool.
-        seen: what each user has interacted with in any split, ``[U, n]``.
     """
 
-    ids: list[str]
-    titles: list[str | None]
+    table: pl.DataFrame
     vectors: Tensor
-    cold: Tensor
-    by_content: Tensor
-    seen: CSR
+    popularity: Tensor
+    by_content: NDArray[np.bool_]
 
     @classmethod
     def trained(cls, embeddings: Embeddings, dataset: Dataset) -> "Candidates":
         """The items of a data set, by the trained table."""
-        pairs = dataset.interactions
-        user, item = torch.from_numpy(pairs.user), torch.from_numpy(pairs.item)
-        cold = torch.from_numpy(pairs.of(Split.TRAIN).item_degree() == 0)
+        degree = dataset.interactions.of(Split.TRAIN).item_degree()
         return cls(
-            dataset.items["id"].to_list(),
-            dataset.items["title"].to_list(),
+            dataset.items,
             embeddings.items,
-            cold,
-            torch.zeros_like(cold),
-            CSR.pattern(user, item, (pairs.n_users, pairs.n_items)),
+            torch.from_numpy(degree).to(embeddings.items),
+            np.zeros(len(degree), dtype=np.bool_),
         )
+
+    def __len__(self) -> int:
+        return len(self.vectors)
 
     def with_cold(self, items: ColdItems) -> "Candidates":
         """With the vectors of cold items: in place of those that are here, and after them for the others.
@@ -58,23 +58,41 @@ class Candidates:
             raise InputError(
                 f"vectors of cold items are {items.vectors.shape[1]} wide, the tables {self.vectors.shape[1]}"
             )
-        row_of = {name: row for row, name in enumerate(self.ids)}
-        own = [place for place, name in enumerate(items.ids) if name in row_of]
-        new = [place for place, name in enumerate(items.ids) if name not in row_of]
-        rows = torch.tensor([row_of[items.ids[place]] for place in own], dtype=torch.long)
-        if not self.cold[rows].all():
-            known = items.ids[own[int((~self.cold[rows]).nonzero()[0, 0])]]
-            raise InputError(f"item '{known}' has training interactions; it is not cold")
+        given = pl.Series(items.ids, dtype=pl.String)
+        row = self.rows.many(given)
+        own, new = np.flatnonzero(row >= 0), np.flatnonzero(row < 0)
+        warm = ~self.cold[row[own]]
+        if warm.any():
+            raise InputError(f"item '{given[int(own[warm.argmax()])]}' has training interactions; it is not cold")
         vectors = self.vectors.clone()
-        vectors[rows] = items.vectors[own]
-        by_content = self.by_content.clone()
-        by_content[rows] = True
-        edges, _ = self.seen.edges()
+        vectors[torch.from_numpy(row[own])] = items.vectors[own].to(vectors)
+        by_content = self.by_content.copy()
+        by_content[row[own]] = True
+        titles = pl.Series(items.titles, dtype=pl.String)
         return Candidates(
-            [*self.ids, *(items.ids[place] for place in new)],
-            [*self.titles, *(items.titles[place] for place in new)],
-            torch.cat([vectors, items.vectors[new]]),
-            torch.cat([self.cold, torch.ones(len(new), dtype=torch.bool)]),
-            torch.cat([by_content, torch.ones(len(new), dtype=torch.bool)]),
-            CSR.pattern(edges[1], edges[0], (self.seen.shape[0], len(self.ids) + len(new))),
+            pl.concat([self.table, pl.DataFrame({"id": given[new], "title": titles[new]})], how="diagonal"),
+            torch.cat([vectors, items.vectors[new].to(vectors)]),
+            torch.cat([self.popularity, self.popularity.new_zeros(len(new))]),
+            np.concatenate([by_content, np.ones(len(new), dtype=np.bool_)]),
         )
+
+    @cached_property
+    def rows(self) -> RowsById:
+        """Their row numbers by external id."""
+        return RowsById(self.table["id"])
+
+    @cached_property
+    def cold(self) -> NDArray[np.bool_]:
+        """Which have no training interaction, ``[n]``."""
+        none: NDArray[np.bool_] = (self.popularity == 0).cpu().numpy()
+        return none
+
+    @cached_property
+    def names(self) -> list[tuple[str, str | None]]:
+        """External id and title of each, where single ones are looked up."""
+        return list(zip(self.table["id"].to_list(), self.table["title"].to_list(), strict=True))
+
+    @cached_property
+    def unit_vectors(self) -> Tensor:
+        """The vectors at length 1, whose products are cosines: ``[n, d]``."""
+        return F.normalize(self.vectors, dim=1)

@@ -62,6 +62,7 @@ class Recommendations(dict[Any, list[Recommendation]]):
 
     Attributes:
         whole_ids: see :class:`SimilarItems`.
+        notes: what of the rules of the request could not be used.
 
     Example:
         >>> found = Recommendations({7: [Recommendation("mug", "A mug", 0.5), Recommendation("pen", None, 0.25)]})
@@ -70,6 +71,7 @@ class Recommendations(dict[Any, list[Recommendation]]):
     """
 
     whole_ids = False
+    notes: Sequence[str] = ()
 
     def to_frame(self) -> pl.DataFrame:
         """Return one row per user and item: the user's id as it was given, rank from 1, and the item's columns.

@@ -24,7 +24,7 @@ def run(tmp_path_factory):
 
 
 def test_the_fallback_of_unknown_users_is_marked(verb, run):
-    asked = ("recommend", run, "--user", "user-0001", "--user", "nobody", "--cold", "popular", "-k", 3)
+    asked = ("recommend", run, "--user", "user-0001", "--user", "nobody", "--unknown", "popular", "-k", 3)
     users = json.loads(verb(*asked, "--json").out)["users"]
     assert {item["source"] for item in users["user-0001"]} == {"model"}
     assert {item["source"] for item in users["nobody"]} == {"popular"}

@@ -96,7 +96,7 @@ def test_recommend_and_similar(run, verb, catalogue, tmp_path):
 def test_unknown_users(run, verb):
     out, _ = run
     verb("recommend", out, "--user", "nobody").refused("unknown user 'nobody'")
-    done = verb("recommend", out, "--user", "nobody", "--cold", "popular", "--json")
+    done = verb("recommend", out, "--user", "nobody", "--unknown", "popular", "--json")
     assert len(json.loads(done.out)["users"]["nobody"]) == 10
 
 

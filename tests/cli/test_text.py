@@ -67,7 +67,7 @@ def test_titles_are_printed_as_they_are(run, verb):
     lines = [line for line in printed.splitlines() if line.startswith("│")]
     console = PlainConsole()
     assert len({console.render_str(line).cell_len for line in lines}) <= 2  # wide letters and emoji align in each table
-    assert verb("recommend", run, "--user", "u1", "-k", 6, "--cold", "popular").code == 0
+    assert verb("recommend", run, "--user", "u1", "-k", 6, "--unknown", "popular").code == 0
 
 
 def test_json_is_exact_and_safe_to_print(run, verb):

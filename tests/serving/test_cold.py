@@ -139,7 +139,7 @@ def test_recommend_ranks_cold_items_among_the_others(dataset):
         ("i2", "I2", 2.0, False, "model"),
     ]
     assert "i3" not in [item.item for item in got["bob"]]  # seen
-    assert top.recommend(["zoe"], k=1, cold="popular", include_cold=True)["zoe"] == [
+    assert top.recommend(["zoe"], k=1, unknown="popular", include_cold=True)["zoe"] == [
         ("i0", "I0", 1.0, False, "popular")
     ]
     with pytest.raises(InputError, match="no vectors of cold items"):

@@ -47,11 +47,11 @@ def test_cold_users(dataset):
         top.recommend(["ann", "zoe"])
     with pytest.raises(InputError, match="user 'eve' has no training interaction"):
         top.recommend(["eve"])
-    got = top.recommend(["zoe", "ann", "eve"], k=2, cold="popular")
+    got = top.recommend(["zoe", "ann", "eve"], k=2, unknown="popular")
     assert got["zoe"] == [("i0", "A", 2.0, False, "popular"), ("i2", None, 1.0, False, "popular")]
     assert [item.item for item in got["eve"]] == ["i0", "i2"]
     assert got["ann"][0].item == "i2"
-    everything = top.recommend(["eve"], k=5, cold="popular")["eve"]
+    everything = top.recommend(["eve"], k=5, unknown="popular")["eve"]
     assert "i3" not in [item.item for item in everything]  # eve has seen it
 
 
@@ -70,7 +70,7 @@ def test_bad_arguments(dataset):
         with pytest.raises(InputError, match=r"k must be at least 1 \(got 0\)"):
             call()
     with pytest.raises(InputError, match=r"unknown policy .*\(got 'random'\); allowed: error, popular"):
-        top.recommend(["ann"], cold="random")
+        top.recommend(["ann"], unknown="random")
     with pytest.raises(InputError, match="the tables hold 2 users and 5 items"):
         TopItems(Embeddings(TABLES.users[:2], TABLES.items), dataset)
 

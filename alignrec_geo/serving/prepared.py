@@ -1,0 +1,87 @@
+"""What answers to requests are made from, made once: no request works through all users or all interactions."""
+
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from alignrec_geo.dataset.ids import ITEM_IDS, WHOLE_NUMBERS
+from alignrec_geo.dataset.interactions import Split
+from alignrec_geo.dataset.store import Dataset
+from alignrec_geo.embeddings import Embeddings, fitting
+from alignrec_geo.errors import InputError
+from alignrec_geo.serving.candidates import Candidates
+from alignrec_geo.serving.cold import ColdItems
+from alignrec_geo.serving.items_by_user import ItemsByUser
+from alignrec_geo.serving.rows_by_id import RowsById
+
+
+class Prepared:
+    """Two embedding tables, the data set they belong to, and look-up tables, each made when it is first needed.
+
+    Args:
+        embeddings: ``users [U, D]`` and ``items [I, D]``.
+        dataset: ids, titles and seen items.
+        cold_items: items without a training interaction, with vectors from their content.
+
+    Raises:
+        InputError: the tables do not fit the data set.
+    """
+
+    def __init__(self, embeddings: Embeddings, dataset: Dataset, cold_items: ColdItems | None = None) -> None:
+        given: Any = dataset
+        if not isinstance(given, Dataset):
+            raise InputError(f"a Dataset is needed for ids and seen items (got a {type(given).__name__})")
+        pairs = dataset.interactions
+        self.embeddings = fitting(embeddings, pairs.n_users, pairs.n_items)
+        self.dataset = dataset
+        self.cold_items = cold_items
+
+    def candidates(self, include_cold: bool) -> Candidates:
+        """The items that are ranked.
+
+        Raises:
+            InputError: ``include_cold`` without cold items.
+        """
+        return self._everything if include_cold else self.trained
+
+    @cached_property
+    def trained(self) -> Candidates:
+        """The items of the data set, by the trained table."""
+        return Candidates.trained(self.embeddings, self.dataset)
+
+    @cached_property
+    def _everything(self) -> Candidates:
+        if self.cold_items is None:
+            raise InputError("no vectors of cold items; make them with 'alignrec-geo embed RUN'")
+        return self.trained.with_cold(self.cold_items)
+
+    @cached_property
+    def users(self) -> RowsById:
+        """Row numbers of users by external id."""
+        return RowsById(self.dataset.users["id"])
+
+    @cached_property
+    def seen(self) -> ItemsByUser:
+        """What each user has interacted with, in any split."""
+        pairs = self.dataset.interactions
+        return ItemsByUser.of(pairs.user, pairs.item, pairs.n_users)
+
+    @cached_property
+    def trained_users(self) -> NDArray[np.bool_]:
+        """Which users have a training interaction, ``[U]``."""
+        trained: NDArray[np.bool_] = self.dataset.interactions.of(Split.TRAIN).user_degree() > 0
+        return trained
+
+    @cached_property
+    def anybody(self) -> Tensor:
+        """A table of one user, whose scores are those of a column: ``[1, 1]``."""
+        return torch.ones(1, 1, dtype=self.embeddings.items.dtype, device=self.embeddings.items.device)
+
+    @property
+    def whole_item_ids(self) -> bool:
+        """Whether the data set's item ids were whole numbers when they were given."""
+        return self.dataset.source.get(ITEM_IDS) == WHOLE_NUMBERS
