@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from alignrec_geo.dataset import Dataset, Features, SplitConfig, make_catalogue
     from alignrec_geo.errors import InputError
     from alignrec_geo.evaluation import Evaluator
+    from alignrec_geo.explaining import explain
     from alignrec_geo.graph import to_hetero
     from alignrec_geo.models import AlignRec, Recommender, load
     from alignrec_geo.serving import load_top_items
@@ -33,6 +34,7 @@ _HOME = {
     "Recommender": "models",
     "SplitConfig": "dataset",
     "TrainingConfig": "training",
+    "explain": "explaining",
     "fit": "training",
     "load": "models",
     "load_top_items": "serving",
@@ -49,6 +51,7 @@ __all__ = [
     "Recommender",
     "SplitConfig",
     "TrainingConfig",
+    "explain",
     "fit",
     "load",
     "load_top_items",
@@ -62,6 +65,7 @@ _PACKAGES = (
     "content",
     "dataset",
     "evaluation",
+    "explaining",
     "graph",
     "kernels",
     "models",

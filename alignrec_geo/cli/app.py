@@ -11,6 +11,7 @@ from alignrec_geo.cli.compare import compare
 from alignrec_geo.cli.doctor import doctor
 from alignrec_geo.cli.embed import embed
 from alignrec_geo.cli.evaluate import evaluate
+from alignrec_geo.cli.explain import explain
 from alignrec_geo.cli.help import plain_help
 from alignrec_geo.cli.mask_modality import mask_modality
 from alignrec_geo.cli.pretrain import pretrain
@@ -31,7 +32,7 @@ app = typer.Typer(
 app.command()(quickstart)
 app.add_typer(data.app, name="data")
 app.add_typer(features.app, name="features")
-for verb in (pretrain, train, compare, evaluate, embed, recommend, similar, probe, mask_modality, doctor):
+for verb in (pretrain, train, compare, evaluate, embed, recommend, similar, explain, probe, mask_modality, doctor):
     app.command()(verb)
 
 

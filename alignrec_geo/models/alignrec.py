@@ -24,6 +24,7 @@ from alignrec_geo.kernels.triplet_loss import triplet_loss
 from alignrec_geo.kernels.unique import unique_with_counts
 from alignrec_geo.models.alignrec_config import AlignRecConfig
 from alignrec_geo.models.base import Batch
+from alignrec_geo.models.contributions import CONTENT, Branches, UserPaths, fused_paths
 from alignrec_geo.models.graph_model import GraphRecommender
 from alignrec_geo.nn.bipartite import BipartitePropagation
 from alignrec_geo.nn.conv import Conv
@@ -33,6 +34,7 @@ from alignrec_geo.nn.init import init_linear, linear
 from alignrec_geo.nn.loss_list import describe_losses, loss_list, loss_name, loss_terms, parse_losses
 from alignrec_geo.nn.losses import BPR, CCA, L2, REG, UIA, LossFn
 from alignrec_geo.nn.overrides import apply_overrides
+from alignrec_geo.nn.paths import row_of
 from alignrec_geo.nn.propagation import Propagation
 from alignrec_geo.nn.views import BatchViews, ContentViews, Rows
 from alignrec_geo.randomness import child_generator
@@ -205,6 +207,28 @@ class AlignRec(GraphRecommender):
             return Embeddings(users, items)
         return Embeddings(self.fusion(users, content_users), self.fusion(items, content_items))
 
+    def branches(self) -> Branches | None:
+        """``c`` and ``m``, each as the fusion takes it; exact for every fusion of this package."""
+        identity, content_users, content_items = self.views()
+        users, items = identity.split([self.n_users, self.n_items])
+        if content_users is None or content_items is None:
+            return Branches(Embeddings(users, items))
+        of_users, of_items = self.fusion.split(users, content_users), self.fusion.split(items, content_items)
+        if of_users is None or of_items is None:
+            return None
+        return Branches(*(Embeddings(*pair) for pair in zip(of_users, of_items, strict=True)))
+
+    def user_paths(self, user: int) -> UserPaths | None:
+        """By past items; exact where the layers that lead to users are the default and the fusion is linear."""
+        if isinstance(self.user_item, HeteroEncoder) or not self.user_item.plain:
+            return None
+        users, items, layers = self.user_embedding, self.item_embedding, self.config.layers
+        paths = UserPaths.propagated(self.user_item_graph, users, items, user, layers)
+        if not self.features:
+            return paths
+        linear = self.to_users.plain and self.fusion.linear
+        return fused_paths(self.fusion, paths, self._content_paths(user)) if linear else None
+
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Return the weighted terms by name: ``bpr``, ``l2``, ``uia`` and, with features, ``cca`` and ``reg``."""
         views = self.views()
@@ -251,6 +275,10 @@ class AlignRec(GraphRecommender):
         if self.present is not None and not self.item_item.plain:
             items = items * self.present[:, None]  # a layer with a bias would give them content
         return self.to_users(self.item_to_user, items), items
+
+    def _content_paths(self, user: int) -> UserPaths:
+        items, weight = row_of(self.item_to_user, user)
+        return UserPaths.over_items(CONTENT, items, weight[:, None] * self._content_views()[1][items])
 
     def _anchor_rows(self, items: Tensor) -> Tensor:
         """Unit content vectors of a batch, ``[B, D]``."""

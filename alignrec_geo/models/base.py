@@ -13,6 +13,7 @@ from alignrec_geo.embeddings import Embeddings
 from alignrec_geo.errors import InputError
 from alignrec_geo.graph.modalities import feature_list
 from alignrec_geo.memory import enough_memory
+from alignrec_geo.models.contributions import Explained
 from alignrec_geo.serving.cold import NeighbourMean
 from alignrec_geo.serving.recommend import TopItems
 from alignrec_geo.serving.results import Recommendations, SimilarItems
@@ -53,7 +54,7 @@ class ModelConfig(Settings):
     search_space: ClassVar[Mapping[str, tuple[Any, ...]]] = {}
 
 
-class Recommender(nn.Module, ABC):
+class Recommender(Explained, ABC):
     """A model that ends in two embedding tables whose dot product is the score.
 
     A subclass sets :attr:`config_class` and implements :meth:`build`, :meth:`encode` and :meth:`loss`. A model that

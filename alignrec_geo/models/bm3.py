@@ -17,6 +17,7 @@ from alignrec_geo.kernels.gather import gather_rows
 from alignrec_geo.kernels.spmm import mean_propagation
 from alignrec_geo.kernels.unique import Distinct, distinct, first_occurrence
 from alignrec_geo.models.base import Batch, ModelConfig
+from alignrec_geo.models.contributions import BIAS, Branches, UserPaths
 from alignrec_geo.models.graph_model import GraphRecommender
 from alignrec_geo.nn import Dropout, ModalityEncoder, init_linear, init_xavier, linear, norm_penalty
 from alignrec_geo.randomness import child_generator
@@ -116,6 +117,17 @@ class BM3(GraphRecommender):
         """Return the predicted tables, ``[U, d]`` and ``[I, d]``."""
         users, items = self._tables()
         return Embeddings(self.predictor(users), self.predictor(items))
+
+    def branches(self) -> Branches:
+        """All is identity, but for the predictor's bias: content takes part in the loss alone."""
+        return Branches(Embeddings(*(F.linear(rows, self.predictor.weight) for rows in self._tables())))
+
+    def user_paths(self, user: int) -> UserPaths:
+        """By past items."""
+        users, items, layers = self.user_embedding, self.item_embedding, self.config.layers
+        paths = UserPaths.propagated(self.graph, users, items, user, layers)
+        predicted = paths.map(lambda rows: F.linear(rows, self.predictor.weight))
+        return predicted + UserPaths.of(BIAS, self.predictor.bias)
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Return ``interaction``, ``norm`` and, with features, ``content``."""

@@ -12,6 +12,7 @@ from alignrec_geo.embeddings import Embeddings
 from alignrec_geo.kernels.gather import gather_rows
 from alignrec_geo.kernels.triplet_loss import triplet_loss
 from alignrec_geo.models.base import Batch, ModelConfig
+from alignrec_geo.models.contributions import OWN, Branches, UserPaths
 from alignrec_geo.models.graph_model import GraphRecommender
 from alignrec_geo.nn.init import init_xavier
 from alignrec_geo.nn.penalties import norm_penalty
@@ -77,6 +78,14 @@ class BPRMF(GraphRecommender):
     def encode(self) -> Embeddings:
         """Return copies of the two tables, ``[U, d]`` and ``[I, d]``; further training leaves them as they are."""
         return Embeddings(self.user_embedding.clone(), self.item_embedding.clone())
+
+    def branches(self) -> Branches:
+        """All is identity."""
+        return Branches(self.encode())
+
+    def user_paths(self, user: int) -> UserPaths:
+        """No past item brings anything: a user's vector is learned by itself."""
+        return UserPaths.of(OWN, self.user_embedding[user])
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Return the terms ``bpr`` and ``reg``."""

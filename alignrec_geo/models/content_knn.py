@@ -13,7 +13,9 @@ from alignrec_geo.graph.modalities import Scaling, modalities
 from alignrec_geo.graph.profiles import content_profiles, unit_content
 from alignrec_geo.kernels.csr import CSR
 from alignrec_geo.models.base import Batch, ModelConfig
+from alignrec_geo.models.contributions import CONTENT, Branches, UserPaths
 from alignrec_geo.models.graph_model import GraphRecommender
+from alignrec_geo.nn.paths import row_of
 
 
 class ContentKNNConfig(ModelConfig):
@@ -81,6 +83,17 @@ class ContentKNN(GraphRecommender):
     def encode(self) -> Embeddings:
         """Return unit profiles ``[U, D]`` and unit content vectors ``[I, D]``."""
         return content_profiles(self.history, self.content)
+
+    def branches(self) -> Branches:
+        """All is content."""
+        tables = self.encode()
+        return Branches(Embeddings(*map(torch.zeros_like, tables)), tables)
+
+    def user_paths(self, user: int) -> UserPaths:
+        """By past items: each counts with its own vector, over the length of their sum."""
+        items, _ = row_of(self.history, user)
+        rows = self.content[items]
+        return UserPaths.over_items(CONTENT, items, rows / rows.sum(dim=0).norm().clamp(min=1e-12))
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """No terms: there is nothing to train."""

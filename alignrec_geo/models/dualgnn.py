@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -20,9 +21,11 @@ from alignrec_geo.kernels.spmm import mean_propagation, spmm
 from alignrec_geo.kernels.triplet_loss import triplet_loss
 from alignrec_geo.kernels.unit_rows import unit_rows
 from alignrec_geo.models.base import Batch, ModelConfig
+from alignrec_geo.models.contributions import CONTENT, OWN, SOURCES, USERS, Branches, UserPaths
 from alignrec_geo.models.graph_model import GraphRecommender
 from alignrec_geo.nn.init import init_linear, init_xavier, linear
 from alignrec_geo.nn.modality_encoder import ModalityEncoder
+from alignrec_geo.nn.paths import row_of
 from alignrec_geo.randomness import child_generator
 
 
@@ -136,12 +139,39 @@ class DualGNN(GraphRecommender):
 
     def encode(self) -> Embeddings:
         """Return the tables ``h``, ``[U, d]`` and ``[I, d]``."""
-        modality_count, dim = len(self.features), self.config.dim
-        start = [unit_rows(torch.cat(pair)) for pair in zip(self.preferences, self.encoder(), strict=True)]
-        total = (self.config.layers + 1) * mean_propagation(self.graph, torch.cat(start, dim=1), self.config.layers)
-        views = total.view(-1, modality_count, dim)  # r, [N, M, d]
-        users = (views[: self.n_users] * self.modality_weight[:, :, None]).sum(dim=1)  # z, [U, d]
-        return Embeddings(users + spmm(self.user_graph(), users), views[self.n_users :].sum(dim=1))
+        users, items = self._received(self._start())
+        return Embeddings(users + spmm(self.user_graph(), users), items)
+
+    def branches(self) -> Branches:
+        """Identity is what starts at users' preferences, content what starts at the features."""
+        identity = self._start()
+        content = identity.clone()
+        identity[self.n_users :], content[: self.n_users] = 0.0, 0.0
+        both = []
+        for start in (identity, content):
+            users, items = self._received(start)
+            both.append(Embeddings(users + spmm(self.user_graph(), users), items))
+        return Branches(*both)
+
+    def user_paths(self, user: int) -> UserPaths:
+        """By past items, and over the user-user graph."""
+        whole = self._start()
+        users, items = whole.split([self.n_users, self.n_items])
+        scale, weight = self.config.layers + 1, self.modality_weight[user, :, None]
+        paths = UserPaths.propagated(self.graph, users, items, user, self.config.layers, CONTENT)
+        neighbours, share = row_of(self.user_graph(), user)
+        similar = items.new_zeros(len(SOURCES), self.config.dim)
+        for source in (OWN, USERS, CONTENT):
+            start = torch.zeros_like(whole)
+            if source == CONTENT:
+                start[self.n_users :] = items
+            elif source == USERS:
+                start[: self.n_users], start[user] = users, 0.0
+            else:
+                start[user] = users[user]
+            similar[source] = share @ self._received(start)[0][neighbours]
+        weighed = paths.map(lambda rows: scale * (rows.view(len(rows), -1, self.config.dim) * weight).sum(dim=1))
+        return replace(weighed, similar_users=similar)
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Return the terms ``bpr`` and ``l2``."""
@@ -154,6 +184,19 @@ class DualGNN(GraphRecommender):
             "bpr": triplet_loss(user, positive, negative, batch.nominal_size).bpr / math.log(2.0),
             "l2": self.config.l2_weight * torch.stack(squares).sum(),
         }
+
+    def _start(self) -> Tensor:
+        """The rows of all nodes before propagation, modalities side by side, ``[N, M d]``."""
+        return torch.cat(
+            [unit_rows(torch.cat(pair)) for pair in zip(self.preferences, self.encoder(), strict=True)], dim=1
+        )
+
+    def _received(self, start: Tensor) -> tuple[Tensor, Tensor]:
+        """``z`` of the users and ``h`` of the items, ``[U, d]`` and ``[I, d]``."""
+        total = (self.config.layers + 1) * mean_propagation(self.graph, start, self.config.layers)
+        views = total.view(-1, len(self.features), self.config.dim)  # r, [N, M, d]
+        users = (views[: self.n_users] * self.modality_weight[:, :, None]).sum(dim=1)
+        return users, views[self.n_users :].sum(dim=1)
 
 
 def _with_float_values(matrix: Tensor) -> Tensor:

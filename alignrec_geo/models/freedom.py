@@ -19,6 +19,7 @@ from alignrec_geo.kernels.gather import gather_rows
 from alignrec_geo.kernels.triplet_loss import triplet_loss
 from alignrec_geo.kernels.unique import distinct
 from alignrec_geo.models.base import Batch, ModelConfig
+from alignrec_geo.models.contributions import Branches, UserPaths
 from alignrec_geo.models.graph_model import GraphRecommender
 from alignrec_geo.nn import ModalityEncoder, init_linear, init_xavier, linear
 from alignrec_geo.nn.conv import Conv, ConvNames
@@ -181,6 +182,20 @@ class FREEDOM(GraphRecommender):
                 losses.append(triplet_loss(user, liked, other, batch.nominal_size).bpr)
             terms["content"] = self.config.reg_weight * torch.stack(losses).sum()
         return terms
+
+    def branches(self) -> Branches:
+        r"""Content is what comes over the item graph, :math:`S^n Q`; users have none."""
+        users, items = self._propagated(self.graph).split([self.n_users, self.n_items])
+        similar = self._similar()
+        content = None if similar is None else Embeddings(torch.zeros_like(users), similar)
+        return Branches(Embeddings(users, items), content)
+
+    def user_paths(self, user: int) -> UserPaths | None:
+        """By past items; exact with the default layer of the user-item graph."""
+        if not self.user_item.plain:
+            return None
+        users, items, layers = self.user_embedding, self.item_embedding, self.config.layers
+        return UserPaths.propagated(self.graph, users, items, user, layers)
 
     def _propagated(self, graph: CSR) -> Tensor:
         return self.user_item.mean(graph, torch.cat([self.user_embedding, self.item_embedding]))

@@ -18,6 +18,7 @@ from alignrec_geo.kernels.gather import gather_rows
 from alignrec_geo.kernels.triplet_loss import triplet_loss
 from alignrec_geo.kernels.unit_rows import unit_rows
 from alignrec_geo.models.base import Batch, ModelConfig
+from alignrec_geo.models.contributions import Branches, NodeInput
 from alignrec_geo.models.graph_model import GraphRecommender
 from alignrec_geo.nn.init import init_linear, init_xavier, linear
 from alignrec_geo.nn.modality_encoder import ModalityEncoder
@@ -130,19 +131,36 @@ class GRCN(GraphRecommender):
 
     def content_branches(self) -> list[ContentBranch]:
         """Route and attend, modality by modality."""
-        return [
-            self._branch(unit_rows(preference), unit_rows(F.leaky_relu(encoded)))
-            for preference, encoded in zip(self.preferences, self.encoder(), strict=True)
-        ]
+        return [self._branch(*pair) for pair in self._unit_content()]
 
     def encode(self) -> Embeddings:
         """Return identities and content side by side, ``[U, (M + 1) d]`` and ``[I, (M + 1) d]``."""
-        branches = self.content_branches()
-        users, items = self._propagated_identity(branches)
+        return self._encoded(unit_rows(self.identity), self._unit_content())
+
+    def _encoded(self, identity: Tensor, content: Sequence[tuple[Tensor, Tensor]]) -> Embeddings:
+        branches = [self._branch(*pair) for pair in content]
+        users, items = self._propagated_identity(identity, branches)
         return Embeddings(
             torch.cat([users, *(branch.users for branch in branches)], dim=1),
             torch.cat([items, *(branch.items for branch in branches)], dim=1),
         )
+
+    def branches(self) -> Branches:
+        """Identity and content stand side by side, so each scores with its own kind alone."""
+        return self._split(self.encode())
+
+    def node_inputs(self) -> list[NodeInput]:
+        """The unit rows of identities, of users' preferences and of the items' content."""
+        found = [NodeInput("identity", unit_rows(self.identity.detach()), "both")]
+        for name, (users, items) in zip(self.features, self._unit_content(), strict=True):
+            found += [NodeInput(f"preference {name}", users.detach(), "users")]
+            found += [NodeInput(f"content {name}", items.detach(), "items", content=True)]
+        return found
+
+    def tables_of(self, rows: Mapping[str, Tensor]) -> Branches:
+        """Both branches of other unit rows."""
+        content = [(rows[f"preference {name}"], rows[f"content {name}"]) for name in self.features]
+        return self._split(self._encoded(rows["identity"], content))
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Return the terms ``bpr`` and ``l2``."""
@@ -166,9 +184,20 @@ class GRCN(GraphRecommender):
             to_items,
         )
 
-    def _propagated_identity(self, branches: Sequence[ContentBranch]) -> tuple[Tensor, Tensor]:
+    def _unit_content(self) -> list[tuple[Tensor, Tensor]]:
+        """``p`` and ``f``, ``[U, d]`` and ``[I, d]``, of every modality."""
+        return [
+            (unit_rows(preference), unit_rows(F.leaky_relu(encoded)))
+            for preference, encoded in zip(self.preferences, self.encoder(), strict=True)
+        ]
+
+    def _split(self, tables: Embeddings) -> Branches:
+        columns = torch.arange(tables.users.shape[1], device=tables.users.device) < self.config.dim
+        return Branches(*(Embeddings(*(table * part for table in tables)) for part in (columns, ~columns)))
+
+    def _propagated_identity(self, identity: Tensor, branches: Sequence[ContentBranch]) -> tuple[Tensor, Tensor]:
         split = [self.n_users, self.n_items]
-        users, items = unit_rows(self.identity).split(split)
+        users, items = identity.split(split)
         of_users, of_items = self.confidence.split(split)
         turned = self.edges.T
         to_users = _edge_weight([branch.to_users for branch in branches], gather_rows(of_items, self.edges.col))

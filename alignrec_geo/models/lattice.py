@@ -21,6 +21,7 @@ from alignrec_geo.kernels.spmm import mean_propagation, spmm
 from alignrec_geo.kernels.triplet_loss import triplet_loss
 from alignrec_geo.kernels.unit_rows import unit_rows
 from alignrec_geo.models.base import Batch, ModelConfig
+from alignrec_geo.models.contributions import Branches, UserPaths
 from alignrec_geo.models.graph_model import GraphRecommender
 from alignrec_geo.nn.init import init_linear, init_xavier, linear
 from alignrec_geo.nn.modality_encoder import ModalityEncoder
@@ -131,11 +132,19 @@ class LATTICE(GraphRecommender):
 
     def encode(self) -> Embeddings:
         """Return the final tables, ``[U, d]`` and ``[I, d]``; in evaluation mode with the current neighbours."""
-        table = torch.cat([self.user_embedding, self.item_embedding])  # [N, d]
-        users, items = mean_propagation(self.user_item_graph, table, self.config.layers).split(
-            [self.n_users, self.n_items]
-        )
+        users, items = self._propagated()
         return Embeddings(users, items + unit_rows(self.item_propagation()))
+
+    def branches(self) -> Branches:
+        r"""Content is what comes over the item graph, :math:`\operatorname{norm}(S^n Q)`; users have none."""
+        users, items = self._propagated()
+        content = Embeddings(torch.zeros_like(users), unit_rows(self.item_propagation()))
+        return Branches(Embeddings(users, items), content)
+
+    def user_paths(self, user: int) -> UserPaths:
+        """By past items."""
+        users, items, layers = self.user_embedding, self.item_embedding, self.config.layers
+        return UserPaths.propagated(self.user_item_graph, users, items, user, layers)
 
     def item_propagation(self) -> Tensor:
         r"""Return :math:`S^n Q`, ``[I, d]``."""
@@ -163,6 +172,14 @@ class LATTICE(GraphRecommender):
         positive, negative = gather_rows(items, torch.cat([batch.positives, batch.negatives])).chunk(2)
         pair = triplet_loss(gather_rows(users, batch.users), positive, negative, batch.nominal_size)
         return {"bpr": pair.bpr, "l2": self.config.l2_weight * pair.l2}
+
+    def _propagated(self) -> tuple[Tensor, Tensor]:
+        """``u`` and ``q``, ``[U, d]`` and ``[I, d]``."""
+        table = torch.cat([self.user_embedding, self.item_embedding])  # [N, d]
+        users, items = mean_propagation(self.user_item_graph, table, self.config.layers).split(
+            [self.n_users, self.n_items]
+        )
+        return users, items
 
     def _neighbours(self, unit: Sequence[Tensor]) -> list[EdgePattern]:
         """In training the neighbours that the epoch began with; in evaluation those of the parameters as they are."""

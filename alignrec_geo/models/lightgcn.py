@@ -14,6 +14,7 @@ from alignrec_geo.kernels.csr import CSR
 from alignrec_geo.kernels.gather import gather_rows
 from alignrec_geo.kernels.triplet_loss import triplet_loss
 from alignrec_geo.models.base import Batch, ModelConfig
+from alignrec_geo.models.contributions import Branches, UserPaths
 from alignrec_geo.models.graph_model import GraphRecommender
 from alignrec_geo.nn.conv import Conv, ConvNames
 from alignrec_geo.nn.graph_layer import Norm, Residual
@@ -120,6 +121,17 @@ class LightGCN(GraphRecommender):
             "bpr": triplet_loss(user, positive, negative, batch.nominal_size).bpr,
             "reg": self.config.reg_weight * norm_penalty(*initial),
         }
+
+    def branches(self) -> Branches:
+        """All is identity."""
+        return Branches(self.encode())
+
+    def user_paths(self, user: int) -> UserPaths | None:
+        """By past items; exact with the default layer."""
+        if not self.user_item.plain:
+            return None
+        users, items, layers = self.user_embedding, self.item_embedding, self.config.layers
+        return UserPaths.propagated(self.user_item_graph, users, items, user, layers)
 
     def _propagate(self, table: Tensor) -> Tensor:
         return self.user_item.mean(self.user_item_graph, table)

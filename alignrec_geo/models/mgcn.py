@@ -20,6 +20,7 @@ from alignrec_geo.kernels.spmm import spmm
 from alignrec_geo.kernels.triplet_loss import triplet_loss
 from alignrec_geo.kernels.unique import distinct, take_first_ids, unique_with_counts, weight_of
 from alignrec_geo.models.base import Batch, ModelConfig
+from alignrec_geo.models.contributions import Branches
 from alignrec_geo.models.graph_model import GraphRecommender
 from alignrec_geo.nn import ModalityEncoder, init_linear, init_xavier, linear
 from alignrec_geo.nn.conv import Conv, ConvNames
@@ -232,11 +233,13 @@ class MGCN(GraphRecommender):
 
     def encode(self) -> Embeddings:
         """Return the fused tables ``z``, ``[U, d]`` and ``[I, d]``."""
-        behaviour, users, items = self.views()
-        if users is not None and items is not None:
-            content = torch.cat([users, items]).view(len(behaviour), len(self.features), -1)
-            behaviour = behaviour + self.fuser(behaviour, content, self.present)
-        return Embeddings(*behaviour.split([self.n_users, self.n_items]))
+        behaviour, side = self._sides()
+        return self._tables(behaviour if side is None else behaviour + side)
+
+    def branches(self) -> Branches:
+        """Identity is behaviour, content the side that the fuser makes of the modalities."""
+        behaviour, side = self._sides()
+        return Branches(self._tables(behaviour), None if side is None else self._tables(side))
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Return ``bpr``, ``l2`` and, with features, ``contrast``."""
@@ -256,6 +259,17 @@ class MGCN(GraphRecommender):
         rows, positives, negatives = gather_rows(fused, place).chunk(3)  # [B, d] each
         pair = triplet_loss(rows, positives, negatives, batch.nominal_size)
         return {"bpr": pair.bpr, "l2": self.config.l2_weight * pair.l2, **terms}
+
+    def _sides(self) -> tuple[Tensor, Tensor | None]:
+        """Behaviour and the content side of all nodes, ``[U + I, d]``; ``None`` without features."""
+        behaviour, users, items = self.views()
+        if users is None or items is None:
+            return behaviour, None
+        content = torch.cat([users, items]).view(len(behaviour), len(self.features), -1)
+        return behaviour, self.fuser(behaviour, content, self.present)
+
+    def _tables(self, nodes: Tensor) -> Embeddings:
+        return Embeddings(*nodes.split([self.n_users, self.n_items]))
 
     def _contrast(self, side: Tensor, behaviour: Tensor, rows: Tensor, present: Tensor | None) -> Tensor:
         """InfoNCE with the content side as the query; equal rows are computed once and weighted by their number."""

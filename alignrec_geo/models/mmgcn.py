@@ -20,6 +20,7 @@ from alignrec_geo.kernels.triplet_loss import triplet_loss
 from alignrec_geo.kernels.unique import distinct
 from alignrec_geo.kernels.unit_rows import unit_rows
 from alignrec_geo.models.base import Batch, ModelConfig
+from alignrec_geo.models.contributions import NodeInput
 from alignrec_geo.models.graph_model import GraphRecommender
 from alignrec_geo.nn.init import init_linear, init_xavier, linear
 from alignrec_geo.nn.modality_encoder import ModalityEncoder
@@ -194,6 +195,19 @@ class MMGCN(GraphRecommender):
         nodes = self._nodes()
         return Embeddings(nodes[: self.n_users], nodes[self.n_users :])
 
+    def node_inputs(self) -> list[NodeInput]:
+        """Ids, and the unit rows of users' preferences and of the items' content."""
+        found = [NodeInput("ids", self.embedding.detach(), "both")]
+        for name, rows in zip(self.features, self._start(), strict=True):
+            found.append(NodeInput(f"preference {name}", rows[: self.n_users].detach(), "users"))
+            found.append(NodeInput(f"content {name}", rows[self.n_users :].detach(), "items", content=True))
+        return found
+
+    def tables_of(self, rows: Mapping[str, Tensor]) -> Embeddings:
+        """The tables of other ids and unit rows."""
+        start = [torch.cat([rows[f"preference {name}"], rows[f"content {name}"]]) for name in self.features]
+        return Embeddings(*self._networked(start, rows["ids"]).split([self.n_users, self.n_items]))
+
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Return the terms ``bpr`` and ``l2``."""
         rows = torch.cat([batch.users, batch.positives + self.n_users, batch.negatives + self.n_users])
@@ -210,10 +224,14 @@ class MMGCN(GraphRecommender):
 
     def _nodes(self, rows: Tensor | None = None) -> Tensor:
         """``h`` of the nodes ``rows``, ``[n, d]``; without ``rows`` of all, users first."""
-        outputs = []
-        for preference, content, network in zip(self.preferences, self.encoder(), self.networks, strict=True):
-            x = unit_rows(torch.cat([preference, content]))  # [N, width]
-            outputs.append(network(x, self.embedding, self.graph, rows))  # [n, d]
+        return self._networked(self._start(), self.embedding, rows)
+
+    def _start(self) -> list[Tensor]:
+        """Every modality's rows of all nodes before its network, ``[N, width]``."""
+        return [unit_rows(torch.cat(pair)) for pair in zip(self.preferences, self.encoder(), strict=True)]
+
+    def _networked(self, start: Sequence[Tensor], ids: Tensor, rows: Tensor | None = None) -> Tensor:
+        outputs = [network(x, ids, self.graph, rows) for x, network in zip(start, self.networks, strict=True)]
         return torch.stack(outputs).mean(dim=0)
 
     def _input_layer(self, number: int, part: Modality) -> nn.Module:

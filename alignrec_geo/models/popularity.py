@@ -10,6 +10,7 @@ from alignrec_geo.dataset.interactions import Split
 from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.embeddings import Embeddings
 from alignrec_geo.models.base import Batch, ModelConfig, Recommender
+from alignrec_geo.models.contributions import BIAS, Branches, UserPaths
 
 
 class Popularity(Recommender):
@@ -36,6 +37,15 @@ class Popularity(Recommender):
     def encode(self) -> Embeddings:
         """Ones for users, counts for items: ``[U, 1]`` and ``[I, 1]``."""
         return Embeddings(torch.ones(self.n_users, 1), self.counts.float()[:, None])
+
+    def branches(self) -> Branches:
+        """An item has an identity, its count; users have none, they are all alike."""
+        users, items = self.encode()
+        return Branches(Embeddings(torch.zeros_like(users), items))
+
+    def user_paths(self, user: int) -> UserPaths:
+        """No past item brings anything: the vector is the same for everybody."""
+        return UserPaths.of(BIAS, torch.ones(1))
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """No terms: there is nothing to train."""

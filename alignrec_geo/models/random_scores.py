@@ -9,6 +9,7 @@ from torch_geometric.data import HeteroData
 
 from alignrec_geo.embeddings import Embeddings
 from alignrec_geo.models.base import Batch, ModelConfig
+from alignrec_geo.models.contributions import OWN, Branches, UserPaths
 from alignrec_geo.models.graph_model import GraphRecommender
 from alignrec_geo.randomness import child_generator
 
@@ -56,6 +57,14 @@ class RandomScores(GraphRecommender):
     def encode(self) -> Embeddings:
         """Return the two tables, ``[U, d]`` and ``[I, d]``."""
         return Embeddings(self.user_table, self.item_table)
+
+    def branches(self) -> Branches:
+        """All is identity."""
+        return Branches(self.encode())
+
+    def user_paths(self, user: int) -> UserPaths:
+        """No past item brings anything."""
+        return UserPaths.of(OWN, self.user_table[user])
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """No terms: there is nothing to train."""

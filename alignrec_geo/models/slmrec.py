@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import torch
+import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 from torch_geometric.data import HeteroData
@@ -19,6 +20,7 @@ from alignrec_geo.kernels.infonce import infonce
 from alignrec_geo.kernels.spmm import mean_propagation
 from alignrec_geo.kernels.unique import Unique, keep_counted, unique_with_counts
 from alignrec_geo.models.base import Batch, ModelConfig
+from alignrec_geo.models.contributions import BIAS, CONTENT, Branches, UserPaths
 from alignrec_geo.models.graph_model import GraphRecommender
 from alignrec_geo.nn.init import init_linear, init_xavier, linear
 from alignrec_geo.nn.modality_encoder import ModalityEncoder
@@ -124,6 +126,20 @@ class SLMRec(GraphRecommender):
         views = self.views()
         return Embeddings(self.fuse_users(views[: self.n_users]), self.fuse_items(views[self.n_users :]))
 
+    def branches(self) -> Branches:
+        """Content is what starts at the features, in whichever view; the fusions' biases are neither."""
+        users, identity, content = self._inputs()
+        return Branches(self._fused(users, identity), self._fused(torch.zeros_like(users), content))
+
+    def user_paths(self, user: int) -> UserPaths:
+        """By past items."""
+        users, identity, content = self._inputs()
+        layers, blank = self.config.layers, torch.zeros_like(users)
+        paths = UserPaths.propagated(self.graph, users, identity, user, layers)
+        paths = paths + UserPaths.propagated(self.graph, blank, content, user, layers, CONTENT)
+        fused = paths.map(lambda rows: F.linear(rows, self.fuse_users.weight))
+        return fused + UserPaths.of(BIAS, self.fuse_users.bias)
+
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Return the terms ``infonce`` and ``ssl``; negatives of the batch are not used."""
         nodes = torch.cat([batch.users, batch.positives + self.n_users])
@@ -132,6 +148,19 @@ class SLMRec(GraphRecommender):
             "infonce": infonce(self.fuse_users(user), self.fuse_items(item), self.config.temperature),
             "ssl": self.config.ssl_weight * self._contrasts(item, batch.positives),
         }
+
+    def _inputs(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Users' rows, and the identity's and the content's share of the items' rows, all views side by side."""
+        content = self.encoder()  # [I, d] each
+        users = self.user_embedding.repeat(1, 1 + len(content))
+        identity = torch.cat([self.item_embedding, *map(torch.zeros_like, content)], dim=1)
+        return users, identity, torch.cat([torch.zeros_like(self.item_embedding), *content], dim=1)
+
+    def _fused(self, users: Tensor, items: Tensor) -> Embeddings:
+        """Propagated and fused without the biases."""
+        rows = mean_propagation(self.graph, torch.cat([users, items]), self.config.layers)
+        users, items = rows.split([self.n_users, self.n_items])
+        return Embeddings(F.linear(users, self.fuse_users.weight), F.linear(items, self.fuse_items.weight))
 
     def _contrasts(self, views: Tensor, items: Tensor) -> Tensor:
         """The sum of the contrasts over the distinct items of a batch, each counted as often as it occurs."""

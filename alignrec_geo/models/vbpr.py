@@ -15,6 +15,7 @@ from alignrec_geo.kernels.gather import gather_rows
 from alignrec_geo.kernels.triplet_loss import triplet_loss
 from alignrec_geo.kernels.unique import distinct
 from alignrec_geo.models.base import Batch, ModelConfig
+from alignrec_geo.models.contributions import OWN, Branches, UserPaths
 from alignrec_geo.models.graph_model import GraphRecommender
 from alignrec_geo.nn.init import init_linear, init_xavier, linear
 from alignrec_geo.nn.penalties import norm_penalty
@@ -100,6 +101,17 @@ class VBPR(GraphRecommender):
         """Return a copy of the users ``P``, ``[U, 2 d]``, and the items ``v``, ``[I, 2 d]``."""
         projected = self._masked(self.projection(self.content), self.present)
         return Embeddings(self.user_embedding.clone(), torch.cat([self.item_embedding, projected], dim=1))
+
+    def branches(self) -> Branches:
+        """Users are identity; items have theirs in the first ``d`` columns and their content in the others."""
+        users, items = self.encode()
+        identity = items.clone()
+        identity[:, self.config.dim :] = 0.0
+        return Branches(Embeddings(users, identity), Embeddings(torch.zeros_like(users), items - identity))
+
+    def user_paths(self, user: int) -> UserPaths:
+        """No past item brings anything: a user's vector is learned by itself."""
+        return UserPaths.of(OWN, self.user_embedding[user])
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Return the terms ``bpr`` and ``reg``."""

@@ -113,6 +113,11 @@ class BipartitePropagation(nn.Module):
         with seeded(None):
             self.crossing = self._make()
 
+    @property
+    def plain(self) -> bool:
+        """Whether the layer is the default one."""
+        return self.crossing.layer.plain
+
     def reset_parameters(self, generator: torch.Generator) -> None:
         """Draw the layer's weights anew; a layer without weights draws nothing."""
         reinitialise(self.crossing, self._make, generator)

@@ -26,6 +26,10 @@ class SumFusion(nn.Module):
         """Return the fused rows."""
         return identity + content
 
+    def split(self, identity: Tensor, content: Tensor) -> tuple[Tensor, Tensor]:
+        """What the fused rows are the sum of."""
+        return identity, content
+
 
 class MeanFusion(nn.Module):
     r""":math:`h = (c + m) / 2`."""
@@ -33,6 +37,10 @@ class MeanFusion(nn.Module):
     def forward(self, identity: Tensor, content: Tensor) -> Tensor:
         """Return the fused rows."""
         return (identity + content) / 2.0
+
+    def split(self, identity: Tensor, content: Tensor) -> tuple[Tensor, Tensor]:
+        """What the fused rows are the sum of."""
+        return identity / 2.0, content / 2.0
 
 
 class ConcatFusion(nn.Module):
@@ -55,6 +63,11 @@ class ConcatFusion(nn.Module):
         result: Tensor = self.linear(torch.cat([identity, content], dim=1))
         return result
 
+    def split(self, identity: Tensor, content: Tensor) -> tuple[Tensor, Tensor]:
+        """What the fused rows are the sum of, without the bias."""
+        of_identity, of_content = self.linear.weight.chunk(2, dim=1)
+        return identity @ of_identity.T, content @ of_content.T
+
 
 class GateFusion(nn.Module):
     r""":math:`h = g \odot c + (1 - g) \odot m` with :math:`g = \sigma(W [c; m] + b)`.
@@ -68,8 +81,15 @@ class GateFusion(nn.Module):
 
     def forward(self, identity: Tensor, content: Tensor) -> Tensor:
         """Return the fused rows."""
-        gate = torch.sigmoid(self.linear(torch.cat([identity, content], dim=1)))
-        return torch.lerp(content, identity, gate)
+        return torch.lerp(content, identity, self._gate(identity, content))
+
+    def split(self, identity: Tensor, content: Tensor) -> tuple[Tensor, Tensor]:
+        """What the fused rows are the sum of, for the gate as both branches open it."""
+        gate = self._gate(identity, content)
+        return gate * identity, (1.0 - gate) * content
+
+    def _gate(self, identity: Tensor, content: Tensor) -> Tensor:
+        return torch.sigmoid(self.linear(torch.cat([identity, content], dim=1)))
 
 
 class AttentionFusion(nn.Module):
@@ -88,8 +108,17 @@ class AttentionFusion(nn.Module):
 
     def forward(self, identity: Tensor, content: Tensor) -> Tensor:
         """Return the fused rows."""
-        scores = [self.query(torch.tanh(self.linear(rows))) for rows in (identity, content)]  # [n, 1] each
-        return torch.lerp(content, identity, torch.sigmoid(scores[0] - scores[1]))
+        return torch.lerp(content, identity, self._share(identity, content))
+
+    def split(self, identity: Tensor, content: Tensor) -> tuple[Tensor, Tensor]:
+        """What the fused rows are the sum of, for the attention as it is."""
+        share = self._share(identity, content)
+        return share * identity, (1.0 - share) * content
+
+    def _share(self, identity: Tensor, content: Tensor) -> Tensor:
+        """``a``, ``[n, 1]``."""
+        scores = [self.query(torch.tanh(self.linear(rows))) for rows in (identity, content)]
+        return torch.sigmoid(scores[0] - scores[1])
 
 
 class _FunctionFusion(nn.Module):
@@ -147,6 +176,16 @@ class Fuser(nn.Module):
         """Return the fused rows."""
         result: Tensor = self.fusion(identity, content)
         return result
+
+    @property
+    def linear(self) -> bool:
+        """Whether it is linear in both branches, but for a bias."""
+        return isinstance(self.fusion, SumFusion | MeanFusion | ConcatFusion)
+
+    def split(self, identity: Tensor, content: Tensor) -> tuple[Tensor, Tensor] | None:
+        """What identity and content give to the fused rows, ``[n, d]`` each; ``None`` if the fusion does not say."""
+        split = getattr(self.fusion, "split", None)
+        return None if split is None else split(identity, content)
 
     def _make(self) -> nn.Module:
         return _make(*self._given)

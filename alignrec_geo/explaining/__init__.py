@@ -1,0 +1,6 @@
+"""Why a model gives an item its score: identity against content, and which past items carry it."""
+
+from alignrec_geo.explaining.explain import explain
+from alignrec_geo.explaining.explanation import Explanation, PastItem
+
+__all__ = ["Explanation", "PastItem", "explain"]
