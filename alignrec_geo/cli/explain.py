@@ -33,13 +33,14 @@ def explain(
     and mmgcn, with the default layers), and a first-order approximation elsewhere; which of both is said.
     """
     from alignrec_geo.explaining import explain as explain_score
+    from alignrec_geo.explaining import write_page
     from alignrec_geo.outputs import output_file
 
     if report is not None:
         output_file(report, [run])
     found = explain_score(run, user, item, dataset, trust)
     if report is not None:
-        found.write_report(report)
+        write_page(found, report)
     if as_json:
         print_json({**found.as_dict(), **({} if report is None else {"report": str(report)})})
         return
@@ -58,6 +59,9 @@ def _print(found: "Explanation", most: int) -> None:
     ):
         rows = [[name, signed(value)] for name, value in values.items() if abs(value) >= SEEN]
         print_table(f"{title} ({how})", ["part", "score"], rows)
+    if not found.history:
+        stdout.print(f"no past item has a part: {found.model} learns every user's vector by itself", soft_wrap=True)
+        return
     shown, left = found.history[:most], found.history[most:]
     carried = [(one.title or "", one.item, one.contribution, one.identity, one.content) for one in shown]
     if left:

@@ -2,5 +2,6 @@
 
 from alignrec_geo.explaining.explain import explain
 from alignrec_geo.explaining.explanation import Explanation, PastItem
+from alignrec_geo.explaining.page import write_page
 
-__all__ = ["Explanation", "PastItem", "explain"]
+__all__ = ["Explanation", "PastItem", "explain", "write_page"]

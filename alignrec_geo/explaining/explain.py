@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from alignrec_geo.dataset.ids import text_id
 from alignrec_geo.dataset.interactions import Split
 from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.errors import InputError
@@ -70,7 +71,10 @@ def explain(
     data = model.dataset
     if data is None:
         raise InputError("this model was made from a graph alone; set model.dataset to have external ids")
-    user_row, item_row = int(data.user_rows([user])[0]), int(data.item_rows([item])[0])
+    user_row, item_row = (
+        int(rows(text_id(name, kind))[0])
+        for name, kind, rows in ((user, "user", data.user_rows), (item, "item", data.item_rows))
+    )
     train = data.interactions.of(Split.TRAIN)
     history = torch.from_numpy(train.item[train.user == user_row])
     if not len(history):

@@ -2,14 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from os import PathLike
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from alignrec_geo.notebook import html_table
-from alignrec_geo.reading import as_path
 
 EXACT, FIRST_ORDER = "exact", "first-order approximation"
 """How numbers were found."""
@@ -141,16 +139,6 @@ class Explanation:
             },
             orient="row",
         )
-
-    def write_report(self, path: str | PathLike[str]) -> None:
-        """Write one self-contained page with the images of the item and of the past items.
-
-        Raises:
-            InputError: the path is a folder, or lies under a file.
-        """
-        from alignrec_geo.explaining.page import write_page
-
-        write_page(self, as_path(path))
 
     def _repr_html_(self) -> str:
         rows = [

@@ -2,6 +2,7 @@
 
 import base64
 import io
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from alignrec_geo.explaining.explanation import PARTS, REST, SEEN, Explanation, 
 from alignrec_geo.files import atomic_path
 from alignrec_geo.image_files import as_rgb, read_image
 from alignrec_geo.outputs import output_file
+from alignrec_geo.reading import as_path
 from alignrec_geo.reporting.html import PAGES, STYLE
 
 SIDE = 160
@@ -25,8 +27,6 @@ PAGE = (
 """
     + STYLE
     + """<style>
-:root { --identity: #2563a8; --content: #c2410c; --line: #8884; }
-@media (prefers-color-scheme: dark) { :root { --identity: #7db4ec; --content: #f59e6b; } }
 body { max-width: 60rem; }
 h1 { font-size: 1.5rem; line-height: 1.25; overflow-wrap: anywhere; }
 header { display: flex; gap: 1rem; align-items: flex-start; flex-wrap: wrap; }
@@ -36,13 +36,14 @@ header img { width: 8rem; height: 8rem; } li img, .blank { width: 3.5rem; height
 .blank { border-radius: .3rem; background: #8882; }
 .score { font-size: 1.15rem; } .how { font-weight: 600; }
 ol { list-style: none; padding: 0; margin: 1rem 0; }
-li { display: flex; gap: .8rem; align-items: center; padding: .45rem 0; border-bottom: 1px solid var(--line); }
+li { display: flex; gap: .8rem; align-items: center; padding: .45rem 0; border-bottom: 1px solid #8884; }
 li > div { flex: 1; min-width: 0; } .name { overflow-wrap: anywhere; } .id { opacity: .7; font-size: .8rem; }
 .value { font-variant-numeric: tabular-nums; text-align: right; flex: none; width: 4.6rem; }
 .bars { margin-top: .2rem; } .bar { height: .5rem; margin-bottom: 2px; background: linear-gradient(90deg,
-transparent calc({{ zero }}% - 1px), var(--line) calc({{ zero }}% - 1px) {{ zero }}%, transparent {{ zero }}%); }
+transparent calc({{ zero }}% - 1px), #8884 calc({{ zero }}% - 1px) {{ zero }}%, transparent {{ zero }}%); }
 .bar i { display: block; height: 100%; }
-.identity { background: var(--identity); } .content { background: var(--content); } .other { background: #888; }
+.identity { background: #2563a8; } .content { background: #c2410c; } .other { background: #888; }
+@media (prefers-color-scheme: dark) { .identity { background: #7db4ec; } .content { background: #f59e6b; } }
 .key { display: block; } .key i + i { margin-left: .8rem; }
 .key i { display: inline-block; width: .8rem; height: .8rem; border-radius: .15rem; margin-right: .3rem; }
 .parts th { white-space: normal; } .parts td, .parts th { text-align: right; }
@@ -85,14 +86,21 @@ HOW = {
 }
 
 
-def write_page(why: Explanation, path: Path) -> None:
-    """Write the page, atomically.
+def write_page(why: Explanation, path: str | PathLike[str]) -> None:
+    """Write an explanation as one self-contained page, with the images of the item and of the past items.
+
+    Args:
+        why: the explanation.
+        path: the file, HTML.
 
     Raises:
         InputError: the path is a folder, or lies under a file.
+
+    Example:
+        >>> write_page(explain("runs/shop", "C-1029", "SKU-77"), "why.html")  # doctest: +SKIP
     """
-    text = page(why)
-    with atomic_path(output_file(path)) as staging:
+    target, text = output_file(as_path(path)), page(why)
+    with atomic_path(target) as staging:
         staging.write_text(text, encoding="utf-8")
 
 
