@@ -33,13 +33,14 @@ def explain(
     and mmgcn, with the default layers), and a first-order approximation elsewhere; which of both is said.
     """
     from alignrec_geo.explaining import explain as explain_score
-    from alignrec_geo.explaining import write_page
     from alignrec_geo.outputs import output_file
 
     if report is not None:
         output_file(report, [run])
     found = explain_score(run, user, item, dataset, trust)
     if report is not None:
+        from alignrec_geo.explaining import write_page  # it loads matplotlib
+
         write_page(found, report)
     if as_json:
         print_json({**found.as_dict(), **({} if report is None else {"report": str(report)})})
