@@ -8,6 +8,7 @@ import typer
 from alignrec_geo.cli import data, features
 from alignrec_geo.cli.boundary import guarded
 from alignrec_geo.cli.compare import compare
+from alignrec_geo.cli.config import config
 from alignrec_geo.cli.doctor import doctor
 from alignrec_geo.cli.embed import embed
 from alignrec_geo.cli.evaluate import evaluate
@@ -32,7 +33,20 @@ app = typer.Typer(
 app.command()(quickstart)
 app.add_typer(data.app, name="data")
 app.add_typer(features.app, name="features")
-for verb in (pretrain, train, compare, evaluate, embed, recommend, similar, explain, probe, mask_modality, doctor):
+for verb in (
+    pretrain,
+    config,
+    train,
+    compare,
+    evaluate,
+    embed,
+    recommend,
+    similar,
+    explain,
+    probe,
+    mask_modality,
+    doctor,
+):
     app.command()(verb)
 
 
