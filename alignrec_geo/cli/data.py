@@ -1,15 +1,16 @@
 """``data``: bring data sets in, split them, say what is in them."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from alignrec_geo.cli import data_import
-from alignrec_geo.cli.data_import import Rule
 from alignrec_geo.cli.data_summary import counts_line, summary
 from alignrec_geo.cli.fetch import fetch
+from alignrec_geo.cli.import_options import Rule
 from alignrec_geo.cli.output import JsonFlag, print_json, print_table, stderr, stdout
 from alignrec_geo.errors import InputError
 
@@ -55,6 +56,8 @@ def split(
     folder_target(dataset if out is None else out, DATA_SET, overwrite or in_place, [None if in_place else dataset])
     config = checked(SplitConfig, {"rule": rule, "seed": seed, "validation": validation, "test": test})
     made = Dataset.open(dataset).with_split(config)
+    if out is not None and not in_place:
+        made = replace(made, name=out.resolve().name)  # a split is a data set of its own
     if not (made.interactions.split == Split.TRAIN).any():
         raise InputError(f"rule '{rule}' leaves data set '{made.name}' with an empty training split")
     saved = made.save(dataset if out is None else out, overwrite=overwrite or in_place)

@@ -98,7 +98,14 @@ def extract(
             for part in counted
         }
         print_json(
-            {"dataset": str(dataset), "features": rows, "broken": broken, "seconds": seconds, "throughput": rates}
+            {
+                "dataset": opened.name,
+                "path": str(dataset),
+                "features": rows,
+                "broken": broken,
+                "seconds": seconds,
+                "throughput": rates,
+            }
         )
         return
     print_notes(f"the image of item '{item}' cannot be read ({why})" for item, why in broken.items())

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from alignrec_geo.cli.flags import in_options
 from alignrec_geo.plain import CONTROLS, printable
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output and nothing else.")]
@@ -70,7 +71,7 @@ def print_notes(notes: Iterable[str], most: int = 10) -> None:
     """Print notes on standard error, the first ``most`` of them."""
     said = list(notes)
     for note in said[:most]:
-        stderr.print(f"note: {note}", soft_wrap=True)
+        stderr.print(f"note: {in_options(note)}", soft_wrap=True)
     if len(said) > most:
         stderr.print(f"note: … and {len(said) - most} more (all are in dataset.json)", soft_wrap=True)
 

@@ -78,7 +78,8 @@ def pretrain(
     if json_:
         print_json(
             {
-                "dataset": str(dataset),
+                "dataset": done.dataset.name,
+                "path": str(dataset),
                 "features": made.name,
                 "items": int(made.present.sum()),
                 "width": made.width,

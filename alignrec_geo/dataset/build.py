@@ -25,7 +25,7 @@ class Tables:
 
     Args:
         interactions: columns ``user``, ``item`` (text) and optionally ``split`` (:class:`Split` as int8),
-            ``timestamp`` (int64 or float64), ``rating`` (float32).
+            ``timestamp`` (int64 or float64), ``rating`` and ``weight`` (float32).
         items: columns ``id`` and optionally ``title``, ``text``; ``None`` without metadata.
         users: external ids to keep although they have no pair (a published numbering); ``None``: those that have one.
         keep_items: keep the items of ``items`` that have no pair (cold items).
@@ -50,8 +50,8 @@ def build_dataset(
     """Filter by rating, merge duplicates, take the k-core, number users and items, split.
 
     Duplicate pairs become one: the one of the earliest split (train before validation before test), then of the
-    earliest time, then of the earliest row. Users and items are numbered in the order of their ids: as numbers if all
-    are whole numbers, else as text.
+    earliest time, then of the earliest row. Its weight is the sum of the weights of its rows of that split. Users and
+    items are numbered in the order of their ids: as numbers if all are whole numbers, else as text.
 
     Raises:
         InputError: no interactions (left), or an empty training split.
@@ -116,7 +116,8 @@ def _filtered(frame: pl.DataFrame, filters: FilterConfig) -> tuple[pl.DataFrame,
         notes.append(f"{frame.height - rated.height} rows with a rating below {filters.min_rating} were left out")
     merged = _merge_duplicates(rated)
     if merged.height < rated.height:
-        notes.append(f"{rated.height - merged.height} duplicate rows of a user-item pair were merged")
+        added = " and their weights added up" if "weight" in rated.columns else ""
+        notes.append(f"{rated.height - merged.height} duplicate rows of a user-item pair were merged{added}")
     core = merged if filters.k_core == 1 else k_core(merged, filters.k_core)
     if filters.k_core > 1:
         notes.append(f"{merged.height - core.height} rows outside the {filters.k_core}-core were left out")
@@ -126,6 +127,9 @@ def _filtered(frame: pl.DataFrame, filters: FilterConfig) -> tuple[pl.DataFrame,
 def _merge_duplicates(frame: pl.DataFrame) -> pl.DataFrame:
     order: list[str] = [column for column in ("split", "timestamp") if column in frame.columns]
     ranked = frame.with_row_index("_row")
+    if "weight" in frame.columns:  # what is held out adds nothing to what is trained on
+        one = [name for name in ("user", "item", "split") if name in frame.columns]
+        ranked = ranked.with_columns(pl.col("weight").cast(pl.Float64).sum().over(one).cast(pl.Float32))
     if "split" in order:  # unused rows last
         ranked = ranked.with_columns(pl.col("split").replace(int(Split.UNUSED), 127).alias("_split"))
         order[0] = "_split"
@@ -170,6 +174,7 @@ def _number(frame: pl.DataFrame, users: pl.Series, items: pl.Series) -> Interact
         n_items=len(items),
         timestamp=_times(numbered["timestamp"]) if "timestamp" in has else None,
         rating=numbered["rating"].to_numpy().astype(np.float32) if "rating" in has else None,
+        weight=numbered["weight"].to_numpy().astype(np.float32) if "weight" in has else None,
     )
 
 

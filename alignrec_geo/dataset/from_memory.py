@@ -29,15 +29,21 @@ class FromMemory:
         split: str | None = None,
         timestamp: str | None = None,
         rating: str | None = None,
+        weight: str | None = None,
         items: "pl.DataFrame | pl.LazyFrame | pd.DataFrame | None" = None,
         item_id: str = "id",
         title: str | None = None,
         text: str | Sequence[str] | None = None,
+        keep_html: bool = False,
         all_items: bool = False,
         features: Mapping[str, Any] | None = None,
         images: "str | os.PathLike[str] | ImageSource | None" = None,
+        image: str | None = None,
         rule: SplitConfig | str | None = None,
         skip_empty_ids: bool = False,
+        skip_bad_rows: bool = False,
+        strip_ids: bool = False,
+        decimal: str = ".",
         min_rating: float | None = None,
         k_core: int = 1,
     ) -> "Dataset":
@@ -51,17 +57,23 @@ class FromMemory:
             split: column that says train, validation or test (or 0, 1, 2).
             timestamp: column of the time.
             rating: column of the rating.
+            weight: column of the weight of a row in training, above 0; those of duplicate rows are added up.
             items: polars or pandas frame of item metadata.
             item_id: its id column.
             title: its title column; ``"title"`` if there is one of that name.
             text: its text column or columns; ``"text"`` if there is one of that name.
+            keep_html: leave HTML in titles and texts; otherwise its tags are taken out and its entities read.
             all_items: keep items of ``items`` that nobody interacted with.
             features: matrices by name (arrays, tensors of any kind, frames), each ``(ids, matrix)`` or a matrix by row:
                 row ``r`` belongs to the item whose id is the whole number ``r``, or, if ids are not whole numbers, to
                 row ``r`` of ``items``.
-            images: folder or tar of images called ITEM-ID.jpg.
+            images: folder or archive of images called ITEM-ID.jpg, or as ``image`` says.
+            image: column of ``items`` with the path of the image in ``images``; several items may share one.
             rule: split rule where there is no split column, or its name; random per user with seed 0 if not given.
             skip_empty_ids: leave out and count rows without a user or item id, instead of refusing them.
+            skip_bad_rows: leave out and count every row that cannot be used; more than half is refused.
+            strip_ids: take off the spaces around ids; otherwise they are kept, and noted.
+            decimal: decimal mark of numbers in columns of text, ``.`` or ``,``.
             min_rating: keep rows with at least this rating.
             k_core: keep the part in which every user and item has at least this many rows.
 
@@ -85,15 +97,21 @@ class FromMemory:
             split=split,
             timestamp=timestamp,
             rating=rating,
+            weight=weight,
             items=items,
             item_id=item_id,
             title=title,
             text=text,
+            keep_html=keep_html,
             all_items=all_items,
             features=features,
             images=images,
+            image=image,
             rule=rule,
             skip_empty_ids=skip_empty_ids,
+            skip_bad_rows=skip_bad_rows,
+            strip_ids=strip_ids,
+            decimal=decimal,
             min_rating=min_rating,
             k_core=k_core,
         )

@@ -40,6 +40,8 @@ class Split(IntEnum):
         raise InputError(f"unknown split (got '{name}'); allowed: {', '.join(s.label for s in EVALUATED)}")
 
 
+OPTIONAL = ("timestamp", "rating", "weight")
+"""Columns that not every data set has."""
 EVALUATED = (Split.TRAIN, Split.VALIDATION, Split.TEST)
 
 
@@ -55,10 +57,11 @@ class Interactions:
         n_items: number of items ``I``, those without a pair included.
         timestamp: optional time of the interaction, ``[E]`` int64 or, with fractions, float64; any unit that orders.
         rating: optional rating, ``[E]`` float32.
+        weight: optional weight in training, above 0, ``[E]`` float32.
 
     Raises:
-        InputError: lengths differ, a row number is out of range, a time or rating is NaN or infinite, or a pair is
-            given twice.
+        InputError: lengths differ, a row number is out of range, a time, rating or weight is NaN or infinite, a weight
+            is not above 0, or a pair is given twice.
     """
 
     user: Int64
@@ -68,9 +71,10 @@ class Interactions:
     n_items: int
     timestamp: Times | None = None
     rating: NDArray[np.float32] | None = None
+    weight: NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
-        for name in ("item", "split", "timestamp", "rating"):
+        for name in ("item", "split", *OPTIONAL):
             column = getattr(self, name)
             if column is not None and len(column) != len(self.user):
                 raise InputError(f"{name} has {len(column)} rows, user has {len(self.user)}")
@@ -80,11 +84,14 @@ class Interactions:
                 raise InputError(f"{name} rows must be an array of whole numbers (got {given})")
             if len(column) and (column.min() < 0 or column.max() >= bound):
                 raise InputError(f"{name} rows must lie in 0..{bound - 1} (got {column.min()}..{column.max()})")
-        for name in ("timestamp", "rating"):
+        for name in OPTIONAL:
             column = getattr(self, name)
             if column is not None and column.dtype.kind == "f" and not np.isfinite(column).all():
                 row = int(np.flatnonzero(~np.isfinite(column))[0])
                 raise InputError(f"{name} of pair {row} (counted from 0) is no finite number (got {column[row]})")
+        if self.weight is not None and not (self.weight > 0).all():
+            row = int(np.flatnonzero(self.weight <= 0)[0])
+            raise InputError(f"weight of pair {row} (counted from 0) must be above 0 (got {self.weight[row]})")
         if len(np.unique(self.keys())) != len(self):
             raise InputError("a user-item pair occurs twice; merge duplicates first (dataset.build does)")
 
@@ -101,7 +108,7 @@ class Interactions:
 
     def take(self, rows: NDArray[np.bool_]) -> "Interactions":
         """The pairs where ``rows`` ``[E]`` is true."""
-        columns = ("user", "item", "split", "timestamp", "rating")
+        columns = ("user", "item", "split", *OPTIONAL)
         return self._with(**{name: column[rows] for name in columns if (column := getattr(self, name)) is not None})
 
     def with_split(self, split: NDArray[np.int8]) -> "Interactions":

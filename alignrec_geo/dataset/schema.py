@@ -20,7 +20,7 @@ def read_interactions(pairs: pl.DataFrame, n_users: int, n_items: int, file: Pat
     """Check the table of interactions and return its columns.
 
     Args:
-        pairs: ``user``, ``item`` and ``split``, integers without null; optionally ``timestamp`` and ``rating``.
+        pairs: ``user``, ``item`` and ``split``, integers without null; ``timestamp``, ``rating``, ``weight`` if any.
         n_users: rows of the table of users.
         n_items: rows of the table of items.
         file: named in errors.
@@ -36,9 +36,10 @@ def read_interactions(pairs: pl.DataFrame, n_users: int, n_items: int, file: Pat
         _numbers(pairs, "timestamp", file)
         whole = pairs["timestamp"].dtype.is_integer()
         optional["timestamp"] = pairs["timestamp"].to_numpy().astype(np.int64 if whole else np.float64)
-    if "rating" in pairs.columns:
-        _numbers(pairs, "rating", file)
-        optional["rating"] = pairs["rating"].to_numpy().astype(np.float32)
+    for name in ("rating", "weight"):
+        if name in pairs.columns:
+            _numbers(pairs, name, file)
+            optional[name] = pairs[name].to_numpy().astype(np.float32)
     try:
         return Interactions(
             user=pairs["user"].to_numpy().astype(np.int64),

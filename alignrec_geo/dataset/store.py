@@ -215,9 +215,9 @@ class Dataset(FromMemory):
         return {"users": pairs.n_users, "items": pairs.n_items, "interactions": len(pairs), **pairs.split_sizes()}
 
     def fingerprint(self) -> str:
-        """SHA-256 of the pairs, their split and the external ids: equal for equal data, wherever it is stored."""
-        digest = hashlib.sha256()
-        for column in (self.interactions.user, self.interactions.item, self.interactions.split):
+        """SHA-256 of pairs, splits, weights and external ids: equal for equal data, wherever it is stored."""
+        digest, pairs = hashlib.sha256(), self.interactions
+        for column in (pairs.user, pairs.item, pairs.split, *([] if pairs.weight is None else [pairs.weight])):
             digest.update(np.ascontiguousarray(column).data)
         for ids in (self.users["id"], self.items["id"]):
             digest.update("\n".join(ids.to_list()).encode())

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from alignrec_geo.dataset.images import store_images
-from alignrec_geo.dataset.interactions import Interactions
+from alignrec_geo.dataset.interactions import OPTIONAL, Interactions
 from alignrec_geo.dataset.manifest import ENCODERS, read_manifest, stored_file
 from alignrec_geo.dataset.schema import stored_image_path
 from alignrec_geo.files import inside
@@ -29,8 +29,7 @@ def write_tables(folder: Path, pairs: Interactions, users: pl.DataFrame, items: 
         "user": pairs.user.astype(np.int32),
         "item": pairs.item.astype(np.int32),
         "split": pairs.split,
-        "timestamp": pairs.timestamp,
-        "rating": pairs.rating,
+        **{name: getattr(pairs, name) for name in OPTIONAL},
     }
     frame = pl.DataFrame({name: column for name, column in columns.items() if column is not None})
     for name, table in (("interactions", frame), ("users", users), ("items", items)):

@@ -57,6 +57,33 @@ def mean_adjacency(edge_index: Tensor, n_users: int, n_items: int) -> CSR:
     return CSR.from_coo(row, col, degree[row].reciprocal().float(), (size, size))
 
 
+def normalised_weight(edge_index: Tensor, n_users: int, n_items: int, weight: Tensor) -> Tensor:
+    r"""Return what weighted pairs are in the symmetrically normalised user-item block, ``[E]``.
+
+    .. math::
+        \hat R_{ui} = \frac{w_{ui}}{\sqrt{\sum_j w_{uj}} \sqrt{\sum_v w_{vi}}}
+
+    With equal weights these are the entries of :func:`bipartite_adjacency`; a factor of all weights changes nothing.
+
+    Args:
+        edge_index: unique user-item pairs, ``[2, E]``.
+        n_users: ``U``.
+        n_items: ``I``.
+        weight: above 0, ``[E]``.
+
+    Example:
+        >>> normalised_weight(torch.tensor([[0, 0], [0, 1]]), 1, 2, torch.tensor([3.0, 1.0])).square().tolist()
+        [0.75, 0.25]
+    """
+    user, item = _checked(edge_index, n_users, n_items)
+    whole = weight.double()
+    of_user, of_item = (
+        torch.zeros(size, dtype=torch.float64).index_add_(0, ends, whole)
+        for size, ends in ((n_users, user), (n_items, item))
+    )
+    return (whole / (of_user[user] * of_item[item]).sqrt()).float()
+
+
 def _checked(edge_index: Tensor, n_users: int, n_items: int) -> tuple[Tensor, Tensor]:
     # on all nodes together a user beyond the last one would be an item
     user, item = edge_index

@@ -3,14 +3,16 @@
 from collections.abc import Sequence
 from typing import Any, get_args
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 from torch_geometric.typing import EdgeType
 
-from alignrec_geo.dataset.interactions import Split
+from alignrec_geo.dataset.interactions import Interactions, Split
 from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.errors import InputError
+from alignrec_geo.graph.adjacency import normalised_weight
 from alignrec_geo.graph.checks import INTERACTS, edges_of
 from alignrec_geo.graph.item_knn import item_knn
 from alignrec_geo.graph.modalities import Scaling, feature_list, item_content
@@ -32,8 +34,9 @@ def to_hetero(
     Node types ``user`` and ``item``. Edge types ``("user", "interacts", "item")`` with the training pairs only, its
     reverse ``("item", "rev_interacts", "user")``, and, with features, ``("item", "similar", "item")`` with
     ``edge_weight`` (see :func:`alignrec_geo.graph.item_knn.item_knn`). The other splits are
-    ``validation_edge_label_index`` and ``test_edge_label_index`` of the first edge type. Item nodes carry ``x_NAME``
-    and ``has_NAME`` per feature matrix; both node types carry their ids as ``external_id``.
+    ``validation_edge_label_index`` and ``test_edge_label_index`` of the first edge type. Pairs with weights carry them
+    as ``weight``, and normalised (:func:`~alignrec_geo.graph.adjacency.normalised_weight`) as ``edge_weight``. Item
+    nodes carry ``x_NAME`` and ``has_NAME`` per feature matrix; both node types carry their ids as ``external_id``.
 
     Args:
         dataset: an open data set.
@@ -68,6 +71,8 @@ def to_hetero(
     data[INTERACTS].edge_index, data[REVERSE].edge_index = train, train.flip(0)
     for split in (Split.VALIDATION, Split.TEST):
         data[INTERACTS][f"{split.label}_edge_label_index"] = _edges(dataset, split)
+    if pairs.weight is not None:
+        _put_weights(data, pairs)
     for name in names:
         stored = dataset.features(name)
         data["item"][f"x_{name}"] = torch.from_numpy(stored.matrix)
@@ -120,6 +125,15 @@ def relation_graph(data: HeteroData, edge_type: EdgeType) -> CSR:
         out, into = torch.bincount(source, minlength=shape[1]), torch.bincount(target, minlength=shape[0])
         weight = (out[source].double() * into[target].double()).rsqrt().float()
     return CSR.from_edge_index(torch.stack([source, target]), weight, (shape[1], shape[0]))
+
+
+def _put_weights(data: HeteroData, pairs: Interactions) -> None:
+    """Weights of the pairs of every split, and what the graph of the training pairs makes of them."""
+    for split, name in ((Split.TRAIN, "weight"), (Split.VALIDATION, "validation_weight"), (Split.TEST, "test_weight")):
+        data[INTERACTS][name] = torch.from_numpy(np.asarray(pairs.of(split).weight))
+    train = data[INTERACTS]
+    weight = normalised_weight(train.edge_index, pairs.n_users, pairs.n_items, train.weight)
+    data[INTERACTS].edge_weight = data[REVERSE].edge_weight = weight
 
 
 def _edges(dataset: Dataset, split: Split) -> Tensor:

@@ -6,6 +6,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from alignrec_geo.dataset.manifest import read_manifest
 from alignrec_geo.files import atomic_path
 from alignrec_geo.reading import reading
 from alignrec_geo.records import RunResult, read_epochs, read_record
@@ -50,19 +51,25 @@ def write_run_report(folder: Path) -> None:
         InputError: one of them is missing or damaged.
     """
     history = read_epochs(folder / "metrics.jsonl")
+    stored = folder / "dataset"
+    dataset = read_manifest(stored).name if stored.is_dir() else None
     with reading(folder / "config.yaml", "configuration of a run"):
-        text = run_page(read_yaml(folder / "config.yaml"), history, read_record(folder / "result.json", RunResult))
+        result = read_record(folder / "result.json", RunResult)
+        text = run_page(read_yaml(folder / "config.yaml"), history, result, dataset)
     with atomic_path(folder / "report.html") as staging:
         staging.write_text(text, encoding="utf-8")
 
 
-def run_page(config: Mapping[str, Any], history: Sequence[Mapping[str, Any]], result: Mapping[str, Any]) -> str:
+def run_page(
+    config: Mapping[str, Any], history: Sequence[Mapping[str, Any]], result: Mapping[str, Any], dataset: str | None
+) -> str:
     """Return the page.
 
     Args:
         config: the content of ``config.yaml``.
         history: the lines of ``metrics.jsonl``.
         result: the content of ``result.json``.
+        dataset: name of the data set.
     """
     metrics = {"test": result["metrics"], "validation": result["validation"]}
     cutoffs = list(dict.fromkeys(key.partition("@")[2] for part in metrics.values() for key in part))
@@ -75,7 +82,7 @@ def run_page(config: Mapping[str, Any], history: Sequence[Mapping[str, Any]], re
         config=config,
         result=result,
         chosen=how_chosen(result)[0].upper() + how_chosen(result)[1:],
-        dataset=Path(config.get("dataset") or "a data set in memory").name,
+        dataset=dataset or Path(config.get("dataset") or "a data set in memory").name,
         protocol=PROTOCOLS[config["protocol"]],
         cutoffs=cutoffs,
         rows=[row for split, values in metrics.items() for row in _rows(split, values, cutoffs)],

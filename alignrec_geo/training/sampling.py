@@ -21,7 +21,8 @@ draws, and one with 99 of 100 in seven of ten."""
 class TripletSampler:
     """Draws ``(user, positive, negative)`` triplets from the training pairs.
 
-    Every epoch visits every training pair once, in a new order. Its negative is uniform over the items that occur in
+    Every epoch visits every training pair once, in a new order; where pairs have weights, as many are drawn, each in
+    proportion to its weight and independently of the others. Its negative is uniform over the items that occur in
     training, rejected while the user has it in training; for users who have nearly every item, who would reject for
     long, and on a GPU for all, it is drawn from the items they lack. Users who have every one of those items have no
     negative; their pairs are left out.
@@ -51,6 +52,9 @@ class TripletSampler:
         self.positives = torch.from_numpy(train.item[usable]).to(device)
         self.candidates = torch.from_numpy(candidates).to(device)
         self._train, self._places = train, candidates
+        self._up_to: Tensor | None = None  # sums of the weights: a pair is drawn by where a number falls
+        if train.weight is not None:
+            self._up_to = torch.from_numpy(np.cumsum(train.weight[usable], dtype=np.float64)).to(device)
 
     @cached_property
     def _known(self) -> PairSet:
@@ -75,11 +79,19 @@ class TripletSampler:
         if self.device.type != "cpu":
             seed = int(torch.randint(2**62, (1,), generator=generator))
             generator = torch.Generator(self.device).manual_seed(seed)
-        order = torch.randperm(len(self.users), generator=generator, device=self.device)
+        order = self._pairs(generator)
         users, positives = self.users.index_select(0, order), self.positives.index_select(0, order)
         negatives = self._negatives(users, generator)
         for u, p, n in zip(*(column.split(self.batch_size) for column in (users, positives, negatives)), strict=True):
             yield Batch(u, p, n, self.batch_size)
+
+    def _pairs(self, generator: torch.Generator) -> Tensor:
+        """Which pairs an epoch visits, ``[E]``."""
+        count = len(self.users)
+        if self._up_to is None:
+            return torch.randperm(count, generator=generator, device=self.device)
+        drawn = torch.rand(count, generator=generator, dtype=torch.float64, device=self.device) * self._up_to[-1]
+        return torch.searchsorted(self._up_to, drawn, right=True).clamp_(max=count - 1)
 
     def _negatives(self, users: Tensor, generator: torch.Generator) -> Tensor:
         if self.device.type != "cpu":  # all at once: every round of rejection would wait for the number that is left

@@ -77,7 +77,7 @@ def test_features_of_items_nobody_knows(table: Refused, tmp_path: Path) -> None:
 def test_split_columns(table: Refused, refused: Refused, tmp_path: Path) -> None:
     write(tmp_path / "odd.csv", CLICKS.replace("valid", "holdout"))
     error = refused("data", "import", "table", "odd.csv", "--split", "part", "--out", "made")
-    assert "holds 'holdout' (first in line 3)" in error
+    assert "line 3 holds 'holdout' in split column" in error
     write(tmp_path / "none.csv", CLICKS.replace("train", "test"))
     error = refused("data", "import", "table", "none.csv", "--split", "part", "--out", "made")
     assert "empty training split" in error

@@ -80,7 +80,7 @@ def test_split_in_place_and_describe_for_people(cli: Cli, tmp_path: Path) -> Non
     assert sorted(path.name for path in tmp_path.iterdir()) == ["clicks.csv", "d"]
     assert Dataset.open(tmp_path / "d").split_config.test == 0.3
     done = cli("data", "describe", "d", check=0)
-    assert "Data set clicks" in done.stdout
+    assert "Data set d " in done.stdout
     assert "cold-items" in done.stdout
     assert "warning: 4 of 9 items have no training pair" in done.stderr
 

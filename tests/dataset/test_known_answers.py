@@ -14,7 +14,7 @@ from torch_geometric.data import HeteroData
 from alignrec_geo.dataset import Dataset
 from alignrec_geo.dataset.archives import Budget, _Metered
 from alignrec_geo.dataset.readers.hetero import from_hetero
-from alignrec_geo.dataset.readers.items import read_items
+from alignrec_geo.dataset.readers.items import ItemColumns, read_items
 from alignrec_geo.dataset.readers.matrices import read_matrix
 from alignrec_geo.errors import InputError
 from tests.dataset.toys import dataset, write
@@ -43,8 +43,10 @@ def test_the_encoder_of_features_lies_in_the_data_set(tmp_path: Path) -> None:
 
 def test_a_list_of_texts_leaves_out_what_is_missing(tmp_path: Path) -> None:
     rows = [{"id": "a", "genres": ["Drama", None, "War"]}, {"id": "b", "genres": [None]}]
-    items, _ = read_items(write(tmp_path / "i.jsonl", "\n".join(map(json.dumps, rows))), "id", text=["genres"])
-    assert items["text"].to_list() == ["Drama, War", None]
+    items, _ = read_items(
+        write(tmp_path / "i.jsonl", "\n".join(map(json.dumps, rows))), ItemColumns("id", text=["genres"])
+    )
+    assert items.frame["text"].to_list() == ["Drama, War", None]
 
 
 @pytest.mark.parametrize(("text", "line"), [("sku,x\np,a\nq,3\n", 2), ("sku,x\np,1\nq,b\n", 3)])

@@ -11,7 +11,7 @@ import polars as pl
 
 from alignrec_geo.content.feature_sets.card import feature_card
 from alignrec_geo.content.feature_sets.report import feature_report
-from alignrec_geo.dataset.interactions import EVALUATED, Split
+from alignrec_geo.dataset.interactions import EVALUATED, OPTIONAL, Split
 from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.errors import InputError
 from alignrec_geo.files import read_json, sha256_of, write_json
@@ -62,7 +62,7 @@ def export_mmrec(
     notes = _left_out(dataset, n_users, n_items)
     with atomic_directory(out, EXPORT, overwrite, [dataset.path]) as folder:
         columns: dict[str, Any] = {"userID": pairs.user, "itemID": pairs.item, "x_label": pairs.split}
-        columns |= {name: getattr(pairs, name) for name in ("rating", "timestamp") if getattr(pairs, name) is not None}
+        columns |= {name: getattr(pairs, name) for name in OPTIONAL if getattr(pairs, name) is not None}
         pl.DataFrame(columns).write_csv(folder / f"{quote(dataset.name, safe=' ')}.inter", separator="\t")
         _write_ids(folder / "u_id_mapping.csv", dataset.users["id"].head(n_users), "user_id", "userID")
         _write_ids(folder / "i_id_mapping.csv", dataset.items["id"].head(n_items), "item_id", "itemID")

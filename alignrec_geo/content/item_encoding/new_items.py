@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from alignrec_geo.content.item_encoder import NewItem
 from alignrec_geo.content.tokens.text_tokens import item_texts
+from alignrec_geo.dataset.readers.html_text import takes_html_out, without_html
 from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.errors import InputError
 from alignrec_geo.files import is_within
@@ -27,7 +28,8 @@ def read_new_items(
     """Read and check a file of new items; images are not opened yet.
 
     A line looks like ``{"id": "SKU-9", "title": "Red mug", "text": "Stoneware.", "image": "sku-9.jpg"}``. With
-    ``"features": {"NAME": [numbers]}`` an item brings its own row of a feature matrix.
+    ``"features": {"NAME": [numbers]}`` an item brings its own row of a feature matrix. HTML is taken out of titles and
+    texts if it was taken out of those of the data set.
 
     Args:
         file: JSON lines in UTF-8; empty lines are skipped.
@@ -43,7 +45,7 @@ def read_new_items(
     folder = file.parent if images is None else images
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder of images")
-    known = set(dataset.items["id"].to_list())
+    known, no_html = set(dataset.items["id"].to_list()), takes_html_out(dataset.source)
     first_line: dict[str, int] = {}
     items: list[NewItem] = []
     for number, text in enumerate(_lines(file), start=1):
@@ -52,6 +54,8 @@ def read_new_items(
         where = f"{file}, line {number}"
         with reading(where, "JSON object of an item"):
             entry = _entry(text, where)
+        if no_html:
+            entry |= {key: without_html(entry[key]) or None for key in ("title", "text") if entry.get(key)}
         name = entry["id"]
         if name in first_line:
             raise InputError(f"{where}: item '{name}' is on line {first_line[name]} already")

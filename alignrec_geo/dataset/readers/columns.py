@@ -1,11 +1,13 @@
-"""Columns of a table as the data set types them: ids, splits, times and ratings, checked row by row."""
+"""Columns of a table as the data set types them: ids, splits, ratings and weights, checked row by row."""
 
+import re
 from collections.abc import Sequence
 
 import polars as pl
 
 from alignrec_geo.dataset.ids import id_series
 from alignrec_geo.dataset.interactions import Split
+from alignrec_geo.dataset.readers.bad_rows import refuse
 from alignrec_geo.dataset.readers.rows import Table, shown
 from alignrec_geo.errors import InputError
 
@@ -22,7 +24,7 @@ SPLIT_VALUES = {
 }
 """What a split column may hold, in lower case."""
 
-
+COMMA = re.compile(r"[+-]?\d+,\d+")
 SKIP = "; skip_empty_ids=True leaves such rows out"
 
 
@@ -53,17 +55,39 @@ def id_column(table: Table, name: str, hint: str = "") -> pl.Series:
     if name in table.nested:
         raise InputError(f"{table.label}: column '{name}' holds lists or objects; ids are text or whole numbers")
     ids = id_series(values, f"{table.label}: column '{name}'")
-    if ids.null_count():
-        row = int(ids.is_null().arg_max() or 0)
-        raise InputError(f"{table.label}: {table.where(row)} has no id in column '{name}'{hint}")
-    broken = ids.str.contains_any(["\n", "\r"])
-    if broken.any():
-        row = int(broken.arg_max() or 0)
-        raise InputError(
-            f"{table.label}: {table.where(row)} has an id with a line break in column '{name}'; does a quote open "
-            "there that is not closed, or belongs to the text?"
-        )
+    refuse(table, ids.is_null(), lambda row: f"{table.where(row)} has no id in column '{name}'{hint}")
+    refuse(
+        table,
+        ids.str.contains_any(["\n", "\r"]),
+        lambda row: (
+            f"{table.where(row)} has an id with a line break in column '{name}'; does a quote open there that "
+            "is not closed, or belongs to the text?"
+        ),
+    )
     return ids
+
+
+def spaced(table: Table, name: str, ids: pl.Series, strip: bool) -> tuple[pl.Series, list[str]]:
+    """Ids without the spaces around them, if these are to go, and a note on those that have some.
+
+    Args:
+        table: the rows.
+        name: the column of the ids.
+        ids: as :func:`id_column` gives them.
+        strip: take the spaces off; otherwise ids stay as they are written.
+    """
+    bare = ids.str.strip_chars()
+    spaced = bare != ids
+    if not spaced.any():
+        return ids, []
+    row = int(spaced.arg_max() or 0)
+    found = f"{table.label}: {int(spaced.sum()):,} ids in column '{name}' have spaces around them"
+    first = f"(first: {table.where(row)}, {shown(ids[row])})"
+    if strip:
+        return bare, [f"{found}, which were taken off {first}"]
+    alike = ids.filter(spaced).unique().str.strip_chars().is_in(ids.filter(~spaced).unique().to_list()).sum()
+    others = f"; {alike:,} of them are other ids than the same without" if alike else ""
+    return ids, [f"{found} and keep them {first}{others}; strip_ids=True takes them off"]
 
 
 def split_column(table: Table, name: str, unused: Sequence[str] = ()) -> pl.Series:
@@ -83,14 +107,16 @@ def split_column(table: Table, name: str, unused: Sequence[str] = ()) -> pl.Seri
     meaning = {value: int(split) for value, split in SPLIT_VALUES.items()}
     meaning |= {value.strip().lower(): int(Split.UNUSED) for value in unused}
     splits = plain.replace_strict(meaning, default=None, return_dtype=pl.Int8)
-    if splits.null_count():
-        row = int(splits.is_null().arg_max() or 0)
+
+    def say(row: int) -> str:
         given = shown(values[row])
         hint = "" if values[row] is None else f"; if these rows belong to no split: split_unused={given}"
-        raise InputError(
-            f"{table.label}: split column '{name}' holds {given} (first in {table.where(row)}); allowed are "
-            f"0 or train, 1 or validation (valid, val, dev), 2 or test{hint}"
+        return (
+            f"{table.where(row)} holds {given} in split column '{name}'; allowed are 0 or train, 1 or validation "
+            f"(valid, val, dev), 2 or test{hint}"
         )
+
+    refuse(table, splits.is_null(), say)
     return splits
 
 
@@ -100,20 +126,38 @@ def rating_column(table: Table, name: str) -> pl.Series:
     Raises:
         InputError: no such column, or a row that holds no finite number.
     """
-    values = table.column(name)
-    ratings = numbers_of(values)
-    if ratings is None:
-        raise InputError(f"{table.label}: column '{name}' holds {values.dtype}; ratings are numbers")
-    check_rows(table, name, values, ratings.is_finite().fill_null(False), "a number")
-    stored = ratings.cast(pl.Float32)
-    check_rows(table, name, values, stored.is_finite(), "a number that float32 holds")
-    return stored
+    return _float32(table, name, "ratings")
 
 
-def numbers_of(values: pl.Series) -> pl.Series | None:
-    """Numbers of any type, or written as text, as float64; ``None`` if the type holds no numbers."""
+def weight_column(table: Table, name: str) -> pl.Series:
+    """Weights as float32.
+
+    Raises:
+        InputError: no such column, or a row that holds no finite number above 0.
+    """
+    weights = _float32(table, name, "weights")
+    check_rows(table, name, table.column(name), weights > 0, "a weight, a number above 0,")
+    return weights
+
+
+def numbers_of(values: pl.Series, decimal: str | None = None) -> pl.Series | None:
+    """Numbers of any type, or written as text, as float64; ``None`` if the type holds no numbers.
+
+    Args:
+        values: the column.
+        decimal: the decimal mark of numbers in text. With a comma, a text with a point is no number: it may separate
+            thousands.
+
+    Example:
+        >>> numbers_of(pl.Series(["3,5", "1.250", "x"]), ",").to_list()
+        [3.5, None, None]
+    """
     if values.dtype == pl.String:
-        return values.str.strip_chars().cast(pl.Float64, strict=False)
+        texts = values.str.strip_chars()
+        if decimal == ",":
+            swapped = texts.str.replace(",", ".", literal=True)
+            texts = pl.select(pl.when(~texts.str.contains(".", literal=True)).then(swapped)).to_series()
+        return texts.cast(pl.Float64, strict=False)
     return values.cast(pl.Float64) if values.dtype.is_numeric() or values.dtype == pl.Null else None
 
 
@@ -123,7 +167,28 @@ def check_rows(table: Table, name: str, values: pl.Series, good: pl.Series, want
     Raises:
         InputError: one is not; the message names the first, what it holds and what is wanted.
     """
-    if not good.all():
-        row = int((~good).arg_max() or 0)
-        given = shown(values[row])
-        raise InputError(f"{table.label}: {table.where(row)} holds {given} in column '{name}'; {wanted} is needed")
+    refuse(
+        table,
+        ~good,
+        lambda row: (
+            f"{table.where(row)} holds {shown(values[row])} in column '{name}'; {wanted} is needed"
+            f"{_comma(table, values[row])}"
+        ),
+    )
+
+
+def _float32(table: Table, name: str, what: str) -> pl.Series:
+    values = table.column(name)
+    numbers = numbers_of(values, table.decimal)
+    if numbers is None:
+        raise InputError(f"{table.label}: column '{name}' holds {values.dtype}; {what} are numbers")
+    check_rows(table, name, values, numbers.is_finite().fill_null(False), "a number")
+    stored = numbers.cast(pl.Float32)
+    check_rows(table, name, values, stored.is_finite(), "a number that float32 holds")
+    return stored
+
+
+def _comma(table: Table, value: object) -> str:
+    """What to do about a decimal comma."""
+    comma = table.decimal == "." and isinstance(value, str) and COMMA.fullmatch(value.strip())
+    return "; if the comma is its decimal mark: decimal=','" if comma else ""

@@ -3,14 +3,17 @@
 import csv
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import islice
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
+from alignrec_geo.dataset.readers.bad_rows import OPTION, check_enough_left
 from alignrec_geo.dataset.readers.records import find_records, read_loose
-from alignrec_geo.dataset.readers.rows import Table
-from alignrec_geo.dataset.readers.text_files import utf8
+from alignrec_geo.dataset.readers.rows import SHOWN_ROWS, LeftOut, Table
+from alignrec_geo.dataset.readers.text_files import checked_encoding, utf8
 from alignrec_geo.errors import InputError
 from alignrec_geo.reading import reading
 from alignrec_geo.typing import Int64
@@ -24,22 +27,41 @@ STAND_INS = "\t\x1f\x1e\x1d\x1c\x01\x02\x03\x04\x05\x06"
 """One of these stands for a separator of several bytes, as the parser takes one byte."""
 
 
+SAMPLE, LINES = 1 << 16, 20
+"""Bytes and lines from which a separator is guessed."""
+OTHER_ENCODING = "; name its encoding, of a file of Windows or Excel often encoding='cp1252'"
+
+
 @dataclass(frozen=True)
 class TextLayout:
-    """How a delimited text file is laid out where its suffix does not tell.
+    """How text is laid out where the file does not tell.
 
     Args:
-        separator: between the fields; ``None`` takes it from the suffix or guesses it from the first line.
+        separator: between the fields of delimited text; ``None`` takes it from the suffix, or guesses it where the
+            first lines show another.
         columns: names of the columns of a file without a header line; empty for a file with one.
-        encoding: of the bytes.
-        option: what names the separator, for errors. Without one, a file whose first line has another separator than
-            its suffix says is read with that.
+        encoding: of the bytes; a byte order mark of UTF-16 or UTF-32 comes first.
+        decimal: the decimal mark of numbers, ``.`` or ``,``.
+        skip_bad_rows: leave out rows that cannot be read.
+        options: whether the caller can be told to change these; errors then name them.
     """
 
     separator: str | None = None
     columns: Sequence[str] = ()
     encoding: str = "utf-8"
-    option: str = ""
+    decimal: str = "."
+    skip_bad_rows: bool = False
+    options: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "encoding", checked_encoding(self.encoding))
+        if self.decimal not in (".", ","):
+            raise InputError(f"a decimal mark is '.' or ',' (got {self.decimal!r:.80})")
+
+    @property
+    def mark(self) -> str | None:
+        """What a table says of its decimal mark."""
+        return self.decimal if self.options else None
 
 
 def read_delimited(content: bytes, label: str, layout: TextLayout, separator: str | None = None) -> Table:
@@ -57,17 +79,19 @@ def read_delimited(content: bytes, label: str, layout: TextLayout, separator: st
     """
     if layout.separator is not None:
         _check_separator(layout.separator)
-    content = utf8(content, label, layout.encoding)
+    content = utf8(content, label, layout.encoding, OTHER_ENCODING if layout.options else "")
     if not content.strip():
         raise InputError(f"{label}: is empty")
     if b"\n" not in content:
         content = content.replace(b"\r", b"\n")
-    mark = _separator(content, label, layout, separator)
+    mark, notes = _separator(content, label, layout, separator)
     quoted = mark in QUOTED
     content, mark = _one_byte(content, mark, label)
-    frame, twice, lines = _parse(content, mark, quoted, label, layout.columns)
-    filled = frame.select(~pl.all_horizontal(pl.all().is_null())).to_series()
-    return Table(frame.filter(filled), label, lines[filled.to_numpy()], twice)
+    table = _parse(content, mark, quoted, label, layout)
+    filled = table.frame.select(~pl.all_horizontal(pl.all().is_null())).to_series()
+    table = replace(table if filled.all() else table.take(filled), notes=notes, decimal=layout.mark)
+    check_enough_left(table)
+    return table
 
 
 def _check_separator(separator: str) -> None:
@@ -75,21 +99,44 @@ def _check_separator(separator: str) -> None:
         raise InputError(f"a separator is one character, a tab for example (got {separator!r})")
 
 
-def _separator(content: bytes, label: str, layout: TextLayout, suffix: str | None) -> str:
-    """The separator, once it is plain that the first line has it; see :class:`TextLayout`."""
+def _separator(content: bytes, label: str, layout: TextLayout, suffix: str | None) -> tuple[str, list[str]]:
+    """The separator, and a note if it was guessed; see :class:`TextLayout`."""
     first = content.split(b"\n", 1)[0].decode(errors="replace")
-    guess = next((mark for mark in GUESSED if mark in first), ",")
-    mark = SPELLED.get(layout.separator, layout.separator) if layout.separator else suffix or guess
-    if mark in first or guess not in first or len(layout.columns) == 1:
-        return mark
-    if not layout.option:
-        return guess if layout.separator is None else mark
-    spelled = {"\t": "\\t"}
-    has, wanted = spelled.get(guess, guess), spelled.get(mark, mark)
-    raise InputError(
-        f"{label}: line 1 holds no '{wanted}', but {first.count(guess)} of '{has}'; if that separates the columns: "
-        f"{layout.option}'{has}'"
-    )
+    given = SPELLED.get(layout.separator, layout.separator) if layout.separator else None
+    if len(layout.columns) == 1:
+        return given or suffix or ",", []
+    guess = _guess(content, suffix)
+    if given is not None:
+        if given not in first and guess in first:
+            raise InputError(
+                f"{label}: line 1 holds no '{_spelled(given)}', but {first.count(guess)} of '{_spelled(guess)}'; if "
+                f"that separates the columns: separator='{_spelled(guess)}'"
+            )
+        return given, []
+    if guess == suffix or guess not in first:
+        return suffix or guess, []
+    return guess, [f"columns are separated by '{_spelled(guess)}', as the first lines show; separator= overrules that"]
+
+
+def _guess(content: bytes, suffix: str | None) -> str:
+    """What separates the columns: of the marks that every one of the first lines has as often, the likeliest."""
+    sample = content[:SAMPLE] if len(content) <= SAMPLE else content[: content.rfind(b"\n", 0, SAMPLE) + 1]
+    lines = [line for line in sample.decode(errors="replace").splitlines() if line.strip()] or [""]
+    likely = [mark for mark in ([suffix] if suffix else []) + list(GUESSED) if mark in lines[0]]
+    return next((mark for mark in likely if _even(lines, mark)), likely[0] if likely else suffix or ",")
+
+
+def _even(lines: Sequence[str], mark: str) -> bool:
+    if mark not in QUOTED:
+        return len({line.count(mark) for line in lines[:LINES]}) == 1
+    try:
+        return len({len(row) for row in islice(csv.reader(lines, delimiter=mark), LINES)}) == 1
+    except csv.Error:
+        return False
+
+
+def _spelled(mark: str) -> str:
+    return {"\t": "\\t"}.get(mark, mark)
 
 
 def _one_byte(content: bytes, mark: str, label: str) -> tuple[bytes, str]:
@@ -102,21 +149,20 @@ def _one_byte(content: bytes, mark: str, label: str) -> tuple[bytes, str]:
     return content.replace(mark.encode(), free.encode()), free
 
 
-def _parse(
-    content: bytes, mark: str, quoted: bool, label: str, columns: Sequence[str]
-) -> tuple[pl.DataFrame, list[str], Int64]:
-    """The rows, the names that several columns have, and the line of every row."""
-    header = 0 if columns else 1
+def _parse(content: bytes, mark: str, quoted: bool, label: str, layout: TextLayout) -> Table:
+    header = 0 if layout.columns else 1
     records = find_records(content, mark, quoted, label)
     if records is None:
         rows, lines = read_loose(content, mark, label)
-        names = list(columns) or rows[0]
-        _check_fields(np.array([len(row) for row in rows]), lines, len(names), label)
+        names = list(layout.columns) or rows[0]
+        kept, left_out = _fitting(np.array([len(row) for row in rows]), lines, len(names), label, layout)
         unique, twice = _unique(names)
-        filled = [[field or None for field in row] for row in rows[header:]]
-        return pl.DataFrame(filled, schema=dict.fromkeys(unique, pl.String), orient="row"), twice, lines[header:]
-    names = list(columns) or _header(records.text[: records.first], mark, quoted, label)
-    _check_fields(records.fields, records.lines, len(names), label)
+        filled = [[field or None for field in row] for row, fits in zip(rows, kept, strict=True) if fits][header:]
+        frame = pl.DataFrame(filled, schema=dict.fromkeys(unique, pl.String), orient="row")
+        return Table(frame, label, lines[kept][header:], twice, left_out=left_out)
+    names = list(layout.columns) or _header(records.text[: records.first], mark, quoted, label)
+    kept, left_out = _fitting(records.fields, records.lines, len(names), label, layout)
+    records = records if kept.all() else records.take(kept)
     unique, twice = _unique(names)
     schema = dict.fromkeys(unique, pl.String)
     text = records.text[records.first :] if header else records.text
@@ -128,7 +174,7 @@ def _parse(
             )
     if frame.height != len(records.lines) - header:
         raise InputError(f"{label}: {frame.height} rows were read of {len(records.lines) - header} in the file")
-    return frame, twice, records.lines[header:]
+    return Table(frame, label, records.lines[header:], twice, left_out=left_out)
 
 
 def _header(line: bytes, mark: str, quoted: bool, label: str) -> list[str]:
@@ -141,13 +187,21 @@ def _header(line: bytes, mark: str, quoted: bool, label: str) -> list[str]:
     return found[0]
 
 
-def _check_fields(fields: Int64, lines: Int64, columns: int, label: str) -> None:
-    odd = np.flatnonzero(fields != columns)
-    if len(odd):
-        count = int(fields[odd[0]])
+def _fitting(
+    fields: Int64, lines: Int64, columns: int, label: str, layout: TextLayout
+) -> tuple[NDArray[np.bool_], LeftOut]:
+    """Which rows have as many fields as there are columns, and the others, if they may be left out."""
+    kept = fields == columns
+    odd = np.flatnonzero(~kept)
+
+    def say(row: int) -> str:
+        count = int(fields[row])
         found = f"{count} field" if count == 1 else f"{count} fields"
-        named = f"{columns} column is named" if columns == 1 else f"{columns} columns are named"
-        raise InputError(f"{label}: line {lines[odd[0]]} has {found}; {named}")
+        return f"line {lines[row]} has {found}; {columns} column{' is' if columns == 1 else 's are'} named"
+
+    if len(odd) and not layout.skip_bad_rows:
+        raise InputError(f"{label}: {say(odd[0])}{OPTION if layout.options else ''}")
+    return kept, LeftOut(len(odd), tuple((0, int(lines[row]), say(row)) for row in odd[:SHOWN_ROWS]))
 
 
 def _unique(names: Sequence[str]) -> tuple[list[str], list[str]]:

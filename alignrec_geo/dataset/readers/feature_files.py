@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from alignrec_geo.dataset.build import features_by_id
 from alignrec_geo.dataset.features import Features
+from alignrec_geo.dataset.readers.delimited import TextLayout
 from alignrec_geo.dataset.readers.matrices import Matrix, read_ids, read_matrix
 from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.errors import InputError
@@ -58,6 +59,7 @@ def add_feature_files(
     items: ItemIds,
     features: Mapping[str, Path],
     feature_ids: Mapping[str, Path] | None = None,
+    layout: TextLayout | None = None,
 ) -> Dataset:
     """Read feature files and put them on a data set, with notes on what was left out.
 
@@ -66,6 +68,7 @@ def add_feature_files(
         items: the ids their rows may name.
         features: file of every matrix by name.
         feature_ids: file of the row ids by the same names, for matrices whose file names none.
+        layout: encoding and decimal mark of text.
 
     Raises:
         InputError: a file cannot be used; see :func:`place_matrix`.
@@ -76,11 +79,11 @@ def add_feature_files(
         raise InputError(f"ids are given for features '{orphan}', and no matrix of that name")
     matrices = {}
     for name, path in features.items():
-        matrix = read_matrix(path, items.columns)
+        matrix = read_matrix(path, items.columns, layout)
         if name in ids_of:
             if matrix.ids is not None:
                 raise InputError(f"features '{name}': {path} names its items itself; feature_ids= is for matrices")
-            matrix = replace(matrix, ids=read_ids(ids_of[name], items.columns))
+            matrix = replace(matrix, ids=read_ids(ids_of[name], items.columns, layout))
         matrices[name] = matrix
     return with_matrices(dataset, items, matrices)
 

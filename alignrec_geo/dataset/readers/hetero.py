@@ -13,7 +13,7 @@ from alignrec_geo.dataset.features import Features
 from alignrec_geo.dataset.ids import text_ids, whole_item_ids
 from alignrec_geo.dataset.interactions import Split
 from alignrec_geo.dataset.readers.arrays import float32_matrix, numbers_in
-from alignrec_geo.dataset.readers.columns import rating_column, split_column
+from alignrec_geo.dataset.readers.columns import rating_column, split_column, weight_column
 from alignrec_geo.dataset.readers.edges import EdgeType, check_ends, edge_indices, node_count, per_edge
 from alignrec_geo.dataset.readers.rows import Table
 from alignrec_geo.dataset.readers.times import time_column
@@ -87,6 +87,7 @@ def _interactions(
     for column, names, read in (
         ("timestamp", ("time", "timestamp"), time_column),
         ("rating", ("rating",), rating_column),
+        ("weight", ("weight",), weight_column),
     ):
         values, said = _edge_values(edges, kind, indices, names)
         notes += said

@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from alignrec_geo.dataset.readers.rows import Table, shown
+from alignrec_geo.dataset.readers.bad_rows import OPTION, check_enough_left
+from alignrec_geo.dataset.readers.delimited import TextLayout
+from alignrec_geo.dataset.readers.rows import LeftOut, Table, shown
 from alignrec_geo.errors import InputError
 from alignrec_geo.limits import limit, over_limit
 from alignrec_geo.reading import first_line
@@ -18,13 +20,16 @@ from alignrec_geo.reading import first_line
 UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
-def json_table(lines: Iterable[bytes], label: str, columns: Sequence[str] | None = None) -> Table:
+def json_table(
+    lines: Iterable[bytes], label: str, columns: Sequence[str] | None = None, layout: TextLayout | None = None
+) -> Table:
     """Read columns from JSON lines; an object without a field has null there, blank lines are left out.
 
     Args:
-        lines: the lines of the file.
+        lines: the lines of the file, in UTF-8.
         label: the file, for errors.
         columns: field names or dotted paths (``omdb.Plot``); ``None`` takes every field of the top level.
+        layout: whether lines that cannot be read are left out, and the decimal mark of numbers in text.
 
     Returns:
         The columns and the line number of every row.
@@ -41,14 +46,22 @@ def json_table(lines: Iterable[bytes], label: str, columns: Sequence[str] | None
     values: dict[str, list[Any]] = {name: [] for name in wanted or ()}
     fields: dict[str, None] = {}
     numbers: list[int] = []
+    chosen, left_out = layout or TextLayout(), LeftOut()
     for number, line in enumerate(lines, start=1):
         if number == 1:
             if line.startswith(UTF16_MARKS):
-                raise InputError(f"{label}: is UTF-16 text; save it as UTF-8")
+                more = ", or pass encoding='utf-16'" if chosen.options else ""
+                raise InputError(f"{label}: is UTF-16 text; save it as UTF-8{more}")
             line = line.removeprefix(codecs.BOM_UTF8)
         if not line.strip():
             continue
-        record = _object(line, number, label)
+        try:
+            record = _object(line, number)
+        except InputError as error:
+            if not chosen.skip_bad_rows:
+                raise InputError(f"{label}: {error}{OPTION if chosen.options else ''}") from None
+            left_out = left_out.and_also(LeftOut(1, ((0, number, str(error)),)))
+            continue
         for name in record if wanted is None else ():
             values.setdefault(name, [None] * len(numbers))
         for name, column in values.items():
@@ -56,6 +69,7 @@ def json_table(lines: Iterable[bytes], label: str, columns: Sequence[str] | None
         numbers.append(number)
         fields.update(dict.fromkeys(_paths(record)) if len(numbers) <= 1000 else ())
     if not numbers:
+        check_enough_left(Table(pl.DataFrame(), label, left_out=left_out))
         raise InputError(f"{label}: is empty")
     for name, column in values.items():
         if wanted is not None and all(value is None for value in column) and name not in fields:
@@ -63,7 +77,10 @@ def json_table(lines: Iterable[bytes], label: str, columns: Sequence[str] | None
             raise InputError(f"{label}: no column '{name}'; there are: {known}")
     frame = pl.DataFrame([json_series(name, column) for name, column in values.items()])
     nested = [name for name, column in values.items() if any(isinstance(value, dict | list) for value in column)]
-    return Table(frame, label, np.array(numbers, dtype=np.int64), nested=nested)
+    line_of = np.array(numbers, dtype=np.int64)
+    table = Table(frame, label, line_of, nested=nested, left_out=left_out, decimal=chosen.mark)
+    check_enough_left(table)
+    return table
 
 
 def reach(record: Mapping[str, Any], path: str) -> Any:
@@ -114,14 +131,14 @@ def _text(value: Any) -> str | None:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _object(line: bytes, number: int, label: str) -> dict[str, Any]:
+def _object(line: bytes, number: int) -> dict[str, Any]:
     """One line as an object.
 
     Raises:
         InputError: it is none, names a field twice, is nested deeper than the limit ``json_depth``, or holds half a
             character.
     """
-    where = f"{label}: line {number}"
+    where = f"line {number}"
     _check_depth(line, where)
     try:
         record = _DECODER.decode(line.decode())

@@ -10,8 +10,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from alignrec_geo.dataset.ids import id_series
-from alignrec_geo.dataset.readers.columns import id_column
-from alignrec_geo.dataset.readers.table_files import Table, open_bytes, read_table_file
+from alignrec_geo.dataset.readers.columns import id_column, numbers_of
+from alignrec_geo.dataset.readers.table_files import Table, TextLayout, read_table_file
+from alignrec_geo.dataset.readers.text_files import read_text_bytes
 from alignrec_geo.errors import InputError
 from alignrec_geo.reading import check_plain_file, reading
 from alignrec_geo.tensors import as_array, read_tensors
@@ -36,13 +37,14 @@ class Matrix:
     ids: pl.Series | None = None
 
 
-def read_matrix(path: Path, item_columns: Sequence[str] = ()) -> Matrix:
+def read_matrix(path: Path, item_columns: Sequence[str] = (), layout: TextLayout | None = None) -> Matrix:
     """Read a feature matrix.
 
     Args:
         path: ``.npy``, ``.safetensors`` (the tensor ``matrix``, or the only one), or a table with an item
             column and either number columns or one column of lists.
         item_columns: what the item column of a table may be called, the likeliest first.
+        layout: encoding and decimal mark of a table in text.
 
     Raises:
         InputError: the file is missing, truncated, holds pickled objects or text, is no matrix, or a row
@@ -53,7 +55,7 @@ def read_matrix(path: Path, item_columns: Sequence[str] = ()) -> Matrix:
         if suffix in OTHER_ARRAYS:
             raise InputError(f"{path}: a feature matrix is a .npy or .safetensors file, or a table (got '{suffix}')")
         with reading(path, "table"):
-            return _from_table(read_table_file(path), item_columns)
+            return _from_table(read_table_file(path, layout=layout), item_columns)
     load = _load_npy if suffix == ".npy" else _load_safetensors
     check_plain_file(path, "feature file")
     with reading(path, f"{suffix} file"):
@@ -85,24 +87,25 @@ def as_float32(matrix: NDArray[np.generic], label: str) -> NDArray[np.float32]:
     return values
 
 
-def read_ids(path: Path, item_columns: Sequence[str] = ()) -> pl.Series:
+def read_ids(path: Path, item_columns: Sequence[str] = (), layout: TextLayout | None = None) -> pl.Series:
     """Read the item ids of a matrix's rows: a text file with one id per line, or a table with an item column.
+
+    Args:
+        path: the file.
+        item_columns: what the item column of a table may be called, the likeliest first.
+        layout: the encoding.
 
     Raises:
         InputError: the file cannot be read, or a line is empty.
     """
     if path.suffix in (".txt", ".ids", ""):
-        with open_bytes(path) as stream:
-            content = stream.read()
-        try:
-            lines = content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n").removesuffix("\n").split("\n")
-        except UnicodeDecodeError:
-            raise InputError(f"{path}: not UTF-8 text; one item id per line is needed") from None
+        content = read_text_bytes(path, "utf-8" if layout is None else layout.encoding)
+        lines = content.decode().replace("\r\n", "\n").replace("\r", "\n").removesuffix("\n").split("\n")
         ids = [line.strip() for line in lines]
         if not all(ids):
             raise InputError(f"{path}: line {ids.index('') + 1} is empty; one item id per line is needed")
         return id_series(pl.Series("id", ids, dtype=pl.String), str(path))
-    table = read_table_file(path)
+    table = read_table_file(path, layout=layout)
     return id_column(table, _item_column(table, item_columns))
 
 
@@ -168,7 +171,11 @@ def _lists(table: Table, column: pl.Series) -> NDArray[np.generic]:
 
 
 def _numbers(table: Table, column: pl.Series) -> pl.Series:
-    numbers = column.cast(pl.Float64, strict=False) if not column.dtype.is_nested() else column.clear(len(column))
+    numbers = column.clear(len(column))
+    if not column.dtype.is_nested():
+        text = column.dtype == pl.String
+        found = numbers_of(column, table.decimal) if text else column.cast(pl.Float64, strict=False)
+        numbers = numbers if found is None else found
     bad = numbers.is_null()
     if bad.any():
         row = int(bad.arg_max() or 0)

@@ -5,7 +5,7 @@ from pathlib import Path
 import polars as pl
 
 from alignrec_geo.dataset.build import Tables, build_dataset
-from alignrec_geo.dataset.readers.columns import id_column, rating_column, split_column
+from alignrec_geo.dataset.readers.columns import id_column, rating_column, split_column, weight_column
 from alignrec_geo.dataset.readers.feature_files import ItemIds, with_matrices
 from alignrec_geo.dataset.readers.matrices import Matrix, read_matrix
 from alignrec_geo.dataset.readers.rows import Table, shown
@@ -36,7 +36,7 @@ def read_mmrec(
 
     Args:
         folder: holds exactly one ``*.inter`` or ``*.inter.gz`` with the columns ``userID``, ``itemID`` and
-            ``x_label`` (0 train, 1 validation, 2 test); ``rating`` and ``timestamp`` are optional.
+            ``x_label`` (0 train, 1 validation, 2 test); ``rating``, ``weight`` and ``timestamp`` are optional.
         name: of the data set; the name of the file if not given.
         split: a rule to use instead of ``x_label``.
         default: the rule where there is neither; random per user with seed 0 if not given.
@@ -56,6 +56,8 @@ def read_mmrec(
         split = SplitConfig(rule="given")
     if "rating" in has:
         columns["rating"] = rating_column(table, "rating")
+    if "weight" in has:
+        columns["weight"] = weight_column(table, "weight")
     if "timestamp" in has:
         columns["timestamp"] = time_column(table, "timestamp")
     dataset = build_dataset(

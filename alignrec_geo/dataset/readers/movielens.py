@@ -9,9 +9,10 @@ from alignrec_geo.dataset.build import Tables, build_dataset
 from alignrec_geo.dataset.filters import FilterConfig
 from alignrec_geo.dataset.images import ImageSource
 from alignrec_geo.dataset.readers.columns import id_column
-from alignrec_geo.dataset.readers.items import read_items
+from alignrec_geo.dataset.readers.html_text import text_source
+from alignrec_geo.dataset.readers.items import ItemColumns, read_items
 from alignrec_geo.dataset.readers.matching import check_any_match, match_note
-from alignrec_geo.dataset.readers.table import interaction_columns
+from alignrec_geo.dataset.readers.pairs import PairColumns, interaction_columns
 from alignrec_geo.dataset.readers.table_files import Table, TextLayout, open_bytes, read_delimited
 from alignrec_geo.dataset.splits import SplitConfig
 from alignrec_geo.dataset.store import Dataset
@@ -29,6 +30,7 @@ def read_movielens(
     items: Path | None = None,
     item_id: str = "movieID",
     text: tuple[str, ...] = (),
+    keep_html: bool = False,
     all_items: bool = False,
     images: Path | None = None,
 ) -> Dataset:
@@ -45,6 +47,7 @@ def read_movielens(
         items: more metadata of the films (a table; JSON lines with plots, for example).
         item_id: the column of the film number in ``items``.
         text: columns of the text in ``items``.
+        keep_html: leave HTML in those texts; otherwise its tags are taken out.
         all_items: keep films that nobody rated.
         images: folder or tar of images called FILM-NUMBER.jpg.
 
@@ -61,10 +64,11 @@ def read_movielens(
         layout, ratings, films = "ml-1m", _read(folder / "ratings.dat", RATINGS, "::"), _films_1m(folder)
     else:
         raise InputError(f"{folder}: neither MovieLens 100K (u.data) nor 1M (ratings.dat) is there")
-    frame, notes = interaction_columns(ratings, *RATINGS)
+    frame, notes = interaction_columns(ratings, PairColumns(*RATINGS))
     extra: pl.DataFrame | None = None
     if items is not None:
-        extra, said = read_items(items, item_id, None, text)
+        described, said = read_items(items, ItemColumns(item_id, text=text, keep_html=keep_html))
+        extra = described.frame
         check_any_match(frame["item"], extra["id"], str(items))
         notes += said
         films = films.join(extra.select("id", pl.col("text").alias("more")), on="id", how="left", maintain_order="left")
@@ -79,7 +83,7 @@ def read_movielens(
         ),
         split or SplitConfig(),
         filters,
-        source={"format": "movielens", "layout": layout},
+        source={"format": "movielens", "layout": layout, **text_source(extra is not None and not keep_html)},
         notes=notes,
     )
     if extra is None:

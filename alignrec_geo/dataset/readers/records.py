@@ -24,12 +24,20 @@ class Records:
         first: bytes of the first record, its line feed included.
         lines: number of the line, from 1, on which each begins.
         fields: number of fields of each.
+        ends: where in the text each ends, its line feed included.
     """
 
     text: bytes
     first: int
     lines: Int64
     fields: Int64
+    ends: Int64
+
+    def take(self, kept: NDArray[np.bool_]) -> "Records":
+        """The records that are kept; the first must be."""
+        lengths = np.diff(self.ends, prepend=0)
+        codes = np.frombuffer(self.text, dtype=np.uint8)[np.repeat(kept, lengths)]
+        return Records(codes.tobytes(), self.first, self.lines[kept], self.fields[kept], np.cumsum(lengths[kept]))
 
 
 def find_records(content: bytes, separator: str, quoted: bool, label: str) -> Records | None:
@@ -70,11 +78,12 @@ def find_records(content: bytes, separator: str, quoted: bool, label: str) -> Re
         content, [(lines[row], lines[row] + height[row]) for row in np.flatnonzero(height > 1)], separator, label
     )
     if b"\r" not in content and (fields == fields[0]).all() and (starts < ends).all():
-        return Records(content, int(ends[0]) + 1, lines, fields)
+        return Records(content, int(ends[0]) + 1, lines, fields, ends.astype(np.int64) + 1)
     parts = [content[a:b].rstrip(b"\r") for a, b in zip(starts.tolist(), ends.tolist(), strict=True)]
     kept = [row for row, part in enumerate(parts) if part.strip(b" \r\n")]
     text = b"".join(parts[row] + b"\n" for row in kept)
-    return Records(text, len(parts[kept[0]]) + 1, lines[kept], fields[kept])
+    after = np.cumsum([len(parts[row]) + 1 for row in kept], dtype=np.int64)
+    return Records(text, len(parts[kept[0]]) + 1, lines[kept], fields[kept], after)
 
 
 def read_loose(content: bytes, separator: str, label: str) -> tuple[list[list[str]], Int64]:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import polars as pl
 from pydantic import Field
@@ -10,12 +11,14 @@ from alignrec_geo.dataset.build import Tables, build_dataset
 from alignrec_geo.dataset.filters import FilterConfig
 from alignrec_geo.dataset.images import ImageSource
 from alignrec_geo.dataset.interactions import Split
-from alignrec_geo.dataset.readers.columns import SKIP, id_column, rating_column, split_column, with_ids
 from alignrec_geo.dataset.readers.feature_files import ItemIds, add_feature_files
-from alignrec_geo.dataset.readers.items import read_items
+from alignrec_geo.dataset.readers.html_text import text_source
+from alignrec_geo.dataset.readers.items import ItemColumns, read_items
 from alignrec_geo.dataset.readers.matching import check_any_match, match_note
-from alignrec_geo.dataset.readers.table_files import Table, TextLayout, read_table_file
-from alignrec_geo.dataset.readers.times import time_column
+from alignrec_geo.dataset.readers.named_images import named_images
+from alignrec_geo.dataset.readers.pairs import PairColumns, interaction_columns
+from alignrec_geo.dataset.readers.table_files import TextLayout
+from alignrec_geo.dataset.readers.table_sets import read_table_set, table_label, table_name
 from alignrec_geo.dataset.splits import SplitConfig
 from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.errors import InputError
@@ -25,16 +28,18 @@ from alignrec_geo.settings import Settings
 class TableConfig(Settings):
     """Where the interactions and the content of the items are, and how to read them."""
 
-    interactions: Path
-    """CSV, TSV, Parquet or JSON lines; text also gzipped."""
+    interactions: Path | tuple[Path, ...]
+    """CSV, TSV, Parquet or JSON lines, text also gzipped: a file, several, a pattern (``clicks/*.csv``), a folder."""
     name: str | None = None
-    """Name of the data set; the name of the file if not given."""
+    """Name of the data set; that of the file or folder of interactions if not given."""
     user: str = "user"
     """Column of the user id."""
     item: str = "item"
     """Column of the item id."""
     rating: str | None = None
     """Column of the rating."""
+    weight: str | None = None
+    """Column of the weight of a row in training, above 0; those of duplicate rows are added up."""
     timestamp: str | None = None
     """Column of the time: numbers, or ISO dates and times."""
     split: str | None = None
@@ -45,10 +50,18 @@ class TableConfig(Settings):
     """Leave those rows out, and with them the users and items that only they have."""
     skip_empty_ids: bool = False
     """Leave out and count rows without a user or item id (guest check-outs), instead of refusing them."""
+    skip_bad_rows: bool = False
+    """Leave out and count every row that cannot be used, of the interactions and of the items."""
+    strip_ids: bool = False
+    """Take off the spaces around ids; otherwise they are kept, and noted."""
     columns: tuple[str, ...] = ()
     """Names of the columns of an interactions file without a header line."""
     separator: str | None = None
-    """Separator of a text file whose suffix does not tell."""
+    """Separator of the interactions in text; taken from the suffix and the first lines if not given."""
+    encoding: str = "utf-8"
+    """Encoding of all text files."""
+    decimal: Literal[".", ","] = "."
+    """Decimal mark of numbers in all text files."""
     min_rating: float | None = None
     """Keep rows with at least this rating."""
     k_core: int = Field(default=1, ge=1)
@@ -56,17 +69,21 @@ class TableConfig(Settings):
     rule: SplitConfig | None = None
     """Split rule where there is no split column; random per user with seed 0 if not given."""
     items: Path | None = None
-    """Item metadata, in the same formats."""
+    """Item metadata, likewise."""
     item_id: str | None = None
     """Column of the item id in ``items`` (and in feature tables); the same as ``item`` if not given."""
     title: str | None = None
     """Column of the title in ``items``."""
     text: tuple[str, ...] = ()
     """Columns of the text in ``items``; dotted paths reach into nested fields."""
+    keep_html: bool = False
+    """Leave HTML in titles and texts; otherwise its tags are taken out."""
+    image: str | None = None
+    """Column of ``items`` with the path of the image in ``images``, or beside the file of ``items``."""
     all_items: bool = False
     """Keep the items of ``items`` that nobody interacted with."""
     images: Path | None = None
-    """Folder or tar of images called ITEM-ID.jpg."""
+    """Folder or archive of images called ITEM-ID.jpg, or as the column ``image`` says."""
     features: dict[str, Path] = Field(default_factory=dict)
     """Feature matrix files by name."""
     feature_ids: dict[str, Path] = Field(default_factory=dict)
@@ -81,69 +98,41 @@ def read_table(config: TableConfig) -> Dataset:
             and row.
     """
     _check_options(config)
+    layout = TextLayout(
+        encoding=config.encoding, decimal=config.decimal, skip_bad_rows=config.skip_bad_rows, options=True
+    )
     images = None if config.images is None else ImageSource(config.images)
-    frame, notes = _interactions(config)
+    frame, notes = _interactions(config, layout)
     items: pl.DataFrame | None = None
-    item_id = config.item_id or config.item
+    item_id, label = config.item_id or config.item, str(config.items)
     if config.items is not None:
-        items, said = read_items(config.items, item_id, config.title, config.text, skip_empty_ids=config.skip_empty_ids)
-        check_any_match(frame["item"], items["id"], str(config.items))
+        described, said = read_items(config.items, _item_columns(config, item_id), layout)
+        items = described.frame.drop("image")
+        check_any_match(frame["item"], items["id"], label)
         notes += said
+        if config.image is not None:
+            images = named_images(described, config.image, config.images, config.items)
     dataset = build_dataset(
-        config.name or dataset_name(config.interactions),
+        config.name or table_name(config.interactions),
         Tables(interactions=frame, items=items, keep_items=config.all_items, images=images),
         SplitConfig(rule="given") if config.split else config.rule or SplitConfig(),
         FilterConfig(min_rating=config.min_rating, k_core=config.k_core),
-        source={"format": "table", "file": config.interactions.name},
+        source={
+            "format": "table",
+            "file": Path(table_label(config.interactions)).name,
+            **text_source(items is not None and not config.keep_html),
+        },
         notes=notes,
     )
     if items is not None:
-        note = match_note(dataset.items["id"], items["id"], str(config.items))
-        dataset = replace(dataset, notes=[*dataset.notes, note])
+        dataset = replace(dataset, notes=[*dataset.notes, match_note(dataset.items["id"], items["id"], label)])
     known = frame["item"] if items is None else pl.concat([frame["item"], items["id"].rename("item")])
     ids = ItemIds(
         known=known.unique(),
         listed=None if items is None else items["id"],
         columns=tuple(dict.fromkeys((item_id, config.item))),
     )
-    return add_feature_files(dataset, ids, config.features, config.feature_ids)
-
-
-def interaction_columns(
-    table: Table,
-    user: str,
-    item: str,
-    rating: str | None = None,
-    timestamp: str | None = None,
-    split: str | None = None,
-    split_unused: tuple[str, ...] = (),
-    skip_empty_ids: bool = False,
-) -> tuple[pl.DataFrame, list[str]]:
-    """The named columns as ``user``, ``item`` and, where given, ``split``, ``timestamp``, ``rating``, and notes.
-
-    Raises:
-        InputError: a column is not there, or a row holds what it cannot hold.
-    """
-    table, notes = with_ids(table, user, item) if skip_empty_ids else (table, [])
-    columns = {"user": id_column(table, user, SKIP), "item": id_column(table, item, SKIP)}
-    if split is not None:
-        columns["split"] = split_column(table, split, split_unused)
-    if timestamp is not None:
-        columns["timestamp"] = time_column(table, timestamp)
-    if rating is not None:
-        columns["rating"] = rating_column(table, rating)
-    return pl.DataFrame(columns), notes
-
-
-def dataset_name(file: Path) -> str:
-    """The name of a file without its suffixes.
-
-    Example:
-        >>> dataset_name(Path("shop/clicks.csv.gz"))
-        'clicks'
-    """
-    stem = file.name.removesuffix(".gz")
-    return stem.rsplit(".", 1)[0] or stem
+    return add_feature_files(dataset, ids, config.features, config.feature_ids, layout)
 
 
 def _check_options(config: TableConfig) -> None:
@@ -154,23 +143,23 @@ def _check_options(config: TableConfig) -> None:
     if config.split is None and config.rule is not None and config.rule.rule == "given":
         raise InputError("split rule 'given' needs a split column; name it with split=")
     if config.items is None:
-        asked = [name for name in ("title", "text", "all_items") if getattr(config, name)]
+        asked = [name for name in ("title", "text", "image", "keep_html", "all_items") if getattr(config, name)]
         if asked:
             raise InputError(f"{asked[0]}= needs a file of items; name it with items=")
 
 
-def _interactions(config: TableConfig) -> tuple[pl.DataFrame, list[str]]:
-    named = (config.user, config.item, config.rating, config.timestamp, config.split)
-    layout = TextLayout(separator=config.separator, columns=config.columns, option="separator=")
-    table = read_table_file(config.interactions, [name for name in named if name is not None], layout)
-    frame, notes = interaction_columns(
-        table,
-        config.user,
-        config.item,
-        config.rating,
-        config.timestamp,
-        config.split,
-        config.split_unused,
-        config.skip_empty_ids,
+def _item_columns(config: TableConfig, item_id: str) -> ItemColumns:
+    same = ("title", "text", "image", "keep_html", "skip_empty_ids", "skip_bad_rows", "strip_ids")
+    return ItemColumns(item_id, **{name: getattr(config, name) for name in same})
+
+
+def _interactions(config: TableConfig, layout: TextLayout) -> tuple[pl.DataFrame, list[str]]:
+    same = ("user", "item", "rating", "timestamp", "split", "split_unused", "weight", "skip_empty_ids")
+    columns = PairColumns(
+        **{name: getattr(config, name) for name in same},
+        skip_bad_rows=config.skip_bad_rows,
+        strip_ids=config.strip_ids,
     )
+    own = replace(layout, separator=config.separator, columns=config.columns)
+    frame, notes = interaction_columns(read_table_set(config.interactions, columns.names(), own), columns)
     return frame.filter(pl.col("split") != int(Split.UNUSED)) if config.drop_unused else frame, notes

@@ -1,5 +1,6 @@
-"""Any table from a file: CSV, TSV, Parquet or JSON lines, with errors that name the file and the row."""
+"""Any table from one file: CSV, TSV, Parquet or JSON lines, with errors that name the file and the row."""
 
+import io
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +10,7 @@ import polars as pl
 from alignrec_geo.dataset.readers.delimited import TextLayout, read_delimited
 from alignrec_geo.dataset.readers.json_lines import json_table
 from alignrec_geo.dataset.readers.rows import Table
-from alignrec_geo.dataset.readers.text_files import open_bytes
+from alignrec_geo.dataset.readers.text_files import open_bytes, utf8
 from alignrec_geo.errors import InputError
 from alignrec_geo.parquet import parquet_columns, read_parquet
 
@@ -28,38 +29,50 @@ def read_table_file(path: Path, columns: Sequence[str] | None = None, layout: Te
 
     Args:
         path: ``.csv``, ``.tsv``, ``.inter``, ``.parquet``, ``.jsonl`` or ``.ndjson``; other text (``.txt``,
-            ``.dat``, ``.data``…) is read as delimited by what the first line shows.
+            ``.dat``, ``.data``…) is read as delimited by what the first lines show.
         columns: the columns wanted; in Parquet and JSON lines a dotted path (``omdb.Plot``) reaches into
             nested fields. ``None`` takes all.
-        layout: separator and column names of delimited text.
+        layout: separator and column names of delimited text, and more.
 
     Raises:
         InputError: the file is missing, truncated, empty, or of unknown format, a row does not fit, or a
             wanted column is not there.
     """
-    suffix = _format(path)
+    suffix, wanted = table_format(path), layout or TextLayout()
     if suffix in PARQUET:
-        table = _read_parquet(path, columns)
+        table = replace(_read_parquet(path, columns), decimal=wanted.mark)
     elif suffix in JSON_LINES:
         with open_bytes(path) as stream:
-            table = json_table(stream, str(path), columns)
-    elif suffix in SEPARATORS or suffix in OTHER_TEXT:
+            plain = wanted.encoding == "utf-8"
+            lines = stream if plain else io.BytesIO(utf8(stream.read(), str(path), wanted.encoding))
+            table = json_table(lines, str(path), columns, wanted)
+    else:
         with open_bytes(path) as stream:
             content = stream.read()
-        table = read_delimited(content, str(path), layout or TextLayout(), SEPARATORS.get(suffix))
-    else:
-        known = ", ".join((*SEPARATORS, *JSON_LINES, *PARQUET))
-        raise InputError(f"{path}: unknown table format '{suffix}'; allowed are {known} (text also with .gz)")
+        table = read_delimited(content, str(path), wanted, SEPARATORS.get(suffix))
     if columns is None:
         return table
     hint = "" if suffix in (*PARQUET, *JSON_LINES) else "; a file without a header line needs columns="
-    wanted = [table.column(name, hint).alias(name) for name in dict.fromkeys(columns)]
-    return replace(table, frame=pl.DataFrame(wanted))
+    kept = [table.column(name, hint).alias(name) for name in dict.fromkeys(columns)]
+    return replace(table, frame=pl.DataFrame(kept))
 
 
-def _format(path: Path) -> str:
+def table_format(path: Path) -> str:
+    """The suffix that says how a table is stored, in lower case and without ``.gz``.
+
+    Raises:
+        InputError: tables are not stored in files of that suffix.
+
+    Example:
+        >>> table_format(Path("Clicks.CSV.gz"))
+        '.csv'
+    """
     name = path.with_suffix("") if path.suffix.lower() == ".gz" else path
-    return name.suffix.lower()
+    suffix = name.suffix.lower()
+    if suffix not in (*SEPARATORS, *JSON_LINES, *PARQUET, *OTHER_TEXT):
+        known = ", ".join((*SEPARATORS, *JSON_LINES, *PARQUET))
+        raise InputError(f"{path}: unknown table format '{suffix}'; allowed are {known} (text also with .gz)")
+    return suffix
 
 
 def _read_parquet(path: Path, columns: Sequence[str] | None) -> Table:

@@ -42,8 +42,32 @@ def read_text_bytes(path: Path, encoding: str = "utf-8") -> bytes:
         return utf8(stream.read(), str(path), encoding)
 
 
-def utf8(content: bytes, label: str, encoding: str = "utf-8") -> bytes:
+def checked_encoding(name: str) -> str:
+    """Return the name of an encoding of text as Python has it.
+
+    Raises:
+        InputError: there is no such encoding.
+
+    Example:
+        >>> checked_encoding("UTF8"), checked_encoding("windows-1252")
+        ('utf-8', 'cp1252')
+    """
+    try:
+        "".encode(name)
+        return codecs.lookup(name).name
+    except (LookupError, ValueError):
+        known = "utf-8, utf-16, latin-1, cp1252, cp1251, gb18030, shift_jis"
+        raise InputError(f"unknown encoding of text (got {name!r:.80}); there are for example {known}") from None
+
+
+def utf8(content: bytes, label: str, encoding: str = "utf-8", hint: str = "") -> bytes:
     """The same text as UTF-8 without byte order marks: one of UTF-16 or UTF-32 says how the text is encoded.
+
+    Args:
+        content: the bytes.
+        label: the file, for errors.
+        encoding: see :func:`checked_encoding`.
+        hint: ends the error for bytes that are no UTF-8.
 
     Raises:
         InputError: bytes that are no text of that encoding, or a zero among them; the message names the line.
@@ -58,7 +82,7 @@ def utf8(content: bytes, label: str, encoding: str = "utf-8") -> bytes:
         try:
             content.decode()
         except UnicodeDecodeError as error:
-            raise InputError(f"{label}: line {line_at(content, error.start)} is not UTF-8 text") from None
+            raise InputError(f"{label}: line {line_at(content, error.start)} is not UTF-8 text{hint}") from None
     zero = content.find(b"\0")
     if zero >= 0:
         raise InputError(f"{label}: line {line_at(content, zero)} holds a zero byte; this is no text file")

@@ -34,7 +34,7 @@ def time_column(table: Table, name: str) -> pl.Series:
         values = values.cast(pl.String)
     if values.dtype in (pl.Date, pl.Datetime):
         return _of_dates(table, name, values)
-    numbers = numbers_of(values)
+    numbers = numbers_of(values, table.decimal)
     if numbers is None:
         raise InputError(f"{table.label}: column '{name}' holds {values.dtype}; times are numbers or ISO text")
     numeric = numbers.is_finite().fill_null(False)

@@ -1,16 +1,24 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from alignrec_geo.content.item_encoding.new_items import read_new_items
+from alignrec_geo.dataset.readers.html_text import text_source
 from alignrec_geo.errors import InputError
 from tests.dataset.toys import dataset
 
 
-def read(tmp_path, *lines, widths=None, **options):
+def read(tmp_path, *lines, widths=None, data=None, **options):
     (tmp_path / "new.jsonl").write_text("\n".join(lines), encoding="utf-8")
-    return read_new_items(tmp_path / "new.jsonl", dataset(), widths or {}, **options)
+    return read_new_items(tmp_path / "new.jsonl", data or dataset(), widths or {}, **options)
+
+
+@pytest.mark.parametrize(("source", "text"), [({}, "<b>Red</b> mug"), (text_source(True), "Red mug")])
+def test_html_goes_where_it_went_from_the_data_set(tmp_path, source, text):
+    found = read(tmp_path, '{"id": "bag", "title": "<b>Red</b> mug"}', data=replace(dataset(), source=source))
+    assert (found[0].title, found[0].text) == (text, text)
 
 
 def test_every_key(tmp_path):

@@ -1,8 +1,9 @@
 import polars as pl
 import pytest
 
-from alignrec_geo.dataset.readers.columns import id_column, rating_column, split_column
+from alignrec_geo.dataset.readers.columns import id_column, rating_column, split_column, weight_column
 from alignrec_geo.dataset.readers.rows import Table
+from alignrec_geo.dataset.readers.times import time_column
 from alignrec_geo.errors import InputError
 
 
@@ -53,11 +54,11 @@ def test_split_values_in_all_their_spellings(values: list[object]) -> None:
 
 
 def test_other_split_values_are_named_with_row_and_hint() -> None:
-    message = r"split column 'x' holds 'holdout' \(first in row 2\); allowed are 0 or train, .*split_unused='holdout'"
+    message = r"row 2 holds 'holdout' in split column 'x'; allowed are 0 or train, .*split_unused='holdout'"
     with pytest.raises(InputError, match=message):
         split_column(table(["train", "holdout", "other"]), "x")
     assert split_column(table([0, -1, 2]), "x", ["-1"]).to_list() == [0, -1, 2]
-    with pytest.raises(InputError, match=r"holds nothing \(first in row 1\)"):
+    with pytest.raises(InputError, match=r"row 1 holds nothing in split column"):
         split_column(table([None, "train"]), "x")
 
 
@@ -69,3 +70,25 @@ def test_ratings() -> None:
             rating_column(table(values), "x")
     with pytest.raises(InputError, match="ratings are numbers"):
         rating_column(table([[1]]), "x")
+
+
+def test_decimal_commas() -> None:
+    frame = pl.DataFrame({"x": ["3,5", "-1", " 2,25 "], "y": ["1.250", "1", "2"], "t": ["0,5", "1", "2"]})
+    german = Table(frame, "t", decimal=",")
+    assert rating_column(german, "x").to_list() == [3.5, -1, 2.25]
+    assert time_column(german, "t").to_list() == [0.5, 1, 2]
+    with pytest.raises(InputError, match=r"row 1 holds '1\.250' in column 'y'; a number is needed$"):
+        rating_column(german, "y")  # a thousand and a quarter, or a hundred and twenty-five hundredths?
+    with pytest.raises(
+        InputError, match="row 1 holds '3,5' in column 'x'; a number is needed; if the comma is its deci"
+    ):
+        rating_column(Table(frame, "t", decimal="."), "x")
+    with pytest.raises(InputError, match=r"a number is needed$"):
+        rating_column(Table(frame, "t"), "x")
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "nan", "1e60", "x", None])
+def test_weights_are_above_zero(value: str | None) -> None:
+    assert weight_column(Table(pl.DataFrame({"w": ["1", "0.5"]}), "t"), "w").to_list() == [1, 0.5]
+    with pytest.raises(InputError, match=r"row 2 holds .* in column 'w'; a "):
+        weight_column(Table(pl.DataFrame({"w": ["1", value]}), "t"), "w")

@@ -105,13 +105,52 @@ def test_columns_of_one_name_are_refused_where_they_are_wanted() -> None:
 def test_separators() -> None:
     assert rows(read("aé b\n1é2\n".replace(" ", ""), separator="é")) == [(2, "1", "2")]
     assert rows(read("a\tb\n1\t2\n", ",", separator="\\t")) == [(2, "1", "2")]
-    assert rows(read("a;b\n1;2,5\n")) == [(2, "1", "2,5")]
     for text, hint in (("a;b\n1;2,5\n", "';'"), ("a\tb\n", r"'\\t'")):
         with pytest.raises(InputError, match=rf"line 1 holds no ',', but 1 of {hint}; .*: separator={hint}"):
-            read(text, ",", option="separator=")
+            read(text, separator=",")
     for wrong in ("", '"', "\n"):
         with pytest.raises(InputError, match=r"a separator is one character, a tab for example \(got"):
             read("a,b\n1,2\n", separator=wrong)
+
+
+@pytest.mark.parametrize(
+    ("text", "suffix", "mark"),
+    [
+        ("a;b\n1;2,5\n", ",", ";"),
+        ("a;b, or c\n1;2,5\n3;4\n", ",", ";"),
+        ('a,b;c\n1,";"\n2,3\n', ",", None),
+        ("a\tb\n1\t2\n", ",", "\\t"),
+        ("a|b\n1|x, y; z\n", None, "|"),
+        ("a::b\n1::x|y\n", None, "::"),
+        ("a,b\n1,2\n", None, ","),
+        ("a,b;c\n1,2,3\n", ",", None),
+        ("a\n1\n", ",", None),
+    ],
+)
+def test_a_separator_that_was_guessed_is_noted(text: str, suffix: str | None, mark: str | None) -> None:
+    table = read(text, suffix, skip_bad_rows=False) if "1,2,3" not in text else None
+    if table is None:
+        with pytest.raises(InputError, match="line 2 has 3 fields; 2 columns are named"):
+            read(text, suffix)
+        return
+    said = (
+        []
+        if mark is None
+        else [f"columns are separated by '{mark}', as the first lines show; separator= overrules that"]
+    )
+    assert list(table.notes) == said
+    assert table.frame.width == text.split("\n")[0].count(mark.replace("\\t", "\t") if mark else ",") + 1
+
+
+def test_encodings_and_decimal_marks_that_there_are_not() -> None:
+    for wrong in ("utf-9", "hex", "", "a\0b"):
+        with pytest.raises(InputError, match="unknown encoding of text"):
+            TextLayout(encoding=wrong)
+    with pytest.raises(InputError, match=r"a decimal mark is '\.' or ',' \(got"):
+        TextLayout(decimal=";")
+    with pytest.raises(InputError, match=r"line 2 is not UTF-8 text; name its encoding, .* often encoding='cp1252'"):
+        read("a,b\n1,ä\n".encode("cp1252"), options=True)
+    assert rows(read("a,b\n1,ä€\n".encode("cp1252"), encoding="windows-1252")) == [(2, "1", "ä€")]
 
 
 FIELD = st.text(st.sampled_from(["a", "1", " ", '"', ",", ";", "\t", "|", ":", "\n", "é"]), max_size=5)
@@ -122,7 +161,7 @@ FIELD = st.text(st.sampled_from(["a", "1", " ", '"', ",", ";", "\t", "|", ":", "
 def test_nothing_is_lost_in_silence(pairs: list[tuple[str, str]], separator: str) -> None:
     text = "".join(f"x{a}{separator}{b}\n" for a, b in pairs)
     try:
-        table = read(text, separator, columns=["a", "b"], option="separator=")
+        table = read(text, separator=separator, columns=["a", "b"])
     except InputError:
         return
     quoting = csv.QUOTE_MINIMAL if separator in ",;" else csv.QUOTE_NONE

@@ -77,7 +77,7 @@ def test_a_rule_takes_the_place_of_labels(folder: Path) -> None:
     ("name", "content", "message"),
     [
         ("other.inter", INTER, r"exactly one .* is needed \(found: other\.inter, shop\.inter\)"),
-        ("shop.inter", INTER.replace("\t2\n", "\t9\n"), r"'x_label' holds '9' \(first in line 4\)"),
+        ("shop.inter", INTER.replace("\t2\n", "\t9\n"), r"line 4 holds '9' in split column 'x_label'"),
         ("shop.inter", INTER.replace("userID", "user"), "no column 'userID'; there are: 'user', 'itemID'"),
         (
             "shop.inter",

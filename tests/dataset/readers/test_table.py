@@ -113,7 +113,7 @@ def test_files_without_a_header_line(tmp_path: Path) -> None:
         ({"title": "name"}, "title= needs a file of items"),
         ({"text": ("a",)}, "text= needs a file of items"),
         ({"all_items": True}, "all_items= needs a file of items"),
-        ({"split": "part"}, "holds 'none' .first in line 7.*split_unused='none'"),
+        ({"split": "part"}, "line 7 holds 'none' in split column 'part'.*split_unused='none'"),
         ({"rating": "when"}, "line 2 holds '2024-01-01' in column 'when'"),
         ({"timestamp": "part"}, "line 2 holds 'train' in column 'part'"),
         ({"min_rating": 3.0}, "needs a rating column"),

@@ -1,0 +1,69 @@
+"""What the commands of ``data import`` share: their options, and how they end."""
+
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from alignrec_geo.cli.data_summary import counts_line, summary
+from alignrec_geo.cli.output import print_json, print_notes, stdout
+
+if TYPE_CHECKING:
+    from alignrec_geo.dataset.store import Dataset
+
+Rule = Literal["random", "leave-last", "global-time", "cold-items"]
+
+FolderArgument = Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder to read.", show_default=False)]
+OutOption = Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder to write.", show_default=False)]
+NameOption = Annotated[
+    str | None, typer.Option("--name", help="Name of the data set; that of its folder if not given.")
+]
+OverwriteFlag = Annotated[bool, typer.Option("--overwrite", help="Replace the folder of --out.")]
+RuleOption = Annotated[Rule | None, typer.Option("--rule", help="Split rule; random (8:1:1 per user) if not given.")]
+SeedOption = Annotated[int, typer.Option("--seed", help="Seed of the split rule.")]
+MinRatingOption = Annotated[float | None, typer.Option("--min-rating", help="Keep rows rated at least this.")]
+KCoreOption = Annotated[int, typer.Option("--k-core", help="Keep users and items with at least this many rows.")]
+ItemsOption = Annotated[Path | None, typer.Option("--items", metavar="FILE", help="Table of item metadata.")]
+TextOption = Annotated[
+    list[str] | None,
+    typer.Option("--text", metavar="COLUMN", help="Text column of --items; a.b reaches into fields. Repeatable."),
+]
+KeepHtmlFlag = Annotated[bool, typer.Option("--keep-html", help="Leave HTML in titles and texts.")]
+AllItemsFlag = Annotated[bool, typer.Option("--all-items", help="Keep items without interactions.")]
+ImagesOption = Annotated[
+    Path | None,
+    typer.Option("--images", metavar="PATH", help="Folder, tar or zip of images called ITEM-ID.jpg."),
+]
+
+
+def dataset_name(given: str | None, out: Path) -> str:
+    """What a data set is called: as its folder if not otherwise, so that it has one name wherever it is mentioned."""
+    return given or out.resolve().name
+
+
+def write(
+    read: "Callable[[], Dataset]", out: Path, overwrite: bool, json_: bool, inputs: Iterable[Path | None]
+) -> None:
+    """Read a data set, save it and say what it is.
+
+    Args:
+        read: reads it.
+        out: its folder.
+        overwrite: replace a data set that is there.
+        json_: print JSON.
+        inputs: files and folders that are not to be replaced.
+    """
+    from alignrec_geo.dataset.manifest import DATA_SET
+    from alignrec_geo.folders import folder_target
+
+    start = time.perf_counter()
+    folder_target(out, DATA_SET, overwrite, inputs)
+    saved = read().save(out, overwrite)
+    seconds = time.perf_counter() - start
+    if json_:
+        print_json({**summary(saved), "notes": saved.notes, "seconds": round(seconds, 2)})
+        return
+    print_notes(saved.notes)
+    stdout.print(counts_line(saved), soft_wrap=True)
