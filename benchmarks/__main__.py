@@ -12,6 +12,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from alignrec_geo.deferred_imports import defer_imports
+
 HERE = Path(__file__).parent
 ROOMS = ("speed", "quality", "pages")
 
@@ -47,6 +49,7 @@ def listing() -> str:
 
 def main() -> None:
     """Run the program that is named."""
+    defer_imports()
     if len(sys.argv) < 2 or sys.argv[1] in ("-h", "--help"):
         print(listing())
         return

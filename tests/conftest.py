@@ -8,7 +8,9 @@ os.environ.pop("COLUMNS", None)  # pytest-xdist sets it; a console takes it for 
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -19,8 +21,8 @@ Cli = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture
-def cli(tmp_path: Path) -> Cli:
-    """Run a verb as a subprocess in an empty folder: ``cli("data", "describe", path, check=0)``."""
+def process(tmp_path: Path) -> Cli:
+    """Run a verb as a process of its own in an empty folder: ``process("data", "describe", path, check=0)``."""
 
     def run(*args: object, check: int | None = None, timeout: float = 300) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
@@ -56,6 +58,19 @@ class Done:
             assert word in errors[0]
 
 
+def in_this_process(*args: object) -> Done:
+    """Run a verb as the fixture ``verb`` does, for fixtures of a module or a session."""
+    out, err, code = StringIO(), StringIO(), 0
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        patch.setattr(sys, "argv", ["alignrec-geo", *map(str, args)])
+        patch.setenv("COLUMNS", "200")
+        try:
+            main()
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+    return Done(code, out.getvalue(), err.getvalue())
+
+
 @pytest.fixture
 def verb(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Done]:
     """Run a verb through the program's own ``main`` in this process, which saves the start of a new one."""
@@ -70,6 +85,20 @@ def verb(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) ->
             code = int(stop.code or 0)
         said = capsys.readouterr()
         return Done(code, said.out, said.err)
+
+    return run
+
+
+@pytest.fixture
+def cli(verb: Callable[..., "Done"], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Cli:
+    """Run a verb in this process in an empty folder: ``cli("data", "describe", path, check=0)``."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*args: object, check: int | None = None) -> subprocess.CompletedProcess[str]:
+        done = verb(*args)
+        if check is not None:
+            assert done.code == check, f"exit code {done.code}\n{done.out}\n{done.err}"
+        return subprocess.CompletedProcess(args, done.code, done.out, done.err)
 
     return run
 

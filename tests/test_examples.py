@@ -4,8 +4,7 @@ import json
 
 import pytest
 
-from alignrec_geo.comparison import schedule
-from alignrec_geo.comparison.worker import train_run
+from tests.in_this_process import runs_in_this_process
 from tests.notebooks import FOLDER, code_cells, notebooks, run
 
 
@@ -15,25 +14,14 @@ def test_there_are_four():
     assert all(f"({path.name})" in page for path in notebooks())
 
 
-class InThisProcess:
-    """A run of a comparison without a process of its own, which would spend most of its time on imports."""
-
-    def __init__(self, run, lock, threads, again=False):
-        run.prepare()
-        self.run, self.lock = run, lock
-        train_run(run.folder, run.test, trust=True)
-
-    def ended(self):
-        return True
-
-
 @pytest.mark.parametrize("path", notebooks(), ids=lambda path: path.stem)
 def test_they_run(path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(schedule, "RunProcess", InThisProcess)
     notebook = json.loads(path.read_text(encoding="utf-8"))
     assert notebook["nbformat"] == 4
-    for cell, outputs in zip(code_cells(notebook), run(notebook, path.stem), strict=True):
+    with runs_in_this_process():
+        shown = list(run(notebook, path.stem))
+    for cell, outputs in zip(code_cells(notebook), shown, strict=True):
         stored = [output["output_type"] for output in cell["outputs"]]
         assert stored == [output["output_type"] for output in outputs], "python -m tests.notebooks stores the outputs"
     assert any(cell["outputs"] for cell in code_cells(notebook))

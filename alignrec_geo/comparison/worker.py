@@ -44,15 +44,26 @@ def main() -> None:
     given = parser.parse_args()
     threading.Thread(target=_end_with_parent, daemon=True).start()
     print(f"started as process {os.getpid()}", flush=True)
+    if not train_or_say_why(given.folder, test=not given.no_test, trust=given.trust):
+        sys.exit(1)
+    print("finished", flush=True)
+
+
+def train_or_say_why(folder: Path, test: bool, trust: bool = False) -> bool:
+    """Train the run; whatever fails is left in ``error.json``, and its traceback on standard error.
+
+    Returns:
+        Whether the run has finished.
+    """
     try:
-        train_run(given.folder, test=not given.no_test, trust=given.trust)
+        train_run(folder, test, trust)
     except Exception as error:
         traceback.print_exc()
         known = str(error) if isinstance(error, (InputError, TrainingDiverged)) else machine_failure(error)
         message = known or f"{type(error).__name__}: {error}"
-        write_json(given.folder / ERROR, {"error": " ".join(message.split())})
-        sys.exit(1)
-    print("finished", flush=True)
+        write_json(folder / ERROR, {"error": " ".join(message.split())})
+        return False
+    return True
 
 
 def train_run(folder: Path, test: bool, trust: bool = False) -> None:

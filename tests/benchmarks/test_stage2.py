@@ -7,6 +7,7 @@ from quality import stage2
 from alignrec_geo.comparison import compare
 from alignrec_geo.dataset import make_catalogue
 from alignrec_geo.errors import InputError
+from tests.in_this_process import runs_in_this_process
 
 
 @pytest.fixture(scope="module")
@@ -14,8 +15,9 @@ def folders(tmp_path_factory):
     root = tmp_path_factory.mktemp("stage2")
     data = make_catalogue(n_users=80, n_items=50, image_size=16).save(root / "catalogue").path
     request = {"seeds": 1, "settings": ["epochs=2"]}
-    compare(data, root / "text", ["popularity", "bpr"], features=["text"], **request)
-    compare(data, root / "mmrec", ["popularity"], features=["text"], protocol="mmrec", **request)
+    with runs_in_this_process():
+        compare(data, root / "text", ["popularity", "bpr"], features=["text"], **request)
+        compare(data, root / "mmrec", ["popularity"], features=["text"], protocol="mmrec", **request)
     return root
 
 

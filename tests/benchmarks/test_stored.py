@@ -9,6 +9,7 @@ from quality import stored
 from alignrec_geo.comparison import compare
 from alignrec_geo.dataset import make_catalogue
 from alignrec_geo.errors import InputError
+from tests.in_this_process import runs_in_this_process
 
 REQUEST = {"features": ["text"], "trials": 1, "settings": ["epochs=2"]}
 MODELS = ["bpr", "popularity"]
@@ -19,7 +20,8 @@ def finished(tmp_path_factory):
     pytest.importorskip("optuna")
     root = tmp_path_factory.mktemp("stored")
     data = make_catalogue(n_users=80, n_items=50, image_size=16).save(root / "catalogue").path
-    compare(data, root / "made", MODELS, seeds=1, **REQUEST)
+    with runs_in_this_process():
+        compare(data, root / "made", MODELS, seeds=1, **REQUEST)
     (root / "results").mkdir()
     stored.store(root / "made", root / "results", "table", "a note")
     return root
@@ -28,15 +30,18 @@ def finished(tmp_path_factory):
 def test_a_comparison_goes_on_from_what_was_kept(finished, tmp_path):
     again = tmp_path / "again"
     assert stored.restore(finished / "results", "table", again) == 3
-    results = compare(finished / "catalogue", again, MODELS, seeds=2, **REQUEST)
+    before = set(again.glob("runs/*/*/cost.json"))
+    with runs_in_this_process():
+        results = compare(finished / "catalogue", again, MODELS, seeds=2, **REQUEST)
     kept = json.loads((finished / "made" / "results.json").read_text())
     for ours, theirs in zip(results["models"], kept["models"], strict=True):
         assert ours["trials"] == theirs["trials"]
         assert ours["runs"][0] == theirs["runs"][0]
         assert [run["seed"] for run in ours["runs"]] == [1, 2]
-    logs = sorted(path.parent.name for path in again.rglob("worker.log"))
-    assert len(logs) == 2  # only the second seeds were trained
-    assert all(name.startswith("seed-2") for name in logs)
+    trained = sorted(path.parent.name for path in again.glob("runs/*/*/metrics.jsonl"))
+    assert len(before) == 3
+    assert len(trained) == 2  # only the second seeds were trained
+    assert all(name.startswith("seed-2") for name in trained)
     first = pl.read_parquet(again / "per_user.parquet").filter(pl.col("seed") == 1)
     assert_frame_equal(first, pl.read_parquet(finished / "made" / "per_user.parquet"))
 

@@ -145,11 +145,11 @@ def test_data_sets_that_cannot_be_opened_or_split(refused: Refused, tmp_path: Pa
     assert "does not match its hash" in refused("data", "describe", "toy")
 
 
-def test_errors_of_a_real_process_have_no_traceback(cli: Cli, tmp_path: Path) -> None:
-    done = cli("data", "import", "mmrec", "none", "--out", "made", "--json", check=2)
+def test_errors_of_a_real_process_have_no_traceback(process: Cli, tmp_path: Path) -> None:
+    done = process("data", "import", "mmrec", "none", "--out", "made", "--json", check=2)
     assert done.stdout == ""
     assert done.stderr == "error: none: no such folder\n"
-    done = cli("data", "import", "table", "--out", "made", check=2)
+    done = process("data", "import", "table", "--out", "made", check=2)
     assert "Traceback" not in done.stderr
     assert "FILE" in done.stderr
     assert list(tmp_path.iterdir()) == []

@@ -11,6 +11,7 @@ import pytest
 
 from alignrec_geo.dataset import make_catalogue
 from tests.comparison.conftest import same, starts
+from tests.in_this_process import runs_in_this_process
 
 PROGRAM = (sys.executable, "-m", "alignrec_geo.cli.app", "compare")
 
@@ -45,7 +46,8 @@ def test_a_comparison(catalogue, verb, tmp_path):
 
 def test_failed_runs_give_exit_code_1_and_a_line_each(catalogue, verb, tmp_path):
     line = ("compare", catalogue.path, "--models", "alignrec,popularity", "--seeds", 1, "--out", tmp_path / "out")
-    done = verb(*line, "--set", "alignrec.lr=1e30", "--set", "epochs=9")
+    with runs_in_this_process():
+        done = verb(*line, "--set", "alignrec.lr=1e30", "--set", "epochs=9")
     assert done.code == 1
     assert "failed: alignrec, seed 1: the tables hold NaN or infinity after epoch 0" in done.err
     assert "popularity" in done.out

@@ -100,9 +100,9 @@ def test_import_mmrec_and_movielens(cli: Cli, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "verb", [("import", "table"), ("import", "mmrec"), ("import", "movielens"), ("split",), ("describe",)]
+    "words", [("import", "table"), ("import", "mmrec"), ("import", "movielens"), ("split",), ("describe",)]
 )
-def test_help_shows_an_example(cli: Cli, verb: tuple[str, ...]) -> None:
-    done = cli("data", *verb, "--help", check=0)
-    assert f"Example: alignrec-geo data {' '.join(verb)} " in done.stdout
+def test_help_shows_an_example(cli: Cli, words: tuple[str, ...]) -> None:
+    done = cli("data", *words, "--help", check=0)
+    assert f"Example: alignrec-geo data {' '.join(words)} " in done.stdout
     assert "--json" in done.stdout

@@ -1,4 +1,4 @@
-"""``data fetch`` as a subprocess."""
+"""The verb ``data fetch``."""
 
 import hashlib
 import io

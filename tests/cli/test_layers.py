@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from alignrec_geo.dataset import make_catalogue
+from tests.in_this_process import runs_in_this_process
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "custom-layer.md"
 
@@ -21,11 +22,11 @@ def parameters(run):
     return yaml.safe_load((run / "config.yaml").read_text())["parameters"]
 
 
-def test_the_layer_of_the_documentation_trains_by_its_path_and_goes_on(catalogue, cli, tmp_path):
+def test_the_layer_of_the_documentation_trains_by_its_path_and_goes_on(catalogue, cli, process, tmp_path):
     block = re.search(r"^```python\n(.*?)^```$", PAGE.read_text(), flags=re.DOTALL | re.MULTILINE)
     (tmp_path / "mylayers.py").write_text(block[1])
     line = ("train", catalogue.path, "--user-item-conv", "mylayers.MyConv", "--out", "run", "--set", "epochs=2")
-    cli(*line, check=0)
+    process(*line, check=0)
     assert parameters(tmp_path / "run")["user_item_conv"] == "mylayers.MyConv"
     cli(*line, "--resume", check=0)
     assert len((tmp_path / "run" / "metrics.jsonl").read_text().splitlines()) == 2
@@ -59,7 +60,8 @@ def test_bad_layers(catalogue, verb, tmp_path):
 
 def test_one_table_of_layers(catalogue, verb, tmp_path):
     line = ("compare", catalogue.path, "--user-item-conv", "light,sage", "--set", "alignrec.epochs=1", "--seeds", 1)
-    done = verb(*line, "--out", tmp_path / "out")
+    with runs_in_this_process():
+        done = verb(*line, "--out", tmp_path / "out")
     assert done.code == 0, done.err
     results = json.loads((tmp_path / "out" / "results.json").read_text())
     rows = {model["name"]: model for model in results["models"]}

@@ -12,6 +12,7 @@ from importlib import import_module
 import pytest
 
 from alignrec_geo.dataset import make_catalogue
+from tests.conftest import in_this_process
 
 PROGRAM = (sys.executable, "-m", "alignrec_geo.cli.app")
 
@@ -25,9 +26,9 @@ def catalogue(tmp_path_factory):
 def run(catalogue, tmp_path_factory):
     """A trained run, and what the verb printed."""
     out = tmp_path_factory.mktemp("runs") / "run"
-    done = command("train", catalogue.path, "--out", out, "--set", "epochs=4", "--set", "dim=16", "--json")
-    assert done.returncode == 0, done.stderr
-    return out, json.loads(done.stdout)
+    done = in_this_process("train", catalogue.path, "--out", out, "--set", "epochs=4", "--set", "dim=16", "--json")
+    assert done.code == 0, done.err
+    return out, json.loads(done.out)
 
 
 def command(*args) -> subprocess.CompletedProcess[str]:
@@ -133,8 +134,8 @@ def test_config_file_none_features_and_overwrite(catalogue, verb, tmp_path):
     assert "seed: 6" in (out / "config.yaml").read_text()
 
 
-def test_no_arguments_and_unknown_options_exit_with_2():
-    assert command().returncode == 2
+def test_no_arguments_and_unknown_options_exit_with_2(verb):
+    assert verb().code == 2
     done = command("train", "--nonsense")
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
@@ -154,11 +155,11 @@ def test_every_verb_has_help_with_an_example(name, verb):
     assert f"Example: alignrec-geo {name}" in " ".join(done.out.split())
 
 
-def test_killed_a_run_resumes_to_the_metrics_of_an_unbroken_one(catalogue, tmp_path):
+def test_killed_a_run_resumes_to_the_metrics_of_an_unbroken_one(catalogue, verb, tmp_path):
     def line(out):
         return ("train", catalogue.path, "--out", out, "--set", "epochs=15", "--set", "batch_size=64", "--json")
 
-    whole = json.loads(command(*line(tmp_path / "whole")).stdout)
+    whole = json.loads(verb(*line(tmp_path / "whole")).out)
     arguments = [*map(str, line(tmp_path / "cut")), "--resume"]
     chance = random.Random(0)
     kills = 0
@@ -172,9 +173,9 @@ def test_killed_a_run_resumes_to_the_metrics_of_an_unbroken_one(catalogue, tmp_p
         process.send_signal(signal.SIGKILL)
         process.wait()
         kills += 1
-    done = command(*arguments)
-    assert done.returncode == 0, done.stderr
-    resumed = json.loads(done.stdout)
+    done = verb(*arguments)
+    assert done.code == 0, done.err
+    resumed = json.loads(done.out)
     assert resumed["metrics"] == whole["metrics"]
     assert resumed["best_epoch"] == whole["best_epoch"]
     records = [
@@ -187,7 +188,7 @@ def test_killed_a_run_resumes_to_the_metrics_of_an_unbroken_one(catalogue, tmp_p
     assert records[0] == records[1]
 
 
-def test_ctrl_c_keeps_the_finished_epochs(catalogue, tmp_path):
+def test_ctrl_c_keeps_the_finished_epochs(catalogue, verb, tmp_path):
     out = tmp_path / "run"
     process = subprocess.Popen(
         [*PROGRAM, "train", str(catalogue.path), "--out", str(out), "--set", "patience=999"],
@@ -202,7 +203,7 @@ def test_ctrl_c_keeps_the_finished_epochs(catalogue, tmp_path):
     assert process.returncode == 130
     assert "go on with --resume" in " ".join(said.split())
     assert "Traceback" not in said
-    assert command("evaluate", out, "--json").returncode == 0
+    assert verb("evaluate", out, "--json").code == 0
 
 
 def test_a_short_quickstart(verb, tmp_path, monkeypatch):

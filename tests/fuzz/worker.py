@@ -22,6 +22,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from alignrec_geo.deferred_imports import defer_imports
 from alignrec_geo.errors import InputError
 from tests.fuzz.inputs import Input, read_input, write_input
 from tests.fuzz.mutate import make_input
@@ -245,4 +246,5 @@ def _warm(target: Target, seeds: list[Input], executor: Executor) -> None:
 
 
 if __name__ == "__main__":
+    defer_imports()
     main()
