@@ -2,7 +2,6 @@
 
 from importlib.metadata import entry_points
 
-from alignrec_geo.errors import InputError
 from alignrec_geo.models.alignrec import AlignRec
 from alignrec_geo.models.base import Recommender
 from alignrec_geo.models.bm3 import BM3
@@ -19,6 +18,7 @@ from alignrec_geo.models.popularity import Popularity
 from alignrec_geo.models.random_scores import RandomScores
 from alignrec_geo.models.slmrec import SLMRec
 from alignrec_geo.models.vbpr import VBPR
+from alignrec_geo.plugins import find_by_name
 
 MODELS: dict[str, type[Recommender]] = {
     "alignrec": AlignRec,
@@ -48,15 +48,7 @@ def find_model(name: str) -> type[Recommender]:
     Raises:
         InputError: there is none, or what a package offers under that name is no :class:`Recommender`.
     """
-    if name in MODELS:
-        return MODELS[name]
-    offered = {entry.name: entry for entry in entry_points(group=ENTRY_POINT_GROUP)}
-    if name not in offered:
-        raise InputError(f"unknown model (got '{name}'); there are: {', '.join(sorted([*MODELS, *offered]))}")
-    model = offered[name].load()
-    if not (isinstance(model, type) and issubclass(model, Recommender)):
-        raise InputError(f"model '{name}' of {offered[name].value} is not a Recommender")
-    return model
+    return find_by_name(name, MODELS, ENTRY_POINT_GROUP, "model", _problem)
 
 
 def model_name(model: type[Recommender]) -> str:
@@ -66,3 +58,7 @@ def model_name(model: type[Recommender]) -> str:
         if entry.value == f"{model.__module__}:{model.__qualname__}":
             return entry.name
     return names.get(model, f"{model.__module__}:{model.__qualname__}")
+
+
+def _problem(offered: object) -> str | None:
+    return None if isinstance(offered, type) and issubclass(offered, Recommender) else "is not a Recommender"

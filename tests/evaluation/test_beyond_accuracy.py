@@ -185,7 +185,7 @@ def test_a_package_offers_a_metric(monkeypatch):
             self.load = lambda: metric
 
     found = Metric("first-hit", lambda ranking, k: ranking.hits[:, 0].double())
-    registry = "alignrec_geo.evaluation.metrics.registry.entry_points"
+    registry = "alignrec_geo.plugins.entry_points"
     monkeypatch.setattr(registry, lambda group: [Entry(found)] if group == "alignrec_geo.metrics" else [])
     assert find_metric("first-hit") is found
     for wrong in (len, Metric("other", found.function)):

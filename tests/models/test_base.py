@@ -56,10 +56,11 @@ def test_find_model_and_entry_points(monkeypatch):
         pass
 
     Third.__qualname__ = "Third"
-    monkeypatch.setattr("alignrec_geo.models.registry.entry_points", lambda group: [Entry(Third)])
+    for module in ("alignrec_geo.models.registry", "alignrec_geo.plugins"):
+        monkeypatch.setattr(f"{module}.entry_points", lambda group: [Entry(Third)])
     assert find_model("third") is Third
     assert model_name(Third) == "third"
-    monkeypatch.setattr("alignrec_geo.models.registry.entry_points", lambda group: [Entry(dict)])
+    monkeypatch.setattr("alignrec_geo.plugins.entry_points", lambda group: [Entry(dict)])
     with pytest.raises(InputError, match="is not a Recommender"):
         find_model("third")
 

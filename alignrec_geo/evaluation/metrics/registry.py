@@ -1,7 +1,6 @@
 """The metrics by name, and which of them are measured."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from importlib.metadata import entry_points
 from typing import Any
 
 from alignrec_geo.dataset.store import Dataset
@@ -13,6 +12,7 @@ from alignrec_geo.evaluation.metrics.exposure import COVERAGE, GINI
 from alignrec_geo.evaluation.metrics.hits import HIT_RATE, PRECISION, RECALL
 from alignrec_geo.evaluation.metrics.popularity import ARP, NOVELTY, POPULARITY_LIFT
 from alignrec_geo.evaluation.metrics.ranks import MAP, MRR, NDCG
+from alignrec_geo.plugins import find_by_name
 
 METRICS: dict[str, AnyMetric] = {
     metric.name: metric
@@ -42,15 +42,12 @@ def find_metric(name: str) -> AnyMetric:
     Raises:
         InputError: there is none, or what a package offers under that name is no metric of that name.
     """
-    if name in METRICS:
-        return METRICS[name]
-    offered = {entry.name: entry for entry in entry_points(group=ENTRY_POINT_GROUP)}
-    if name not in offered:
-        raise InputError(f"unknown metric (got {name!r:.80}); there are: {', '.join([*METRICS, *sorted(offered)])}")
-    metric = offered[name].load()
-    if not isinstance(metric, Metric | CatalogueMetric) or metric.name != name:
-        raise InputError(f"metric '{name}' of {offered[name].value} is not a Metric of that name (got {metric!r:.80})")
-    return metric
+
+    def problem(offered: object) -> str | None:
+        fits = isinstance(offered, Metric | CatalogueMetric) and offered.name == name
+        return None if fits else "is not a Metric of that name"
+
+    return find_by_name(name, METRICS, ENTRY_POINT_GROUP, "metric", problem)
 
 
 def choose_metrics(metrics: Any, cutoffs: tuple[int, ...]) -> list[Chosen]:
