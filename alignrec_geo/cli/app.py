@@ -18,7 +18,9 @@ from alignrec_geo.cli.mask_modality import mask_modality
 from alignrec_geo.cli.pretrain import pretrain
 from alignrec_geo.cli.probe import probe
 from alignrec_geo.cli.quickstart import quickstart
-from alignrec_geo.cli.recommend import recommend, similar
+from alignrec_geo.cli.recommend import recommend
+from alignrec_geo.cli.score import score
+from alignrec_geo.cli.similar import similar
 from alignrec_geo.cli.train import train
 from alignrec_geo.deferred_imports import defer_imports
 
@@ -42,6 +44,7 @@ for verb in (
     embed,
     recommend,
     similar,
+    score,
     explain,
     probe,
     mask_modality,

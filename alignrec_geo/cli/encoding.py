@@ -1,4 +1,4 @@
-"""What the verbs that encode content share: bars that show how far they are."""
+"""Bars that show how far a verb is, for those that encode content and those that write results for many."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

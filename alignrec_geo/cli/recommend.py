@@ -1,30 +1,24 @@
-"""``alignrec-geo recommend`` and ``similar``: items for users, items like an item."""
+"""``alignrec-geo recommend``: items for users."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from alignrec_geo.cli.bulk_output import Lists, Out, Overwrite, check_output, left_out_note, write_stream
 from alignrec_geo.cli.device import DeviceOption
-from alignrec_geo.cli.output import JsonFlag, print_json, print_table
+from alignrec_geo.cli.id_files import read_ids
+from alignrec_geo.cli.output import JsonFlag, print_json, print_notes, print_table
+from alignrec_geo.cli.rules import Exclude, IncludeCold, OnlyItems, Seen, Where, WithoutItems, item_rules, pair_rules
 from alignrec_geo.errors import InputError
-from alignrec_geo.reading import check_plain_file, reading
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from alignrec_geo.serving import Recommendation
 
 RunArgument = Annotated[Path, typer.Argument(help="Run folder (made by 'train').")]
 CountOption = Annotated[int, typer.Option("-k", "--k", min=1, help="How many items.")]
-UnknownOption = Annotated[
-    str,
-    typer.Option(
-        "--unknown",
-        "--cold",
-        metavar="POLICY",
-        help="Users unknown or without training items: error, popular (the most popular items), or skip.",
-    ),
-]
-
 
 _MARKS = {"content": "by content"}
 """What stands beside a score that does not come from the trained tables."""
@@ -33,12 +27,33 @@ _MARKS = {"content": "by content"}
 def recommend(
     run: RunArgument,
     user: Annotated[list[str] | None, typer.Option("--user", help="External user id, repeatable.")] = None,
-    users_file: Annotated[Path | None, typer.Option(help="Text file with one user id per line.")] = None,
-    k: CountOption = 10,
-    unknown: UnknownOption = "error",
-    include_cold: Annotated[
-        bool, typer.Option("--include-cold", help="Rank the items of 'embed' too, by their content.")
+    users_file: Annotated[
+        Path | None,
+        typer.Option("--users-file", metavar="FILE", help="User ids: one a line, or a table with a column user."),
+    ] = None,
+    all_users: Annotated[
+        bool, typer.Option("--all-users", help="Every user of the run's data set; with --out.")
     ] = False,
+    k: CountOption = 10,
+    unknown: Annotated[
+        str | None,
+        typer.Option(
+            "--unknown",
+            "--cold",
+            metavar="error|popular|skip",
+            help="Users unknown or without training items: an error, the most popular items, or left out. 'error' if "
+            "not given for --user, else 'skip'.",
+        ),
+    ] = None,
+    include_cold: IncludeCold = False,
+    only_items: OnlyItems = None,
+    without_items: WithoutItems = None,
+    where: Where = None,
+    seen: Seen = "hide",
+    exclude: Exclude = None,
+    out: Out = None,
+    overwrite: Overwrite = False,
+    lists: Lists = False,
     device: DeviceOption = "cpu",
     as_json: JsonFlag = False,
 ) -> None:
@@ -46,67 +61,60 @@ def recommend(
 
     Example: alignrec-geo recommend runs/catalogue --user user-0042 -k 5
 
+    For everybody: alignrec-geo recommend runs/catalogue --all-users --out recommendations.parquet
+
     Items without a training interaction are marked as cold. Without --include-cold they are ranked by what training
     left in the tables, which means little.
     """
     from alignrec_geo.device import choose_device
     from alignrec_geo.serving.store import load_top_items
 
-    ids = [*(user or []), *(_read_ids(users_file) if users_file is not None else [])]
-    if not ids:
-        raise InputError("no user given; pass --user ID or --users-file FILE")
-    result = load_top_items(run, include_cold, choose_device(device)).recommend(ids, k, unknown, include_cold)
-    if as_json:
-        print_json({"users": {name: _records(items) for name, items in result.items()}})
+    check_output(out, overwrite, lists, run, [users_file, only_items, without_items, exclude], all_users=all_users)
+    ids = _asked(user, users_file, all_users)
+    policy = unknown or ("error" if users_file is None and not all_users else "skip")
+    rules = {**item_rules(only_items, without_items, where), **pair_rules(seen, exclude)}
+    top = load_top_items(run, include_cold, choose_device(device))
+    if out is not None:
+        stream = top.recommend_all(ids, k, policy, include_cold, **rules)
+        write_stream(stream, "users", run, out, overwrite, lists, as_json)
         return
+    assert ids is not None
+    result = top.recommend(ids, k, policy, include_cold, **rules)
+    left_out = ids.filter(~ids.is_in(list(result)))
+    if as_json:
+        users = {str(name): _records(items) for name, items in result.items()}
+        print_json({"users": users, "left_out": list(map(str, left_out)), "notes": list(result.notes)})
+        return
+    print_notes([*result.notes, *left_out_note(left_out, "users")])
     for name, items in result.items():
         fallback = bool(items) and items[0].source == "popular"
-        _print(f"for user {name}" + (" (no training interaction): the most popular items" if fallback else ""), items)
+        print_items(
+            f"for user {name}" + (" (no training interaction): the most popular items" if fallback else ""), items
+        )
 
 
-def similar(
-    run: RunArgument,
-    item: Annotated[str, typer.Option("--item", help="External item id.")],
-    k: CountOption = 10,
-    include_cold: Annotated[
-        bool, typer.Option("--include-cold", help="List items of 'embed' too, by their content.")
-    ] = False,
-    device: DeviceOption = "cpu",
-    as_json: JsonFlag = False,
-) -> None:
-    """List the items whose trained vectors are closest to an item's (by cosine).
+def _asked(user: list[str] | None, users_file: Path | None, all_users: bool) -> "pl.Series | None":
+    """The users, ``None`` for all."""
+    import polars as pl
 
-    Example: alignrec-geo similar runs/catalogue --item item-0007 -k 5
-
-    The item may also be one that 'embed' gave a vector to.
-    """
-    from alignrec_geo.device import choose_device
-    from alignrec_geo.serving.cold_store import COLD
-    from alignrec_geo.serving.store import load_top_items
-
-    where = choose_device(device)
-    served = load_top_items(run, include_cold, where)
-    if not include_cold and (run / COLD).exists() and not served.knows_item(item):
-        served = load_top_items(run, include_cold=True, device=where)
-    items = served.similar(item, k, include_cold)
-    if as_json:
-        print_json({"item": item, "similar": _records(items)})
-        return
-    _print(f"like item {item}", items)
-
-
-def _read_ids(path: Path) -> list[str]:
-    check_plain_file(path, "text file of user ids")
-    with reading(path, "text file of user ids"):
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    return [line.strip() for line in lines if line.strip()]
+    if all_users:
+        if user or users_file is not None:
+            raise InputError("--all-users names everybody; pass it without --user and --users-file")
+        return None
+    listed = [] if users_file is None else [read_ids(users_file, "user")]
+    if not user and not listed:
+        raise InputError("no user given; pass --user ID, --users-file FILE or --all-users")
+    if not user:
+        return listed[0]
+    return pl.Series("user", [*user, *(str(name) for column in listed for name in column)], dtype=pl.String)
 
 
 def _records(items: "list[Recommendation]") -> list[dict[str, Any]]:
     return [item._asdict() for item in items]
 
 
-def _print(title: str, items: "list[Recommendation]") -> None:
+def print_items(title: str, items: "list[Recommendation]") -> None:
+    """Print items as a table, with what stands beside their scores."""
     popular = bool(items) and items[0].source == "popular"
     marks = [" ".join(filter(None, ["cold" if item.cold else "", _MARKS.get(item.source, "")])) for item in items]
     marked = any(marks)

@@ -58,13 +58,28 @@ def text_id(value: Any, what: str = "id") -> str:
     return text
 
 
-ITEM_IDS, WHOLE_NUMBERS = "item_ids", "whole numbers"
-"""What ``source`` of a data set says where the item ids were whole numbers, not text."""
+ITEM_IDS, USER_IDS, WHOLE_NUMBERS = "item_ids", "user_ids", "whole numbers"
+"""What ``source`` of a data set says where the ids were whole numbers, not text."""
 
 
-def whole_item_ids(they_are: bool) -> dict[str, str]:
-    """What goes into ``source`` of a data set, so that frames of results hold item ids in the type they once had."""
-    return {ITEM_IDS: WHOLE_NUMBERS} if they_are else {}
+def whole_ids(user: bool, item: bool) -> dict[str, str]:
+    """What goes into ``source`` of a data set, so that frames of results hold ids in the type they once had.
+
+    Args:
+        user: whether the ids of users were whole numbers.
+        item: whether those of items were.
+
+    Example:
+        >>> whole_ids(user=True, item=False)
+        {'user_ids': 'whole numbers'}
+    """
+    return {key: WHOLE_NUMBERS for key, they_are in ((USER_IDS, user), (ITEM_IDS, item)) if they_are}
+
+
+def in_given_type(ids: pl.Series, whole: bool) -> pl.Series:
+    """External ids as whole numbers, if they once were and all still are; an item that came later may be no number."""
+    numbers = ids.cast(pl.Int64, strict=False) if whole else ids
+    return ids if numbers.null_count() else numbers
 
 
 def is_one_id(value: Any) -> bool:

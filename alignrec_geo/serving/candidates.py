@@ -76,6 +76,16 @@ class Candidates:
             np.concatenate([by_content, np.ones(len(new), dtype=np.bool_)]),
         )
 
+    def and_beyond(self, others: "Candidates") -> "Candidates":
+        """These, and after them what comes in ``others`` after as many rows."""
+        size = len(self)
+        return Candidates(
+            pl.concat([self.table, others.table[size:]], how="diagonal"),
+            torch.cat([self.vectors, others.vectors[size:]]),
+            torch.cat([self.popularity, others.popularity[size:]]),
+            np.concatenate([self.by_content, others.by_content[size:]]),
+        )
+
     @cached_property
     def rows(self) -> RowsById:
         """Their row numbers by external id."""

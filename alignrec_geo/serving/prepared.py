@@ -4,11 +4,13 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import polars as pl
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from alignrec_geo.dataset.ids import ITEM_IDS, WHOLE_NUMBERS
+from alignrec_geo.dataset.ids import ITEM_IDS, USER_IDS, WHOLE_NUMBERS, in_given_type
 from alignrec_geo.dataset.interactions import Split
 from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.embeddings import Embeddings, fitting
@@ -59,6 +61,20 @@ class Prepared:
             raise InputError("no vectors of cold items; make them with 'alignrec-geo embed RUN'")
         return self.trained.with_cold(self.cold_items)
 
+    def item_queries(self, include_cold: bool) -> Candidates:
+        """What items can be asked with: the candidates, and after them cold items that the data set does not know."""
+        known = self.candidates(include_cold)
+        return known if include_cold or self.cold_items is None else self._asked_with
+
+    @cached_property
+    def _asked_with(self) -> Candidates:
+        return self.trained.and_beyond(self._everything)
+
+    @cached_property
+    def unit_users(self) -> Tensor:
+        """The users' vectors at length 1: ``[U, D]``."""
+        return F.normalize(self.embeddings.users, dim=1)
+
     @cached_property
     def users(self) -> RowsById:
         """Row numbers of users by external id."""
@@ -80,6 +96,19 @@ class Prepared:
     def anybody(self) -> Tensor:
         """A table of one user, whose scores are those of a column: ``[1, 1]``."""
         return torch.ones(1, 1, dtype=self.embeddings.items.dtype, device=self.embeddings.items.device)
+
+    @cached_property
+    def user_ids(self) -> pl.Series:
+        """External ids of all users, as whole numbers if they were given as such."""
+        return in_given_type(self.dataset.users["id"], self.dataset.source.get(USER_IDS) == WHOLE_NUMBERS)
+
+    def unknown(self, ids: RowsById, name: str, hint: str = "") -> InputError:
+        """The error for an id that is not there."""
+        kind = "user" if ids is self.users else "item"
+        examples = ", ".join(f"'{known}'" for known in ids.ids.head(3).to_list())
+        return InputError(
+            f"unknown {kind} '{name}' in data set '{self.dataset.name}'; known are for example {examples}{hint}"
+        )
 
     @property
     def whole_item_ids(self) -> bool:

@@ -3,15 +3,19 @@
 from typing import Any
 
 import numpy as np
+import polars as pl
 
 from alignrec_geo.dataset.ids import text_id
 from alignrec_geo.serving.asked import asked_count, asked_ids
+from alignrec_geo.serving.bulk import recommend_all
 from alignrec_geo.serving.candidates import Candidates
+from alignrec_geo.serving.frame_stream import FrameStream
+from alignrec_geo.serving.neighbours import Neighbours, similar_items, similar_users
 from alignrec_geo.serving.prepared import Prepared
-from alignrec_geo.serving.ranking import Ranking
 from alignrec_geo.serving.request import Request
 from alignrec_geo.serving.results import CONTENT, MODEL, POPULAR, Recommendation, Recommendations, SimilarItems
 from alignrec_geo.serving.rules import Rules
+from alignrec_geo.serving.scores import score_pairs
 
 
 class TopItems(Prepared):
@@ -84,33 +88,152 @@ class TopItems(Prepared):
         found.whole_ids, found.notes = self.whole_item_ids, request.notes
         return found
 
-    def similar(self, item: Any, k: int = 10, include_cold: bool = False) -> SimilarItems:
+    def recommend_all(
+        self,
+        users: Any = None,
+        k: int = 10,
+        unknown: str = "skip",
+        include_cold: bool = False,
+        *,
+        only_items: Any = None,
+        without_items: Any = None,
+        where: str | None = None,
+        seen: str = "hide",
+        exclude: Any = None,
+    ) -> FrameStream:
+        """The same for many users at once, as frames that are computed block by block.
+
+        Args:
+            users: external ids; ``None`` for every user of the data set. One that comes again is left out.
+            k: see :meth:`recommend`, also for what follows.
+            unknown: ``skip`` leaves unknown users out, and users without a training interaction; they are
+                :attr:`~alignrec_geo.serving.FrameStream.left_out`.
+            include_cold: rank cold items too.
+            only_items: what may be recommended.
+            where: a condition on it.
+            without_items: what may not be.
+            seen: whether what a user has interacted with is left out.
+            exclude: what single users may not get.
+
+        Returns:
+            Nothing is computed yet: iterate over the frames, take them as one (``to_frame()``), or write them to a file
+            (``write("recs.parquet")``). One row per user and item: user, rank from 1, item, title, score, source, cold.
+
+        Raises:
+            InputError: as :meth:`recommend`.
+
+        Example:
+            >>> top = load_top_items("runs/shop")  # doctest: +SKIP
+            >>> top.recommend_all(k=20).write("recommendations.parquet")  # doctest: +SKIP
+        """
+        rules = Rules(only_items, without_items, where, seen, exclude)
+        return recommend_all(self, users, asked_count(k), unknown, include_cold, rules)
+
+    def similar(
+        self,
+        item: Any,
+        k: int = 10,
+        include_cold: bool = False,
+        *,
+        only_items: Any = None,
+        without_items: Any = None,
+        where: str | None = None,
+    ) -> SimilarItems:
         """Return the ``k`` items whose vectors have the largest cosine with an item's, itself left out.
 
         Args:
             item: external id, of the data set or, if it does not know it, of :attr:`cold_items`.
             k: how many.
             include_cold: rank :attr:`cold_items` too, as in :meth:`recommend`.
+            only_items: ids of the items that may be found; ``None`` for all.
+            without_items: ids of items that may not be.
+            where: a condition on the columns of the data set's items.
 
         Returns:
             The items, the closest first; a list with ``to_frame()``.
 
         Raises:
-            InputError: the item is unknown, or ``include_cold`` without cold items.
+            InputError: the item is unknown, ``include_cold`` without cold items, or rules that leave no item.
         """
         k, name = asked_count(k), text_id(item, "item")
-        candidates = self.candidates(include_cold)
-        own = candidates.rows.get(name)
-        known = self.candidates(self.cold_items is not None)
-        row = own if own >= 0 else known.rows.get(name)
+        candidates, queries = self.candidates(include_cold), self.item_queries(include_cold)
+        row = queries.rows.get(name)
         if row < 0:
-            row = int(self.dataset.item_rows([name])[0])  # which names items that there are
-        query = (candidates if own >= 0 else known).unit_vectors[row : row + 1]
-        hidden = [] if own < 0 else [(np.zeros(1, dtype=np.int64), np.array([own]))]
-        scores, items = Ranking(query, candidates.unit_vectors).best(np.zeros(1, dtype=np.int64), k, hidden)
+            raise self.unknown(queries.rows, name)
+        allowed, notes = Rules(only_items, without_items, where).allowed(candidates)
+        neighbours = Neighbours(queries.unit_vectors, candidates.unit_vectors, allowed)
+        scores, items = neighbours.of(np.array([row]), k)
         found = SimilarItems(_named(candidates, scores[0], items[0], MODEL))
-        found.whole_ids = self.whole_item_ids
+        found.whole_ids, found.notes = self.whole_item_ids, notes
         return found
+
+    def similar_all(
+        self,
+        items: Any = None,
+        k: int = 10,
+        unknown: str = "skip",
+        include_cold: bool = False,
+        *,
+        only_items: Any = None,
+        without_items: Any = None,
+        where: str | None = None,
+    ) -> FrameStream:
+        """The same for many items at once, as frames that are computed block by block.
+
+        Args:
+            items: external ids; ``None`` for all items, and those of :attr:`cold_items`.
+            k: see :meth:`similar`, also for what follows.
+            unknown: ``skip`` leaves unknown items out, ``error`` refuses them.
+            include_cold: rank cold items too.
+            only_items: what may be found.
+            without_items: what may not be.
+            where: a condition on it.
+
+        Returns:
+            As :meth:`recommend_all`: item, rank, similar_item, title, score, source, cold.
+
+        Raises:
+            InputError: as :meth:`similar`.
+        """
+        rules = Rules(only_items, without_items, where)
+        return similar_items(self, items, asked_count(k), unknown, include_cold, rules)
+
+    def similar_users(self, users: Any = None, k: int = 10, unknown: str = "skip") -> FrameStream:
+        """The ``k`` users whose vectors have the largest cosine with each user's, as :meth:`similar_all` of items.
+
+        Args:
+            users: external ids, one or several; ``None`` for all.
+            k: how many.
+            unknown: ``skip`` leaves unknown users out, ``error`` refuses them.
+
+        Returns:
+            As :meth:`recommend_all`: user, rank, similar_user, score.
+
+        Raises:
+            InputError: an unknown user and ``unknown="error"``, nobody known, or something that is no id.
+        """
+        return similar_users(self, users, asked_count(k), unknown)
+
+    def score(
+        self, pairs: Any, user: str = "user", item: str = "item", unknown: str = "error", include_cold: bool = False
+    ) -> pl.DataFrame:
+        """Return a table of users and items with the score of every pair.
+
+        Args:
+            pairs: a polars or pandas frame; its other columns are kept.
+            user: its column of users.
+            item: its column of items.
+            unknown: what to do with pairs whose user has no training interaction or whose item is not known: ``error``,
+                ``skip`` to leave them out, or ``popular`` for the number of the item's training interactions.
+            include_cold: score items of :attr:`cold_items` by their vectors from content.
+
+        Returns:
+            The rows with ``score`` and ``source`` (``model``, ``content``, ``popular``).
+
+        Raises:
+            InputError: no such columns, or an unknown user or item and ``unknown="error"``.
+        """
+        return score_pairs(self, pairs, user, item, unknown, include_cold)[0]
 
     def knows_item(self, item: Any) -> bool:
         """Whether the data set has an item."""

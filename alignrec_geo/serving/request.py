@@ -46,7 +46,8 @@ class Request:
         notes: what of the rules could not be used.
 
     Raises:
-        InputError: an unknown policy, an unknown user under ``error``, or rules that cannot be followed.
+        InputError: an unknown policy, an unknown user under ``error``, nobody known under ``skip``, or rules that
+            cannot be followed.
     """
 
     def __init__(
@@ -66,7 +67,13 @@ class Request:
         self.known = model.trained_users[rows] & (rows >= 0)
         self._popular = unknown == "popular"
         if unknown == "error" and not self.known.all():
-            raise _unknown_user(model, names, rows, int((~self.known).argmax()))
+            place = int((~self.known).argmax())
+            raise _unknown_user(model, names[place], there=bool(rows[place] >= 0))
+        if unknown == "skip" and len(rows) and not self.known.any():
+            raise InputError(
+                f"none of the {len(rows)} users has a training interaction in data set '{model.dataset.name}' (first: "
+                f"'{names[0]}'); unknown='popular' recommends the most popular items"
+            )
         self._seen: ItemsByUser | None = model.seen if rules.hides_seen() else None
         self._allowed, self.notes = rules.allowed(self.candidates)
         self._excluded, said = rules.excluded(self.candidates, names)
@@ -122,12 +129,11 @@ class Request:
         return hidden
 
 
-def _unknown_user(model: Prepared, names: pl.Series | list[str], rows: Int64, place: int) -> InputError:
+def _unknown_user(model: Prepared, name: str, there: bool) -> InputError:
     """The error for a user who is not in the table, or of whom nothing was learned."""
-    name, hint = names[place], "unknown='popular' recommends the most popular items, unknown='skip' leaves it out"
-    if rows[place] < 0:
-        examples = ", ".join(f"'{known}'" for known in model.users.ids.head(3).to_list())
-        return InputError(
-            f"unknown user '{name}' in data set '{model.dataset.name}'; known are for example {examples}; {hint}"
-        )
-    return InputError(f"user '{name}' has no training interaction; {hint}")
+    hint = "; unknown='popular' recommends the most popular items, unknown='skip' leaves such users out"
+    return (
+        InputError(f"user '{name}' has no training interaction{hint}")
+        if there
+        else model.unknown(model.users, name, hint)
+    )

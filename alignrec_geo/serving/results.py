@@ -6,8 +6,10 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
+from alignrec_geo.dataset.ids import in_given_type
 from alignrec_geo.errors import InputError
 from alignrec_geo.notebook import html_table
+from alignrec_geo.serving.asked import id_column_of
 
 MODEL, CONTENT, POPULAR = "model", "content", "popular"
 """The sources of a score."""
@@ -37,9 +39,11 @@ class SimilarItems(list[Recommendation]):
 
     Attributes:
         whole_ids: whether the data set's item ids were whole numbers when they were given; frames hold them as such.
+        notes: what of the rules of the request could not be used.
     """
 
     whole_ids = False
+    notes: Sequence[str] = ()
 
     def to_frame(self) -> pl.DataFrame:
         """Return one row per item: rank from 1, external id, title, score, source, and whether the item is cold."""
@@ -62,7 +66,7 @@ class Recommendations(dict[Any, list[Recommendation]]):
 
     Attributes:
         whole_ids: see :class:`SimilarItems`.
-        notes: what of the rules of the request could not be used.
+        notes: likewise.
 
     Example:
         >>> found = Recommendations({7: [Recommendation("mug", "A mug", 0.5), Recommendation("pen", None, 0.25)]})
@@ -81,7 +85,7 @@ class Recommendations(dict[Any, list[Recommendation]]):
         users = [user for user, items in self.items() for _ in items]
         ranked = ((rank, item) for items in self.values() for rank, item in enumerate(items, start=1))
         frame = _frame(ranked, self.whole_ids)
-        return frame.insert_column(0, _ids("user", users))
+        return frame.insert_column(0, id_column_of(users, "user"))
 
     def to_pandas(self) -> Any:
         """:meth:`to_frame` as a pandas frame.
@@ -112,20 +116,7 @@ def _frame(ranked: Iterable[tuple[int, Recommendation]], whole_ids: bool) -> pl.
     kinds = dict(zip(COLUMNS, (pl.Int64, pl.String, pl.String, pl.Float64, pl.String, pl.Boolean), strict=True))
     rows = [(rank, one.item, one.title, one.score, one.source, one.cold) for rank, one in ranked]
     frame = pl.DataFrame(rows, schema=kinds, orient="row")
-    if whole_ids:
-        numbers = frame["item"].cast(pl.Int64, strict=False)
-        if not numbers.null_count():  # an item that came later may have another kind of id
-            frame = frame.with_columns(numbers)
-    return frame
-
-
-def _ids(name: str, values: Sequence[Any]) -> pl.Series:
-    """External ids in the type in which they were given; as text where a frame has no such type."""
-    try:
-        column = pl.Series(name, values, dtype=None if values else pl.String)
-    except (TypeError, ValueError, pl.exceptions.PolarsError):
-        column = pl.Series(name, values, dtype=pl.Object)
-    return column if column.dtype != pl.Object else pl.Series(name, [str(value) for value in values])
+    return frame.with_columns(in_given_type(frame["item"], whole_ids))
 
 
 def _cells(ranked: Iterable[tuple[int, Recommendation]]) -> list[tuple[object, ...]]:

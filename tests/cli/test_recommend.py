@@ -1,7 +1,9 @@
 """``recommend`` and ``similar`` on saved tables: where a list comes from is said."""
 
 import json
+import os
 
+import polars as pl
 import pytest
 import torch
 
@@ -54,3 +56,133 @@ def test_users_from_a_file(verb, run, tmp_path):
     verb("recommend", run, "--users-file", tmp_path).refused("is a folder")
     listed.write_bytes(b"\xff\xfe\x00")
     verb("recommend", run, "--users-file", listed).refused("not a readable text file of user ids")
+    listed.write_text("\n \n")
+    verb("recommend", run, "--users-file", listed).refused("holds no ids")
+
+
+def test_one_unknown_user_does_not_end_the_batch(verb, run, tmp_path):
+    frame = pl.DataFrame({"name": ["a", "b", "c"], "user": ["user-0003", "no\x1bbody", "user-0001"]})
+    frame.write_csv(tmp_path / "u.csv")
+    frame.write_parquet(tmp_path / "u.parquet")
+    frame.write_ndjson(tmp_path / "u.jsonl")
+    for file in ("u.csv", "u.parquet", "u.jsonl"):
+        done = verb("recommend", run, "--users-file", tmp_path / file, "-k", 2, "--json")
+        assert list(json.loads(done.out)["users"]) == ["user-0003", "user-0001"]
+        assert json.loads(done.out)["left_out"] == ["no\x1bbody"]
+    told = verb("recommend", run, "--users-file", tmp_path / "u.csv", "-k", 2)
+    assert (
+        "1 users that are unknown or have no training interaction were left out, for example 'no\\x1bbody'" in told.err
+    )
+    verb("recommend", run, "--users-file", tmp_path / "u.csv", "--unknown", "error").refused(
+        "unknown user", "--unknown popular", "--unknown skip"
+    )
+    verb("recommend", run, "--user", "nobody").refused("unknown user 'nobody'")
+    verb("recommend", run, "--user", "nobody", "--unknown", "guess").refused("allowed: error, popular, skip")
+    frame.drop("user").write_parquet(tmp_path / "n.parquet")
+    verb("recommend", run, "--users-file", tmp_path / "n.parquet").refused("none of the 3 users", "--unknown popular")
+    frame.rename({"user": "u"}).write_parquet(tmp_path / "n.parquet")
+    verb("recommend", run, "--users-file", tmp_path / "n.parquet").refused("no column 'user'; there are: 'name', 'u'")
+
+
+def test_everybody_into_a_file(verb, run, tmp_path):
+    out = tmp_path / "r.parquet"
+    line = ("recommend", run, "--all-users", "-k", 3, "--out", out)
+    done = json.loads(verb(*line, "--json").out)
+    assert {key: done[key] for key in ("users", "left_out", "rows", "notes")} == {
+        "users": 60,
+        "left_out": 0,
+        "rows": 180,
+        "notes": [],
+    }
+    frame = pl.read_parquet(out)
+    alone = json.loads(verb("recommend", run, "--user", "user-0007", "-k", 3, "--json").out)["users"]["user-0007"]
+    assert frame.filter(pl.col("user") == "user-0007")["item"].to_list() == [one["item"] for one in alone]
+    verb(*line).refused("exists; pass --overwrite to replace it")
+    told = verb(*line, "--overwrite", "--lists")
+    assert "r.parquet: 60 rows for 60 users" in told.out
+    assert pl.read_parquet(out)["item"].list.len().unique().to_list() == [3]
+    verb("recommend", run, "--all-users").refused("--all-users needs a file to write; name it with --out FILE")
+    verb("recommend", run, "--user", "user-0001", "--lists").refused("--lists needs a file to write")
+    verb(*line[:3], "--user", "a", "--out", tmp_path / "x.csv").refused("--all-users names everybody")
+    verb(*line[:3], "--out", tmp_path / "x.xlsx").refused("unknown format '.xlsx'", ".parquet, .pq, .csv")
+    verb(*line[:3], "--out", tmp_path / "x.csv", "--lists").refused("holds no lists")
+    verb(*line[:3], "--out", run / "dataset" / "items.parquet", "--overwrite").refused("is what this command reads")
+    (tmp_path / "u.csv").write_text("user\nuser-0001\n")
+    verb("recommend", run, "--users-file", tmp_path / "u.csv", "--out", tmp_path / "u.csv", "--overwrite").refused(
+        "reads"
+    )
+    assert sorted(os.listdir(tmp_path)) == ["r.parquet", "u.csv"]
+
+
+def test_rules(verb, run, tmp_path):
+    items = [f"item-{n:04d}" for n in range(40)]
+    (tmp_path / "stock.txt").write_text("\n".join([*items[:9], "sold out"]))
+    (tmp_path / "not.csv").write_text("item,why\nitem-0003,broken\n")
+    (tmp_path / "had.csv").write_text("user,item\nuser-0001,item-0005\n")
+    line = ("recommend", run, "--user", "user-0001", "-k", 40, "--json", "--seen", "keep")
+    found = json.loads(
+        verb(
+            *line,
+            *("--only-items", tmp_path / "stock.txt", "--without-items", tmp_path / "not.csv"),
+            *("--exclude", tmp_path / "had.csv", "--where", "title is not null and id <> 'item-0001'"),
+        ).out
+    )
+    assert {one["item"] for one in found["users"]["user-0001"]} == {items[n] for n in (0, 2, 4, 6, 7, 8)}
+    assert found["notes"] == ["1 of the 10 ids of only_items are of no item here, for example 'sold out'"]
+    verb(*line, "--where", "price < 3").refused("where: no column 'price'; there are: id, title, text, image")
+    verb(*line, "--where", "id = 'x'").refused("no item is left by --where; there are 40 items")
+    verb(*line[:-2], "--seen", "show").refused("seen must be one of hide, keep (got 'show')")
+    verb(*line, "--exclude", tmp_path / "not.csv").refused("no column 'user'")
+    verb(*line, "--only-items", tmp_path / "gone").refused("no such file")
+
+
+def test_similar_for_many(verb, run, tmp_path):
+    two = json.loads(verb("similar", run, "--item", "item-0001", "--item", "NEW-1 🎉", "-k", 2, "--json").out)["items"]
+    assert {name: len(found) for name, found in two.items()} == {"item-0001": 2, "NEW-1 🎉": 2}
+    out = tmp_path / "s.jsonl"
+    assert json.loads(verb("similar", run, "--all-items", "-k", 2, "--out", out, "--json").out)["rows"] == 82
+    assert pl.read_ndjson(out).columns == ["item", "rank", "similar_item", "title", "score", "source", "cold"]
+    line = ("similar", run, "--all-items", "--include-cold", "-k", 2, "--out", out, "--overwrite")
+    assert "82 rows for 41 items" in verb(*line).out
+    (tmp_path / "i.txt").write_text("item-0001\nabsent\n")
+    told = verb("similar", run, "--items-file", tmp_path / "i.txt", "-k", 2, "--where", "id < 'item-0003'")
+    assert "absent" in told.err
+    assert "like item item-0001" in told.out
+    verb("similar", run, "--items-file", tmp_path / "i.txt", "--unknown", "error").refused("unknown item 'absent'")
+    verb("similar", run).refused("pass --item, --items-file or --all-items")
+    verb("similar", run, "--item", "a", "--user", "b").refused("pass --item")
+
+
+def test_users_like_a_user(verb, run, tmp_path):
+    found = json.loads(verb("similar", run, "--user", "user-0001", "-k", 3, "--json").out)
+    assert (found["user"], len(found["similar"])) == ("user-0001", 3)
+    assert found["similar"][0]["user"] in verb("similar", run, "--user", "user-0001", "-k", 1).out
+    two = json.loads(verb("similar", run, "--user", "user-0001", "--user", "user-0002", "-k", 3, "--json").out)
+    assert list(two["users"]) == ["user-0001", "user-0002"]
+    out = tmp_path / "s.csv"
+    assert "120 rows for 60 users" in verb("similar", run, "--all-users", "-k", 2, "--out", out).out
+    assert pl.read_csv(out).columns == ["user", "rank", "similar_user", "score"]
+    verb("similar", run, "--user", "user-0001", "--where", "id = 'a'").refused("are rules on items")
+    verb("similar", run, "--user", "nobody").refused("unknown user 'nobody'")
+    verb("similar", run, "--all-users").refused("--all-users needs a file to write")
+
+
+def test_scores_of_pairs(verb, run, tmp_path):
+    best = json.loads(verb("recommend", run, "--user", "user-0001", "-k", 1, "--json").out)["users"]["user-0001"][0]
+    pairs = pl.DataFrame({"u": ["user-0001", "zoe"], "i": [best["item"], "item-0001"], "label": ["1", "0"]})
+    pairs.write_csv(tmp_path / "p.csv")
+    line = ("score", run, "--pairs", tmp_path / "p.csv", "--user", "u", "--item", "i")
+    found = json.loads(verb(*line, "--json").out)
+    assert found["left_out"] == 1
+    assert found["pairs"][0]["score"] == pytest.approx(best["score"], rel=1e-5)
+    told = verb(*line)
+    assert "1 pairs of an unknown user or item were left out" in told.err
+    assert best["item"] in told.out
+    assert "s.parquet: 2 pairs" in verb(*line, "--unknown", "popular", "--out", tmp_path / "s.parquet").out
+    scored = pl.read_parquet(tmp_path / "s.parquet")
+    assert scored.columns == ["u", "i", "label", "score", "source"]
+    assert scored["source"].to_list() == ["model", "popular"]
+    verb(*line, "--out", tmp_path / "s.parquet").refused("pass --overwrite to replace it")
+    verb(*line, "--unknown", "error").refused("p.csv: line 3: user 'zoe' is not in data set", "--unknown skip")
+    verb(*line[:-1], "nope").refused("no column 'nope'; there are: 'u', 'i', 'label'")
+    verb(*line, "--out", tmp_path / "p.csv", "--overwrite").refused("is what this command reads")

@@ -7,27 +7,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alignrec_geo.dataset import Dataset, Interactions
-from alignrec_geo.embeddings import Embeddings
-from alignrec_geo.serving import TopItems
 from alignrec_geo.serving.items_by_user import ItemsByUser, excluded
 from alignrec_geo.serving.ranking import Ranking
 from alignrec_geo.serving.rows_by_id import RowsById
-
-
-def drawn(n_users: int = 40, n_items: int = 300, dim: int = 8, seed: int = 0) -> TopItems:
-    """Random tables and interactions, a quarter of them for test; the last user has test interactions only."""
-    rng = np.random.default_rng(seed)
-    user, item = np.divmod(np.unique(rng.integers(0, n_users * n_items, 600)), n_items)
-    split = np.where((rng.random(len(user)) < 0.25) | (user == n_users - 1), 2, 0).astype(np.int8)
-    names = pl.Series("id", [f"i{n}" for n in range(n_items)])
-    blank = pl.lit(None, dtype=pl.String)
-    items = names.to_frame().with_columns(title=pl.col("id").str.to_uppercase(), text=blank, image=blank)
-    users = pl.DataFrame({"id": [f"u{n}" for n in range(n_users)]})
-    data = Dataset("drawn", Interactions(user, item, split, n_users, n_items), users, items)
-    generator = torch.Generator().manual_seed(seed)
-    tables = (torch.randn(n, dim, generator=generator) for n in (n_users, n_items))
-    return TopItems(Embeddings(*tables), data)
+from tests.serving.drawn import drawn
 
 
 def test_after_the_first_request_nothing_is_done_for_all_users_or_pairs(monkeypatch):

@@ -10,7 +10,7 @@ import polars as pl
 
 from alignrec_geo.dataset.build import Tables, build_dataset
 from alignrec_geo.dataset.filters import FilterConfig
-from alignrec_geo.dataset.ids import text_ids, whole_item_ids
+from alignrec_geo.dataset.ids import text_ids, whole_ids
 from alignrec_geo.dataset.images import ImageSource
 from alignrec_geo.dataset.readers.arrays import float32_matrix
 from alignrec_geo.dataset.readers.delimited import TextLayout
@@ -27,7 +27,6 @@ from alignrec_geo.dataset.splits import SplitConfig, split_config
 from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.errors import InputError
 from alignrec_geo.settings import checked
-
 
 def from_frame(
     interactions: Any,
@@ -93,7 +92,7 @@ def from_frame(
         checked(FilterConfig, {"min_rating": min_rating, "k_core": k_core}),
         source={
             "format": "frame",
-            **whole_item_ids(table.frame[columns.item].dtype.is_integer()),
+            **whole_ids(*(table.frame[name].dtype.is_integer() for name in (columns.user, columns.item))),
             **text_source(described is not None and not keep_html),
         },
         notes=notes,

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from alignrec_geo.dataset.build import Tables, build_dataset
 from alignrec_geo.dataset.features import Features
-from alignrec_geo.dataset.ids import text_ids, whole_item_ids
+from alignrec_geo.dataset.ids import text_ids, whole_ids
 from alignrec_geo.dataset.interactions import Split
 from alignrec_geo.dataset.readers.arrays import float32_matrix, numbers_in
 from alignrec_geo.dataset.readers.columns import rating_column, split_column, weight_column
@@ -55,7 +55,11 @@ def from_hetero(
             keep_items=True,
         ),
         rule,
-        source={"format": "hetero", "edge_type": " ".join(kind), **whole_item_ids(_are_numbers(target))},
+        source={
+            "format": "hetero",
+            "edge_type": " ".join(kind),
+            **whole_ids(_are_numbers(source), _are_numbers(target)),
+        },
         notes=notes,
     )
     rows = dataset.item_rows(item_ids)
