@@ -28,6 +28,7 @@ from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.errors import InputError
 from alignrec_geo.settings import checked
 
+
 def from_frame(
     interactions: Any,
     *,
