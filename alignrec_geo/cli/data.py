@@ -30,7 +30,7 @@ def split(
     rule: Annotated[Rule, typer.Option("--rule", help="How to hold out pairs.", show_default=False)],
     seed: Annotated[int, typer.Option("--seed", help="Seed of the rules that draw.")] = 0,
     validation: Annotated[
-        float, typer.Option("--validation", help="Share held out for validation (global-time, cold-items).")
+        float, typer.Option("--validation", help="Share held out for validation (global-time, cold-items, cold-users).")
     ] = 0.1,
     test: Annotated[float, typer.Option("--test", help="Share held out for test, likewise.")] = 0.1,
     out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="New folder; in place if not given.")] = None,
@@ -41,6 +41,7 @@ def split(
 
     random: per user 8:1:1. leave-last: each user's last pair to test, the one before to validation.
     global-time: the latest pairs of all. cold-items: all pairs of some items.
+    cold-users: some users, whom the model is given 80 % of and has to find the rest. all-train: nothing is held out.
 
     Example: alignrec-geo data split data/ml-100k --rule leave-last --out data/ml-100k-last
     """
@@ -93,6 +94,8 @@ def _rows(found: "Description") -> Iterator[tuple[str, str]]:
     yield "density", f"{found.density:.4%}"
     for part, size in found.splits.items():
         yield part, f"{size:,}"
+    if found.history:
+        yield "history of held-out users", f"{found.history:,}"
     if found.unused:
         yield "in no split", f"{found.unused:,}"
     yield "split rule", found.split_rule

@@ -15,6 +15,7 @@ def summary(dataset: "Dataset") -> dict[str, Any]:
         "name": dataset.name,
         **{key: counts[key] for key in ("users", "items", "interactions")},
         "splits": {part.label: counts[part.label] for part in EVALUATED},
+        "history": int((dataset.interactions.split == Split.HISTORY).sum()),
         "unused": int((dataset.interactions.split == Split.UNUSED).sum()),
         "path": str(dataset.path),
     }
@@ -24,8 +25,9 @@ def counts_line(dataset: "Dataset") -> str:
     """The same as one line for people."""
     found = summary(dataset)
     parts = ", ".join(f"{part} {size:,}" for part, size in found["splits"].items())
+    history = f", history of held-out users {found['history']:,}" if found["history"] else ""
     unused = f", in no split {found['unused']:,}" if found["unused"] else ""
     return (
         f"{found['path']}: {found['users']:,} users, {found['items']:,} items, "
-        f"{found['interactions']:,} interactions ({parts}{unused})"
+        f"{found['interactions']:,} interactions ({parts}{history}{unused})"
     )

@@ -13,7 +13,7 @@ from alignrec_geo.cli.output import print_json, print_notes, stdout
 if TYPE_CHECKING:
     from alignrec_geo.dataset.store import Dataset
 
-Rule = Literal["random", "leave-last", "global-time", "cold-items"]
+Rule = Literal["random", "leave-last", "global-time", "cold-items", "cold-users", "all-train"]
 
 FolderArgument = Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder to read.", show_default=False)]
 OutOption = Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder to write.", show_default=False)]

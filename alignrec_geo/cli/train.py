@@ -1,7 +1,7 @@
 """``alignrec-geo train``: from a data set folder to a run folder."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -40,6 +40,13 @@ def train(
         bool, typer.Option("--resume", help="Continue the run in --out from its last finished epoch.")
     ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run in --out.")] = False,
+    refit: Annotated[
+        bool, typer.Option("--refit", help="Train on the pairs of all splits, for use; nothing is measured.")
+    ] = False,
+    like: Annotated[
+        Path | None,
+        typer.Option("--like", metavar="RUN", help="With --refit: settings and number of epochs of a finished run."),
+    ] = None,
     trust: Annotated[
         bool, typer.Option("--trust", help="Run code (class paths) that only --config or the run to continue names.")
     ] = False,
@@ -50,7 +57,9 @@ def train(
     Example: alignrec-geo train data/tiktok --features image,audio --set cca_weight=0.01 --out runs/tiktok
 
     The run folder can be given to 'evaluate', 'recommend' and 'similar'; its report.html shows curves and settings.
-    Every epoch is saved: a run that was killed or stopped with Ctrl-C continues with the same command and --resume.
+    Every epoch is saved: a run that was killed or stopped with Ctrl-C continues with the same command and --resume. A
+    finished run goes on with --resume --set epochs=N.
+    With --refit validation only chooses the number of epochs (or --like RUN gives it); then all pairs are trained on.
     """
     given = {
         "dataset": str(dataset.resolve()),
@@ -64,10 +73,28 @@ def train(
     overrides = [f"parameters.{name}={layer}" for name, layer in layers.items() if layer is not None]
     overrides += [*(settings or []), *(["training.compile=true"] if compiled else [])]
     overrides += [] if device is None else [f"training.device={device}"]
-    resolved = _resolve(out, chosen, config, overrides, resume, trust)
     if resume and overwrite:
         raise InputError("--resume continues a run and --overwrite replaces it; pass one of them")
+    if like is not None and (not refit or config is not None):
+        raise InputError("--like gives the settings of a --refit; pass it together with --refit and without --config")
+    from alignrec_geo.cli.train_settings import resolved_settings
+
+    resolved = resolved_settings(out, chosen, config, like, overrides, resume, trust)
+    if refit and not resolved.refit:
+        from alignrec_geo.cli.refit import chosen_by_validation, refitted
+
+        refuse_existing(resolved, out, resume, overwrite)
+        if resume and epochs_done(out):
+            raise InputError(f"{out} holds a run that is no refit; name a new folder for the refit")
+        resolved = chosen_by_validation(resolved) if like is None else refitted(resolved)
+    before = epochs_done(out) if resume else 0
     result = run_training(resolved, out, resume=resume, overwrite=overwrite)
+    if result.epochs == before < resolved.training.epochs and not as_json:
+        stderr.print(
+            f"note: no epoch was trained: validation did not improve more than {resolved.training.patience} times in a "
+            "row; raise --set patience=… too",
+            soft_wrap=True,
+        )
     from alignrec_geo.reporting.run_report import how_chosen, write_run_report
     from alignrec_geo.training.run_folder import RunFolder
 
@@ -78,20 +105,34 @@ def train(
         return
     if result.metrics:
         print_metrics(f"{resolved.model} on {dataset.name}, test, protocol {resolved.protocol}", result.metrics)
-    else:
+    elif not resolved.refit:
         stderr.print("note: the test split has no user with a training interaction; nothing was tested", soft_wrap=True)
     stderr.print(f"{how_chosen(content)}; {result.seconds:.0f} s; run folder {out}", soft_wrap=True)
+
+
+def epochs_done(run: Path) -> int:
+    """Epochs in the log of a run, 0 where there is none."""
+    from alignrec_geo.records import read_epochs
+    from alignrec_geo.training.run_files import METRICS_FILE
+
+    return len(read_epochs(run / METRICS_FILE))
+
+
+def refuse_existing(config: "RunConfig", out: Path, resume: bool, overwrite: bool) -> None:
+    """Refuse a path that cannot become a run folder, before anything is read or trained."""
+    from alignrec_geo.dataset.store import Dataset
+    from alignrec_geo.training.run_folder import RunFolder
+
+    RunFolder(out).refuse_existing(resume, overwrite, Dataset.open(str(config.dataset)).path)
 
 
 def run_training(config: "RunConfig", out: Path, resume: bool = False, overwrite: bool = False) -> "FitResult":
     """Build the model that ``config`` describes, train it with a progress bar, and leave the run folder ``out``."""
     from alignrec_geo.cli.progress import TrainingProgress
-    from alignrec_geo.dataset.store import Dataset
     from alignrec_geo.training.configured import fit_config
     from alignrec_geo.training.run_files import CONFIG
-    from alignrec_geo.training.run_folder import RunFolder
 
-    RunFolder(out).refuse_existing(resume, overwrite, Dataset.open(str(config.dataset)).path)
+    refuse_existing(config, out, resume, overwrite)
     with TrainingProgress(config.training.metric, config.training.epochs) as progress:
         try:
             return fit_config(config, out, resume=resume, overwrite=overwrite, observers=[progress])[1]
@@ -102,30 +143,6 @@ def run_training(config: "RunConfig", out: Path, resume: bool = False, overwrite
                 said = "no epoch was finished, nothing is kept; give the same command again"
             stderr.print(f"stopped; {said}", soft_wrap=True)
             raise
-
-
-def _resolve(
-    out: Path, chosen: dict[str, Any], config: Path | None, settings: list[str], resume: bool, trust: bool
-) -> "RunConfig":
-    """The settings of a new run, or those of the run to continue, which nothing given may contradict."""
-    from alignrec_geo.dataset.store import Dataset
-    from alignrec_geo.settings import read_yaml
-    from alignrec_geo.training.run_config import RunConfig
-    from alignrec_geo.training.run_files import CONFIG
-
-    # trusted to be read and compared; what is built are the resolved settings below
-    stored = RunConfig.load(out / CONFIG, trust=True) if resume and (out / CONFIG).exists() else None
-    base = read_yaml(config) if config is not None else {} if stored is None else stored.model_dump(mode="json")
-    resolved = RunConfig.resolve({**base, **chosen}, settings, untrusted=None if trust else config or out / CONFIG)
-    if resolved.features is None:
-        resolved = resolved.model_copy(update={"features": Dataset.open(str(resolved.dataset)).feature_names})
-    if stored is not None:
-        before, now = stored.model_dump(mode="json"), resolved.model_dump(mode="json")
-        changed = [key for key in now if key != "dataset" and now[key] != before[key]]
-        if changed:
-            key = changed[0]
-            raise InputError(f"{out} was started with other settings: {key} was {before[key]!r}, now {now[key]!r}")
-    return resolved
 
 
 def _split_names(text: str) -> list[str]:

@@ -44,6 +44,7 @@ class Description:
         interactions: number of pairs, those in no split included.
         density: pairs per cell of the users x items table.
         splits: pairs in ``train``, ``validation``, ``test``.
+        history: pairs that are the histories of held-out users.
         unused: pairs in no split.
         split_rule: how the split was made.
         per_user: ``median`` and ``mean`` number of pairs.
@@ -61,6 +62,7 @@ class Description:
     interactions: int
     density: float
     splits: dict[str, int]
+    history: int
     unused: int
     split_rule: str
     per_user: dict[str, float]
@@ -96,6 +98,7 @@ def describe(dataset: Dataset) -> Description:
         interactions=len(pairs),
         density=len(pairs) / max(pairs.n_users * pairs.n_items, 1),
         splits=pairs.split_sizes(),
+        history=int((pairs.split == Split.HISTORY).sum()),
         unused=int((pairs.split == Split.UNUSED).sum()),
         split_rule=dataset.split_config.rule,
         per_user=_centre(pairs.user_degree()),
@@ -133,10 +136,10 @@ def _centre(counts: Int64) -> dict[str, float]:
 
 def _split_warnings(pairs: Interactions) -> list[str]:
     said = []
-    train = pairs.of(Split.TRAIN)
+    train, known = pairs.of(Split.TRAIN), pairs.of(Split.TRAIN, Split.HISTORY)
     held = pairs.of(Split.VALIDATION, Split.TEST)
     for kind, degree, rows in (
-        ("users", train.user_degree(), held.user),
+        ("users", known.user_degree(), held.user),
         ("items", train.item_degree(), held.item),
     ):
         cold = degree == 0

@@ -21,10 +21,12 @@ class Split(IntEnum):
     TRAIN = 0
     VALIDATION = 1
     TEST = 2
+    HISTORY = 3
+    """What is known of a user whom the model was not trained on (rule ``cold-users``)."""
 
     @property
     def label(self) -> str:
-        """The name people read: ``train``, ``validation``, ``test``, ``unused``."""
+        """The name people read: ``train``, ``validation``, ``test``, ``history``, ``unused``."""
         return self.name.lower()
 
     @classmethod

@@ -12,18 +12,22 @@ from alignrec_geo.errors import InputError
 from alignrec_geo.settings import Settings, checked
 from alignrec_geo.typing import Int64
 
-Rule = Literal["given", "random", "leave-last", "global-time", "cold-items"]
+HISTORY_SHARE = 0.8
+"""Share of a held-out user's pairs that is the history (``cold-users``)."""
+
+Rule = Literal["given", "random", "leave-last", "global-time", "cold-items", "cold-users", "all-train"]
 
 
 class SplitConfig(Settings):
     """How interactions are split; stored with the data set."""
 
     rule: Rule = "random"
-    """``given``, ``random`` (per user), ``leave-last`` (per user), ``global-time`` or ``cold-items``."""
+    """``given``, ``random`` (per user), ``leave-last`` (per user), ``global-time``, ``cold-items``, ``cold-users`` or
+    ``all-train``."""
     seed: int = Field(default=0, ge=0)
-    """Seed of the rules that draw (``random``, ``cold-items``)."""
+    """Seed of the rules that draw (``random``, ``cold-items``, ``cold-users``)."""
     validation: float = Field(default=0.1, ge=0.0, lt=1.0)
-    """Share of the rows (``global-time``) or of the items (``cold-items``) held out for validation."""
+    """Share of the rows (``global-time``), items (``cold-items``) or users (``cold-users``) held out for validation."""
     test: float = Field(default=0.1, ge=0.0, lt=1.0)
     """Share held out for test, likewise."""
 
@@ -60,6 +64,12 @@ def make_split(interactions: Interactions, config: SplitConfig) -> NDArray[np.in
     - ``leave-last``: each user's last pair in time to test, the one before to validation; fewer than 3 all train.
     - ``global-time``: the latest rows of the whole table.
     - ``cold-items``: all pairs of a random share of the items, so that those items are new at validation and test.
+    - ``cold-users``: a random share of the users with at least 2 pairs, of whom nothing is trained (strong
+      generalisation): 80 % of each one's pairs, drawn at random and rounded up, but never all, are the history from
+      which the model has to find the others.
+    - ``all-train``: every pair is training; nothing can be measured.
+
+    Pairs of no split stay without one under ``all-train``.
 
     Raises:
         InputError: the rule needs timestamps and there are none.
@@ -73,16 +83,22 @@ def make_split(interactions: Interactions, config: SplitConfig) -> NDArray[np.in
         return _per_user(interactions.user, _time_order(interactions, config.rule), _last_holdout)
     if config.rule == "global-time":
         return _global_time(interactions, config)
-    return _cold_items(interactions, config)
+    if config.rule == "cold-items":
+        return _cold_items(interactions, config)
+    if config.rule == "cold-users":
+        return _cold_users(interactions, config)
+    unused = interactions.split == Split.UNUSED
+    return np.where(unused, Split.UNUSED, Split.TRAIN).astype(np.int8)
 
 
 def _random_holdout(count: Int64) -> tuple[Int64, Int64]:
-    held = np.where(count < 10, 2, count // 5)
+    held = np.where(count < 3, 0, np.where(count < 10, 2, count // 5))
     return held // 2, held - held // 2
 
 
 def _last_holdout(count: Int64) -> tuple[Int64, Int64]:
-    return np.ones_like(count), np.ones_like(count)
+    one = np.where(count < 3, 0, 1)
+    return one, one
 
 
 def _per_user(user: Int64, order: Int64, holdout: Callable[[Int64], tuple[Int64, Int64]]) -> NDArray[np.int8]:
@@ -92,7 +108,6 @@ def _per_user(user: Int64, order: Int64, holdout: Callable[[Int64], tuple[Int64,
     start = np.concatenate(([0], np.cumsum(count)[:-1]))
     rank = np.arange(len(user)) - start[user[rows]]
     validation, test = holdout(count)
-    validation, test = np.where(count < 3, 0, validation), np.where(count < 3, 0, test)
     from_end = count[user[rows]] - rank  # 1 = the user's last row
     split = np.full(len(user), Split.TRAIN, dtype=np.int8)
     split[rows[from_end <= (validation + test)[user[rows]]]] = Split.VALIDATION
@@ -124,3 +139,21 @@ def _cold_items(interactions: Interactions, config: SplitConfig) -> NDArray[np.i
     of_item[drawn[:n_test]] = Split.TEST
     of_item[drawn[n_test : n_test + n_validation]] = Split.VALIDATION
     return of_item[interactions.item]
+
+
+def _cold_users(interactions: Interactions, config: SplitConfig) -> NDArray[np.int8]:
+    draw = np.random.default_rng(config.seed)
+    degree = interactions.user_degree()
+    able = np.flatnonzero(degree >= 2)
+    drawn = draw.permutation(able)
+    n_test, n_validation = round(len(able) * config.test), round(len(able) * config.validation)
+    of_user = np.full(interactions.n_users, Split.TRAIN, dtype=np.int8)
+    of_user[drawn[:n_test]] = Split.TEST
+    of_user[drawn[n_test : n_test + n_validation]] = Split.VALIDATION
+    wanted = _per_user(interactions.user, draw.permutation(len(interactions)), _strong_holdout) == Split.TEST
+    held = of_user[interactions.user]
+    return np.where((held == Split.TRAIN) | wanted, held, Split.HISTORY).astype(np.int8)
+
+
+def _strong_holdout(count: Int64) -> tuple[Int64, Int64]:
+    return np.zeros_like(count), np.maximum(1, np.floor((1 - HISTORY_SHARE) * count + 1e-9).astype(np.int64))

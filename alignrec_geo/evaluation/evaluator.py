@@ -65,14 +65,16 @@ class Evaluation:
 
 
 def counted_users(interactions: Interactions, split: Split) -> Int64:
-    """Return the rows of the users that count when a split is evaluated: those with a pair in it and one in training.
+    """Return the rows of the users that count when a split is evaluated: those with a pair in it of whom one is known.
+
+    Known are training pairs and the histories of held-out users.
 
     Args:
         interactions: all pairs with their splits.
         split: which pairs are to be found.
     """
-    trained = interactions.of(Split.TRAIN).user_degree() > 0
-    return np.flatnonzero((interactions.of(split).user_degree() > 0) & trained)
+    known = interactions.of(Split.TRAIN, Split.HISTORY).user_degree() > 0
+    return np.flatnonzero((interactions.of(split).user_degree() > 0) & known)
 
 
 class Evaluator:

@@ -13,7 +13,7 @@ class Protocol(StrEnum):
     """
 
     CLEAN = "clean"
-    """Training items are left out; at test the validation items too."""
+    """Training items (of a held-out user, the history) are left out; at test the validation items too."""
     MMREC = "mmrec"
     """Only training items are left out, at validation and at test: comparable with the field's published tables."""
 
@@ -31,5 +31,5 @@ class Protocol(StrEnum):
     def masked(self, split: Split) -> tuple[Split, ...]:
         """The splits whose pairs are left out when ``split`` is evaluated."""
         if self is Protocol.CLEAN and split is Split.TEST:
-            return (Split.TRAIN, Split.VALIDATION)
-        return (Split.TRAIN,)
+            return (Split.TRAIN, Split.HISTORY, Split.VALIDATION)
+        return (Split.TRAIN, Split.HISTORY)

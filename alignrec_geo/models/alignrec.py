@@ -25,10 +25,11 @@ from alignrec_geo.kernels.unique import unique_with_counts
 from alignrec_geo.models.alignrec_config import AlignRecConfig
 from alignrec_geo.models.base import Batch
 from alignrec_geo.models.contributions import CONTENT, Branches, UserPaths, fused_paths
+from alignrec_geo.models.fold_in import propagated_rows, root_degree
 from alignrec_geo.models.graph_model import GraphRecommender
 from alignrec_geo.nn.bipartite import BipartitePropagation
 from alignrec_geo.nn.conv import Conv
-from alignrec_geo.nn.fusion import Fuser, Fusion
+from alignrec_geo.nn.fusion import Fuser, Fusion, MeanFusion, SumFusion
 from alignrec_geo.nn.hetero_encoder import HeteroEncoder
 from alignrec_geo.nn.init import init_linear, linear
 from alignrec_geo.nn.loss_list import describe_losses, loss_list, loss_name, loss_terms, parse_losses
@@ -38,6 +39,7 @@ from alignrec_geo.nn.paths import row_of
 from alignrec_geo.nn.propagation import Propagation
 from alignrec_geo.nn.views import BatchViews, ContentViews, Rows
 from alignrec_geo.randomness import child_generator
+from alignrec_geo.serving.folding import Folding, fitted_folding
 
 
 class AlignRecViews(NamedTuple):
@@ -229,6 +231,32 @@ class AlignRec(GraphRecommender):
         linear = self.to_users.plain and self.fusion.linear
         return fused_paths(self.fusion, paths, self._content_paths(user)) if linear else None
 
+    @torch.no_grad()
+    def folding(self) -> Folding | None:
+        r"""Propagation to a new user in both branches, exact but for the row in :math:`P`, which is zero.
+
+        See :func:`~alignrec_geo.models.fold_in.propagated_rows`; the content branch adds
+        :math:`m_i / \sqrt{|\mathcal N| d_i}`. Fusions other than ``sum`` and ``mean`` are not linear, see
+        :meth:`fold_in`. With layers or edge weights of one's own it is regressed.
+        """
+        branches = self._folded_branches()
+        if branches is None:
+            return fitted_folding(self.embeddings(), self.histories())
+        if len(branches) == 1:
+            return Folding(branches[0], "root")
+        if isinstance(self.fusion.fusion, SumFusion | MeanFusion):
+            return Folding(self.fusion(*branches), "root")
+        return None
+
+    @torch.no_grad()
+    def fold_in(self, histories: CSR) -> Tensor:
+        """Return vectors of users whom the model was not trained on: :meth:`folding`, or each branch and the fusion."""
+        folding = self.folding()
+        if folding is not None:
+            return folding(histories)
+        identity, content = (Folding(rows, "root")(histories) for rows in self._folded_branches() or ())
+        return self.fusion(identity, content)  # type: ignore[no-any-return]
+
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Return the weighted terms by name: ``bpr``, ``l2``, ``uia`` and, with features, ``cca`` and ``reg``."""
         views = self.views()
@@ -246,6 +274,18 @@ class AlignRec(GraphRecommender):
             content = ContentViews(rows, *distinct, self._anchor_rows)
         pair = triplet_loss(*fused, batch.nominal_size)
         return loss_terms(self.losses, BatchViews(identity, fused, pair, content), batch)
+
+    def _folded_branches(self) -> list[Tensor] | None:
+        """What a new user gathers in each branch, ``[I, d]``; ``None`` where it is not a plain propagation."""
+        if isinstance(self.user_item, HeteroEncoder) or not self.user_item.plain or self.pair_weight is not None:
+            return None
+        if not (self.to_users.plain if self.features else self.config.layers):
+            return None
+        table = torch.cat([self.user_embedding, self.item_embedding])
+        identity = propagated_rows(self.user_item_graph, table, self.config.layers, self.n_users)
+        if not self.features:
+            return [identity]
+        return [identity, self._content_views()[1] * root_degree(self.user_item_graph, self.n_users)]
 
     def _similar(self, data: HeteroData, x: Tensor, present: Tensor) -> CSR:
         """The item graph that ``data`` has, or the one :func:`~alignrec_geo.graph.to_hetero` would make."""

@@ -8,13 +8,16 @@ from typing import Any, ClassVar, NamedTuple, Self
 import torch
 from torch import Tensor, nn
 
+from alignrec_geo.dataset.interactions import Split
 from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.embeddings import Embeddings
 from alignrec_geo.errors import InputError
 from alignrec_geo.graph.modalities import feature_list
+from alignrec_geo.kernels.csr import CSR
 from alignrec_geo.memory import enough_memory
 from alignrec_geo.models.contributions import Explained
 from alignrec_geo.serving.cold import NeighbourMean
+from alignrec_geo.serving.folding import Folding, fitted_folding
 from alignrec_geo.serving.recommend import TopItems
 from alignrec_geo.serving.results import Recommendations, SimilarItems
 from alignrec_geo.serving.store import save_embeddings
@@ -84,6 +87,32 @@ class Recommender(Explained, ABC):
     @abstractmethod
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Return the named loss terms of a batch, already weighted; their sum is minimised."""
+
+    @torch.no_grad()
+    def folding(self) -> Folding | None:
+        """Return the rule by which users are folded in if it is linear in the items, ``None`` if it is not.
+
+        Without a rule of the model's own it is regressed from the trained users, see
+        :func:`~alignrec_geo.serving.folding.fitted_folding`. A model with a better one overrides this or, if it is not
+        linear, :meth:`fold_in` too.
+        """
+        return fitted_folding(self.embeddings(), self.histories())
+
+    @torch.no_grad()
+    def fold_in(self, histories: CSR) -> Tensor:
+        """Return vectors of users whom the model was not trained on, ``[B, D]``.
+
+        Args:
+            histories: what they interacted with, ``[B, I]``; the values say how much each item counts, usually 1.
+        """
+        folding = self.folding()
+        assert folding is not None, "a model whose rule is not linear has a fold_in of its own"
+        return folding(histories)
+
+    def histories(self) -> CSR:
+        """The training pairs, ``[U, I]``."""
+        train = self._need_dataset().interactions.of(Split.TRAIN)
+        return CSR.pattern(torch.from_numpy(train.user), torch.from_numpy(train.item), (train.n_users, train.n_items))
 
     def forward(self) -> Embeddings:
         """:meth:`encode`, under the name by which torch calls a module."""
@@ -198,7 +227,7 @@ class Recommender(Explained, ABC):
         """
         if not isinstance(path, str | PathLike):
             raise InputError(f"save takes the path of a folder (got {path!r:.80})")
-        save_embeddings(path, self._cpu_embeddings(), self._need_dataset())
+        save_embeddings(path, self._cpu_embeddings(), self._need_dataset(), self.folding())
 
     @torch.no_grad()
     def embeddings(self) -> Embeddings:

@@ -18,9 +18,11 @@ from alignrec_geo.kernels.spmm import mean_propagation
 from alignrec_geo.kernels.unique import Distinct, distinct, first_occurrence
 from alignrec_geo.models.base import Batch, ModelConfig
 from alignrec_geo.models.contributions import BIAS, Branches, UserPaths
+from alignrec_geo.models.fold_in import propagated_rows
 from alignrec_geo.models.graph_model import GraphRecommender
 from alignrec_geo.nn import Dropout, ModalityEncoder, init_linear, init_xavier, linear, norm_penalty
 from alignrec_geo.randomness import child_generator
+from alignrec_geo.serving.folding import Folding, fitted_folding
 
 
 class BM3Config(ModelConfig):
@@ -128,6 +130,15 @@ class BM3(GraphRecommender):
         paths = UserPaths.propagated(self.graph, users, items, user, layers)
         predicted = paths.map(lambda rows: F.linear(rows, self.predictor.weight))
         return predicted + UserPaths.of(BIAS, self.predictor.bias)
+
+    @torch.no_grad()
+    def folding(self) -> Folding:
+        """As :meth:`LightGCN's <alignrec_geo.models.LightGCN.folding>`, then the predictor."""
+        if self.pair_weight is not None or self.config.layers == 0:
+            return fitted_folding(self.embeddings(), self.histories())
+        table = torch.cat([self.user_embedding, self.item_embedding])
+        rows = propagated_rows(self.graph, table, self.config.layers, self.n_users)
+        return Folding(rows @ self.predictor.weight.T, "root", self.predictor.bias)
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Return ``interaction``, ``norm`` and, with features, ``content``."""

@@ -16,6 +16,7 @@ from alignrec_geo.models.base import Batch, ModelConfig
 from alignrec_geo.models.contributions import CONTENT, Branches, UserPaths
 from alignrec_geo.models.graph_model import GraphRecommender
 from alignrec_geo.nn.paths import row_of
+from alignrec_geo.serving.folding import Folding
 
 
 class ContentKNNConfig(ModelConfig):
@@ -94,6 +95,10 @@ class ContentKNN(GraphRecommender):
         items, _ = row_of(self.history, user)
         rows = self.content[items]
         return UserPaths.over_items(CONTENT, items, rows / rows.sum(dim=0).norm().clamp(min=1e-12))
+
+    def folding(self) -> Folding:
+        """The unit profile of a history: what a trained user has."""
+        return Folding(self.content, "unit")
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """No terms: there is nothing to train."""

@@ -14,19 +14,22 @@ from alignrec_geo.embeddings import Embeddings
 from alignrec_geo.errors import InputError
 from alignrec_geo.graph.adjacency import symmetric_adjacency
 from alignrec_geo.graph.modalities import modalities
-from alignrec_geo.graph.user_cooccurrence import draw_slot_weights, user_cooccurrence
+from alignrec_geo.graph.user_cooccurrence import BLOCK_ENTRIES, draw_slot_weights, user_cooccurrence
 from alignrec_geo.kernels.csr import CSR
 from alignrec_geo.kernels.gather import gather_rows
 from alignrec_geo.kernels.spmm import mean_propagation, spmm
+from alignrec_geo.kernels.topk import top_k
 from alignrec_geo.kernels.triplet_loss import triplet_loss
 from alignrec_geo.kernels.unit_rows import unit_rows
 from alignrec_geo.models.base import Batch, ModelConfig
 from alignrec_geo.models.contributions import CONTENT, OWN, SOURCES, USERS, Branches, UserPaths
+from alignrec_geo.models.fold_in import propagated_rows
 from alignrec_geo.models.graph_model import GraphRecommender
 from alignrec_geo.nn.init import init_linear, init_xavier, linear
 from alignrec_geo.nn.modality_encoder import ModalityEncoder
 from alignrec_geo.nn.paths import row_of
 from alignrec_geo.randomness import child_generator
+from alignrec_geo.serving.folding import Folding
 
 
 class DualGNNConfig(ModelConfig):
@@ -173,6 +176,23 @@ class DualGNN(GraphRecommender):
         weighed = paths.map(lambda rows: scale * (rows.view(len(rows), -1, self.config.dim) * weight).sum(dim=1))
         return replace(weighed, similar_users=similar)
 
+    def folding(self) -> None:
+        """Not linear: a new user has neighbours among the others; see :meth:`fold_in`."""
+
+    @torch.no_grad()
+    def fold_in(self, histories: CSR) -> Tensor:
+        """Return vectors of users whom the model was not trained on, ``[B, d]``.
+
+        Every modality is propagated to a user whose preference is zero, as in
+        :func:`~alignrec_geo.models.fold_in.propagated_rows`, and weighted by the mean of the trained users' weights.
+        Neighbours are the k trained users with the most items in common, each once, by the softmax of these counts.
+        """
+        rows = propagated_rows(self.graph, self._start(), self.config.layers, self.n_users) * (self.config.layers + 1)
+        views = Folding(rows, "root")(histories).view(histories.shape[0], len(self.features), -1)  # [B, M, d]
+        folded = (views * self.modality_weight.mean(dim=0)[:, None]).sum(dim=1)
+        graph = common_users(histories, self.histories(), self.config.k).map(lambda part: part.to(folded))
+        return folded + spmm(graph, self._received(self._start())[0])
+
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Return the terms ``bpr`` and ``l2``."""
         tables = self.encode()
@@ -197,6 +217,33 @@ class DualGNN(GraphRecommender):
         views = total.view(-1, len(self.features), self.config.dim)  # r, [N, M, d]
         users = (views[: self.n_users] * self.modality_weight[:, :, None]).sum(dim=1)
         return users, views[self.n_users :].sum(dim=1)
+
+
+def common_users(histories: CSR, trained: CSR, k: int) -> CSR:
+    """Return the ``k`` users with the most items in common with every history, weighted by the softmax of the counts.
+
+    Users with equally many are taken in the order of their rows. One who has nothing in common is no neighbour.
+
+    Args:
+        histories: of new users, ``[B, I]``.
+        trained: of the others, ``[U, I]``.
+        k: most neighbours.
+
+    Returns:
+        ``[B, U]``; a row sums to 1, or is empty.
+    """
+    n_users = trained.shape[0]
+    edges: list[tuple[Tensor, Tensor, Tensor]] = []
+    for first in range(0, histories.shape[0], size := max(1, BLOCK_ENTRIES // n_users)):
+        new = torch.arange(first, min(first + size, histories.shape[0]))
+        place, item = histories.map(Tensor.cpu).entries(new)
+        counts = CSR.pattern(place, item, (len(new), trained.shape[1])).matrix.to_dense()
+        shared, user = top_k(spmm(trained, counts.T).T.contiguous(), k)  # [b, k]
+        weight = shared.masked_fill(shared == 0, -torch.inf).softmax(dim=1)
+        row, place = torch.nonzero(shared > 0, as_tuple=True)
+        edges.append((row + first, user[row, place], weight[row, place]))
+    row, user, weight = (torch.cat(column) for column in zip(*edges, strict=True))
+    return CSR.from_coo(row, user, weight, (histories.shape[0], n_users))
 
 
 def _with_float_values(matrix: Tensor) -> Tensor:

@@ -20,6 +20,7 @@ from alignrec_geo.kernels.triplet_loss import triplet_loss
 from alignrec_geo.kernels.unique import distinct
 from alignrec_geo.models.base import Batch, ModelConfig
 from alignrec_geo.models.contributions import Branches, UserPaths
+from alignrec_geo.models.fold_in import propagated_rows
 from alignrec_geo.models.graph_model import GraphRecommender
 from alignrec_geo.nn import ModalityEncoder, init_linear, init_xavier, linear
 from alignrec_geo.nn.conv import Conv, ConvNames
@@ -27,6 +28,7 @@ from alignrec_geo.nn.graph_layer import Norm, Residual
 from alignrec_geo.nn.overrides import apply_overrides
 from alignrec_geo.nn.propagation import Propagation
 from alignrec_geo.randomness import child_generator
+from alignrec_geo.serving.folding import Folding, fitted_folding
 
 Weight = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
 
@@ -163,6 +165,14 @@ class FREEDOM(GraphRecommender):
         users, items = table[: self.n_users], table[self.n_users :]
         similar = self._similar()
         return Embeddings(users, items if similar is None else items + similar)
+
+    @torch.no_grad()
+    def folding(self) -> Folding:
+        """As :meth:`LightGCN's <alignrec_geo.models.LightGCN.folding>`, on the whole graph."""
+        if not self.user_item.plain or self.config.layers == 0:
+            return fitted_folding(self.embeddings(), self.histories())
+        table = torch.cat([self.user_embedding, self.item_embedding])
+        return Folding(propagated_rows(self.graph, table, self.config.layers, self.n_users), "root")
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Return ``bpr`` and, with features and a ``reg_weight``, ``content``."""

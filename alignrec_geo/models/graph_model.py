@@ -12,6 +12,7 @@ from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.graph.checks import check_graph, edges_of, interaction_type, node_count
 from alignrec_geo.graph.hetero import to_hetero
 from alignrec_geo.graph.modalities import feature_list, feature_names, modalities
+from alignrec_geo.kernels.csr import CSR
 from alignrec_geo.models.base import Recommender
 from alignrec_geo.models.size import check_memory, trained
 
@@ -74,6 +75,10 @@ class GraphRecommender(Recommender):
                 hidden = getattr(self.config, name)
                 needs[f"{name}={hidden}"] = trained(hidden * (sum(widths) + dim))
         return needs
+
+    def histories(self) -> CSR:
+        """The training pairs, ``[U, I]``."""
+        return CSR.pattern(self.pairs[0], self.pairs[1], (self.n_users, self.n_items))
 
     @abstractmethod
     def reset_parameters(self, generator: torch.Generator) -> None:

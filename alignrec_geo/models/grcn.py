@@ -13,6 +13,7 @@ from torch_geometric.data import HeteroData
 from alignrec_geo.embeddings import Embeddings
 from alignrec_geo.errors import InputError
 from alignrec_geo.graph.modalities import modalities
+from alignrec_geo.kernels.csr import CSR
 from alignrec_geo.kernels.edges import EdgePattern, edge_dot, edge_softmax, weighted_spmm
 from alignrec_geo.kernels.gather import gather_rows
 from alignrec_geo.kernels.triplet_loss import triplet_loss
@@ -131,7 +132,7 @@ class GRCN(GraphRecommender):
 
     def content_branches(self) -> list[ContentBranch]:
         """Route and attend, modality by modality."""
-        return [self._branch(*pair) for pair in self._unit_content()]
+        return [self._branch(*pair, self.edges) for pair in self._unit_content()]
 
     def encode(self) -> Embeddings:
         """Return identities and content side by side, ``[U, (M + 1) d]`` and ``[I, (M + 1) d]``."""
@@ -162,6 +163,30 @@ class GRCN(GraphRecommender):
         content = [(rows[f"preference {name}"], rows[f"content {name}"]) for name in self.features]
         return self._split(self._encoded(rows["identity"], content))
 
+    def folding(self) -> None:
+        """Not linear; see :meth:`fold_in`."""
+
+    @torch.no_grad()
+    def fold_in(self, histories: CSR) -> Tensor:
+        """Return vectors of users whom the model was not trained on, ``[B, (M + 1) d]``.
+
+        Routing and attention run on users whose preferences and identity are zero; what they would change in the items
+        is left out. How much an item counts is its attention; the values of ``histories`` are not used.
+        """
+        histories = histories.map(lambda part: part.to(self.identity.device, self.identity.dtype))
+        (item, new), _ = histories.edges()
+        edges = EdgePattern.from_coo(new, item, histories.shape, self.identity.dtype)
+        branches, found = self.content_branches(), []
+        for encoded in self.encoder():
+            items = unit_rows(F.leaky_relu(encoded))
+            found.append(self._branch(items.new_zeros(histories.shape[0], items.shape[1]), items, edges))
+        _, of_items = self.confidence.split([self.n_users, self.n_items])
+        weight = _edge_weight([branch.to_users for branch in found], gather_rows(of_items, edges.col))
+        layers = self._identity_layers(unit_rows(self.identity), branches)[:-1]
+        start = self.identity.new_zeros(histories.shape[0], self.config.dim)
+        identity = sum((weighted_spmm(edges, weight, items) for _, items in layers), start)
+        return torch.cat([identity, *(branch.users for branch in found)], dim=1)
+
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Return the terms ``bpr`` and ``l2``."""
         users, items = self.encode()
@@ -170,15 +195,15 @@ class GRCN(GraphRecommender):
         pair = triplet_loss(gather_rows(users, batch.users), positive, negative, batch.nominal_size)
         return {"bpr": pair.bpr, "l2": self.config.l2_weight * self._mean_squares(batch.users, rows)}
 
-    def _branch(self, users: Tensor, items: Tensor) -> ContentBranch:
+    def _branch(self, users: Tensor, items: Tensor, edges: EdgePattern) -> ContentBranch:
         for _ in range(self.config.routing_iterations):
-            attention = edge_softmax(self.edges, edge_dot(self.edges, users, items))
-            users = unit_rows(users + weighted_spmm(self.edges, attention, items))
-        affinity, turned = edge_dot(self.edges, users, items), self.edges.T
-        to_users = edge_softmax(self.edges, affinity)
-        to_items = edge_softmax(turned, self.edges.transpose_values(affinity))
+            attention = edge_softmax(edges, edge_dot(edges, users, items))
+            users = unit_rows(users + weighted_spmm(edges, attention, items))
+        affinity, turned = edge_dot(edges, users, items), edges.T
+        to_users = edge_softmax(edges, affinity)
+        to_items = edge_softmax(turned, edges.transpose_values(affinity))
         return ContentBranch(
-            users + weighted_spmm(self.edges, to_users, items),
+            users + weighted_spmm(edges, to_users, items),
             items + weighted_spmm(turned, to_items, users),
             to_users,
             to_items,
@@ -196,17 +221,22 @@ class GRCN(GraphRecommender):
         return Branches(*(Embeddings(*(table * part for table in tables)) for part in (columns, ~columns)))
 
     def _propagated_identity(self, identity: Tensor, branches: Sequence[ContentBranch]) -> tuple[Tensor, Tensor]:
+        users, items = zip(*self._identity_layers(identity, branches), strict=True)
+        return reduce(torch.add, users), reduce(torch.add, items)
+
+    def _identity_layers(self, identity: Tensor, branches: Sequence[ContentBranch]) -> list[tuple[Tensor, Tensor]]:
+        """Users and items before the first layer and after each."""
         split = [self.n_users, self.n_items]
         users, items = identity.split(split)
         of_users, of_items = self.confidence.split(split)
         turned = self.edges.T
         to_users = _edge_weight([branch.to_users for branch in branches], gather_rows(of_items, self.edges.col))
         to_items = _edge_weight([branch.to_items for branch in branches], gather_rows(of_users, turned.col))
-        total_users, total_items = users, items
+        layers = [(users, items)]
         for _ in range(self.config.layers):
             users, items = weighted_spmm(self.edges, to_users, items), weighted_spmm(turned, to_items, users)
-            total_users, total_items = total_users + users, total_items + items
-        return total_users, total_items
+            layers.append((users, items))
+        return layers
 
     def _mean_squares(self, users: Tensor, items: Tensor) -> Tensor:
         """Of the triplets' identities, a user counting as often as the two items together, and of preferences."""

@@ -26,6 +26,7 @@ from alignrec_geo.models.graph_model import GraphRecommender
 from alignrec_geo.nn.init import init_linear, init_xavier, linear
 from alignrec_geo.nn.modality_encoder import ModalityEncoder
 from alignrec_geo.randomness import child_generator
+from alignrec_geo.serving.folding import history_sizes
 
 
 class LATTICEConfig(ModelConfig):
@@ -145,6 +146,26 @@ class LATTICE(GraphRecommender):
         """By past items."""
         users, items, layers = self.user_embedding, self.item_embedding, self.config.layers
         return UserPaths.propagated(self.user_item_graph, users, items, user, layers)
+
+    def folding(self) -> None:
+        """Not linear: how much a user's own row counts depends on the length of the history; see :meth:`fold_in`."""
+
+    @torch.no_grad()
+    def fold_in(self, histories: CSR) -> Tensor:
+        r"""Return vectors of users whom the model was not trained on, ``[B, d]``.
+
+        The propagation with self-loops to a user whose own row is zero; what the user would change in the items is left
+        out: :math:`x^{(l)} = (x^{(l-1)} + \sum_{i \in \mathcal N} q^{(l-1)}_i) / (|\mathcal N| + 1)`.
+        """
+        nodes = torch.cat([self.user_embedding, self.item_embedding])
+        histories = histories.map(lambda part: part.to(nodes.device, nodes.dtype))
+        size = history_sizes(histories)[:, None] + 1.0
+        rows = nodes.new_zeros(histories.shape[0], nodes.shape[1])
+        total = rows
+        for _ in range(self.config.layers):
+            rows = (rows + spmm(histories, nodes[self.n_users :])) / size
+            total, nodes = total + rows, spmm(self.user_item_graph, nodes)
+        return total / (self.config.layers + 1)
 
     def item_propagation(self) -> Tensor:
         r"""Return :math:`S^n Q`, ``[I, d]``."""

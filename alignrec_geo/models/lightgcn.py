@@ -15,6 +15,7 @@ from alignrec_geo.kernels.gather import gather_rows
 from alignrec_geo.kernels.triplet_loss import triplet_loss
 from alignrec_geo.models.base import Batch, ModelConfig
 from alignrec_geo.models.contributions import Branches, UserPaths
+from alignrec_geo.models.fold_in import propagated_rows
 from alignrec_geo.models.graph_model import GraphRecommender
 from alignrec_geo.nn.conv import Conv, ConvNames
 from alignrec_geo.nn.graph_layer import Norm, Residual
@@ -23,6 +24,7 @@ from alignrec_geo.nn.overrides import apply_overrides
 from alignrec_geo.nn.penalties import norm_penalty
 from alignrec_geo.nn.propagation import Propagation
 from alignrec_geo.randomness import child_generator
+from alignrec_geo.serving.folding import Folding, fitted_folding
 
 
 class LightGCNConfig(ModelConfig):
@@ -110,6 +112,16 @@ class LightGCN(GraphRecommender):
         """Return the propagated tables ``Z``, ``[U, d]`` and ``[I, d]``."""
         nodes = self._propagate(torch.cat([self.user_embedding, self.item_embedding]))
         return Embeddings(nodes[: self.n_users], nodes[self.n_users :])
+
+    @torch.no_grad()
+    def folding(self) -> Folding:
+        """Propagation to a new user, exact but for the user's own row, which is zero; see
+        :func:`~alignrec_geo.models.fold_in.propagated_rows`. With layers or edge weights of one's own it is regressed.
+        """
+        if not self.user_item.plain or self.pair_weight is not None or self.config.layers == 0:
+            return fitted_folding(self.embeddings(), self.histories())
+        table = torch.cat([self.user_embedding, self.item_embedding])
+        return Folding(propagated_rows(self.user_item_graph, table, self.config.layers, self.n_users), "root")
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Return the terms ``bpr`` and ``reg``."""

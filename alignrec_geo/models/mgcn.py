@@ -21,13 +21,16 @@ from alignrec_geo.kernels.triplet_loss import triplet_loss
 from alignrec_geo.kernels.unique import distinct, take_first_ids, unique_with_counts, weight_of
 from alignrec_geo.models.base import Batch, ModelConfig
 from alignrec_geo.models.contributions import Branches
+from alignrec_geo.models.fold_in import propagated_rows, root_degree
 from alignrec_geo.models.graph_model import GraphRecommender
 from alignrec_geo.nn import ModalityEncoder, init_linear, init_xavier, linear
+from alignrec_geo.nn.behavior_fuser import BehaviorAwareFuser
 from alignrec_geo.nn.conv import Conv, ConvNames
 from alignrec_geo.nn.graph_layer import Norm, Residual
 from alignrec_geo.nn.overrides import apply_overrides
 from alignrec_geo.nn.propagation import Propagation
 from alignrec_geo.randomness import child_generator
+from alignrec_geo.serving.folding import Folding, fitted_folding
 
 
 class MGCNConfig(ModelConfig):
@@ -87,43 +90,6 @@ class Purifier(nn.Module):
         return torch.sigmoid(F.linear(x, weight, self.gate.weight @ self.projection.bias + self.gate.bias))
 
 
-class BehaviorAwareFuser(nn.Module):
-    r"""The behaviour-aware fuser: what the modalities have in common, and what behaviour prefers of each by itself.
-
-    .. math::
-        a &= \text{softmax}_m\; q^\top \tanh(W_q e_m + b_q), \qquad \bar e = \sum_m a_m e_m \\
-        s_m &= \sigma(H_m c + b_m) \odot (e_m - \bar e), \qquad
-        \text{side} = \frac{\bar e + \sum_m s_m}{M + 1}
-
-    A modality that a node lacks has neither attention nor a part :math:`s_m`, and is not counted in :math:`M`.
-
-    Shapes:
-        - **input:** behaviour ``c [n, d]``, views ``e [n, M, d]``, which of them each node has ``[n, M]`` bool or
-          ``None`` (all)
-        - **output:** ``[n, d]``
-    """
-
-    def __init__(self, modalities: int, dim: int) -> None:
-        super().__init__()
-        self.query = linear(dim, dim)  # W_q, b_q
-        self.attention = linear(dim, 1, bias=False)  # q
-        self.preferences = nn.ModuleList(linear(dim, dim) for _ in range(modalities))  # H_m, b_m
-
-    def forward(self, behaviour: Tensor, views: Tensor, present: Tensor | None = None) -> Tensor:
-        """Return the content side of every node."""
-        logits = self.attention(torch.tanh(self.query(views)))  # [n, M, 1]
-        gates = torch.stack([torch.sigmoid(layer(behaviour)) for layer in self.preferences], dim=1)  # [n, M, d]
-        if present is None:
-            common = (torch.softmax(logits, dim=1) * views).sum(dim=1)
-            return (common + (gates * (views - common[:, None])).sum(dim=1)) / (len(self.preferences) + 1)
-        has = present[:, :, None]
-        # the least finite number: minus infinity would give NaN where a node has no modality at all
-        logits = logits.masked_fill(~has, torch.finfo(logits.dtype).min)
-        common = (torch.softmax(logits, dim=1) * views).sum(dim=1)
-        special = (gates * (views - common[:, None]) * has).sum(dim=1)
-        return (common + special) / (has.sum(dim=1) + 1)
-
-
 class MGCNViews(NamedTuple):
     """The two sides of all nodes before they are fused."""
 
@@ -147,7 +113,7 @@ class MGCN(GraphRecommender):
         z &= c + \text{BehaviorAwareFuser}(c, e), \qquad \text{score} = z_u^\top z_i
 
     The loss is BPR + L2 + λ_cl · InfoNCE between the two sides of the batch's users and positives (see
-    :class:`BehaviorAwareFuser`). Sides are fused for the batch's nodes alone.
+    :class:`~alignrec_geo.nn.behavior_fuser.BehaviorAwareFuser`). Sides are fused for the batch's nodes alone.
 
     Items without a modality have no view there: their row is zero and they are nobody's neighbour. A user has a
     modality if one of the training items has it. Nodes without any content have their behaviour only and no part in the
@@ -241,6 +207,33 @@ class MGCN(GraphRecommender):
         behaviour, side = self._sides()
         return Branches(self._tables(behaviour), None if side is None else self._tables(side))
 
+    @torch.no_grad()
+    def folding(self) -> Folding | None:
+        """Without features as :meth:`LightGCN's <alignrec_geo.models.LightGCN.folding>`; else see :meth:`fold_in`."""
+        alone = self.config.layers == 0 and not self.features
+        if not self.user_item.plain or self.pair_weight is not None or alone:
+            return fitted_folding(self.embeddings(), self.histories())
+        return None if self.features else Folding(self._folded_behaviour(), "root")
+
+    @torch.no_grad()
+    def fold_in(self, histories: CSR) -> Tensor:
+        """Return vectors of users whom the model was not trained on, ``[B, d]``.
+
+        Behaviour and views are propagated to a user whose own row is zero, as in
+        :func:`~alignrec_geo.models.fold_in.propagated_rows`, and fused.
+        """
+        folding, items = self.folding(), self.views().items
+        if folding is not None or items is None:
+            return super().fold_in(histories)
+        near = items * root_degree(self.user_item_graph, self.n_users)
+        rows = Folding(torch.cat([self._folded_behaviour(), near], dim=1), "root")(histories)
+        behaviour, content = rows.split([self.config.dim, near.shape[1]], dim=1)
+        present = None
+        if self.present is not None:
+            present = Folding(self.present[self.n_users :].to(near.dtype), "mean")(histories) > 0.0
+        side = self.fuser(behaviour, content.view(len(rows), len(self.features), -1), present)
+        return behaviour + side  # type: ignore[no-any-return]
+
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Return ``bpr``, ``l2`` and, with features, ``contrast``."""
         views = self.views()
@@ -270,6 +263,10 @@ class MGCN(GraphRecommender):
 
     def _tables(self, nodes: Tensor) -> Embeddings:
         return Embeddings(*nodes.split([self.n_users, self.n_items]))
+
+    def _folded_behaviour(self) -> Tensor:
+        table = torch.cat([self.user_embedding, self.item_embedding])
+        return propagated_rows(self.user_item_graph, table, self.config.layers, self.n_users)
 
     def _contrast(self, side: Tensor, behaviour: Tensor, rows: Tensor, present: Tensor | None) -> Tensor:
         """InfoNCE with the content side as the query; equal rows are computed once and weighted by their number."""

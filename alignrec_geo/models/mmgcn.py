@@ -25,6 +25,7 @@ from alignrec_geo.models.graph_model import GraphRecommender
 from alignrec_geo.nn.init import init_linear, init_xavier, linear
 from alignrec_geo.nn.modality_encoder import ModalityEncoder
 from alignrec_geo.randomness import child_generator
+from alignrec_geo.serving.folding import history_sizes
 
 
 class MMGCNConfig(ModelConfig):
@@ -86,6 +87,10 @@ class MMGCNLayer(nn.Module):
         near = spmm(graph, x @ self.neighbour)
         if rows is not None:
             near, x, ids = gather_rows(near, rows), gather_rows(x, rows), gather_rows(ids, rows)
+        return self.combined(near, x, ids)
+
+    def combined(self, near: Tensor, x: Tensor, ids: Tensor) -> Tensor:
+        """Return the new rows of nodes whose neighbours' mean is ``near``, ``[n, width]``."""
         near, own = F.leaky_relu(near), F.leaky_relu(self.own(x)) + ids
         # g [near ‖ own] without laying the two side by side
         of_near, of_own = self.combine.weight.split([near.shape[1], own.shape[1]], dim=1)
@@ -121,6 +126,23 @@ class MMGCNNetwork(nn.Module):
         for layer in inner:
             x = layer(x, ids, graph)
         return last(x, ids, graph, rows)  # type: ignore[no-any-return]
+
+    def fold_in(self, x: Tensor, ids: Tensor, graph: CSR, means: CSR) -> Tensor:
+        """Return the last layer's rows of new nodes that start from zero and whose own id is zero.
+
+        Args:
+            x: of all nodes of the graph.
+            ids: likewise.
+            graph: the graph.
+            means: by which new nodes take the mean of their neighbours, ``[B, N]``.
+        """
+        own = x.new_zeros(means.shape[0], x.shape[1])
+        for layer in self.layers:
+            assert isinstance(layer, MMGCNLayer)
+            near = spmm(means, x @ layer.neighbour)
+            own = layer.combined(near, own, near.new_zeros(()))
+            x = layer(x, ids, graph)
+        return own
 
 
 class MMGCN(GraphRecommender):
@@ -207,6 +229,30 @@ class MMGCN(GraphRecommender):
         """The tables of other ids and unit rows."""
         start = [torch.cat([rows[f"preference {name}"], rows[f"content {name}"]]) for name in self.features]
         return Embeddings(*self._networked(start, rows["ids"]).split([self.n_users, self.n_items]))
+
+    def folding(self) -> None:
+        """Not linear; see :meth:`fold_in`."""
+
+    @torch.no_grad()
+    def fold_in(self, histories: CSR) -> Tensor:
+        """Return vectors of users whom the model was not trained on, ``[B, d]``.
+
+        The layers run on users whose preferences and ids are zero; what they would change in the items is left out.
+        """
+        histories = histories.map(lambda part: part.to(self.embedding.device, self.embedding.dtype))
+        (item, new), weight = histories.edges()
+        means = CSR.from_coo(
+            new,
+            item + self.n_users,
+            weight / history_sizes(histories)[new],
+            (histories.shape[0], self.n_users + self.n_items),
+        )
+        outputs = []
+        for preference, content, network in zip(self.preferences, self.encoder(), self.networks, strict=True):
+            assert isinstance(network, MMGCNNetwork)
+            x = unit_rows(torch.cat([preference, content]))
+            outputs.append(network.fold_in(x, self.embedding, self.graph, means))
+        return torch.stack(outputs).mean(dim=0)
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Return the terms ``bpr`` and ``l2``."""

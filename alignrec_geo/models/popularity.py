@@ -11,6 +11,7 @@ from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.embeddings import Embeddings
 from alignrec_geo.models.base import Batch, ModelConfig, Recommender
 from alignrec_geo.models.contributions import BIAS, Branches, UserPaths
+from alignrec_geo.serving.folding import Folding
 
 
 class Popularity(Recommender):
@@ -46,6 +47,10 @@ class Popularity(Recommender):
     def user_paths(self, user: int) -> UserPaths:
         """No past item brings anything: the vector is the same for everybody."""
         return UserPaths.of(BIAS, torch.ones(1))
+
+    def folding(self) -> Folding:
+        """Everybody's vector is 1."""
+        return Folding(torch.zeros(len(self.counts), 1), "mean", torch.ones(1))
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """No terms: there is nothing to train."""

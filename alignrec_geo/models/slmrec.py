@@ -21,10 +21,12 @@ from alignrec_geo.kernels.spmm import mean_propagation
 from alignrec_geo.kernels.unique import Unique, keep_counted, unique_with_counts
 from alignrec_geo.models.base import Batch, ModelConfig
 from alignrec_geo.models.contributions import BIAS, CONTENT, Branches, UserPaths
+from alignrec_geo.models.fold_in import propagated_rows
 from alignrec_geo.models.graph_model import GraphRecommender
 from alignrec_geo.nn.init import init_linear, init_xavier, linear
 from alignrec_geo.nn.modality_encoder import ModalityEncoder
 from alignrec_geo.randomness import child_generator
+from alignrec_geo.serving.folding import Folding, fitted_folding
 
 
 class SLMRecConfig(ModelConfig):
@@ -117,9 +119,7 @@ class SLMRec(GraphRecommender):
 
     def views(self) -> Tensor:
         """Return the views ``v`` of all nodes side by side, ``[U + I, (1 + M) d]``, IDs first."""
-        users = self.user_embedding.repeat(1, 1 + len(self.features))
-        items = torch.cat([self.item_embedding, *self.encoder()], dim=1)
-        return mean_propagation(self.graph, torch.cat([users, items]), self.config.layers)
+        return mean_propagation(self.graph, self._start(), self.config.layers)
 
     def encode(self) -> Embeddings:
         """Return the fused tables ``h``, ``[U, d]`` and ``[I, d]``."""
@@ -139,6 +139,14 @@ class SLMRec(GraphRecommender):
         paths = paths + UserPaths.propagated(self.graph, blank, content, user, layers, CONTENT)
         fused = paths.map(lambda rows: F.linear(rows, self.fuse_users.weight))
         return fused + UserPaths.of(BIAS, self.fuse_users.bias)
+
+    @torch.no_grad()
+    def folding(self) -> Folding:
+        """As :meth:`LightGCN's <alignrec_geo.models.LightGCN.folding>`, view by view, then the fusion."""
+        if self.pair_weight is not None or self.config.layers == 0:
+            return fitted_folding(self.embeddings(), self.histories())
+        rows = propagated_rows(self.graph, self._start(), self.config.layers, self.n_users)
+        return Folding(rows @ self.fuse_users.weight.T, "root", self.fuse_users.bias)
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Return the terms ``infonce`` and ``ssl``; negatives of the batch are not used."""
@@ -161,6 +169,11 @@ class SLMRec(GraphRecommender):
         rows = mean_propagation(self.graph, torch.cat([users, items]), self.config.layers)
         users, items = rows.split([self.n_users, self.n_items])
         return Embeddings(F.linear(users, self.fuse_users.weight), F.linear(items, self.fuse_items.weight))
+
+    def _start(self) -> Tensor:
+        """What is propagated, ``[U + I, (1 + M) d]``."""
+        users = self.user_embedding.repeat(1, 1 + len(self.features))
+        return torch.cat([users, torch.cat([self.item_embedding, *self.encoder()], dim=1)])
 
     def _contrasts(self, views: Tensor, items: Tensor) -> Tensor:
         """The sum of the contrasts over the distinct items of a batch, each counted as often as it occurs."""

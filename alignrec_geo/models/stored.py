@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from alignrec_geo.checkpoint import load_trainable
+from alignrec_geo.dataset.splits import SplitConfig
 from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.errors import InputError
 from alignrec_geo.graph.modalities import feature_list
@@ -47,7 +48,8 @@ def load(path: str | PathLike[str], dataset: Any = None, trust: bool = False) ->
         refuse_code(parameters, folder / CONFIG)
     kind = find_model(str(config.get("model")))
     features = feature_list(config.get("features"))
-    data = _data_set(folder, config.get("dataset"), dataset, bool(features) and kind.uses_features)
+    content = bool(features) and kind.uses_features
+    data = _data_set(folder, config.get("dataset"), dataset, content, config.get("refit") is True)
     model = kind.from_dataset(data, features, parameters, config.get("seed", 0))
     load_trainable(model, read_tensors(folder / BEST)[0])
     return model.eval()
@@ -69,7 +71,7 @@ def _run_folder(path: Any) -> Path:
     return folder
 
 
-def _data_set(folder: Path, stored: Any, given: Any, content: bool) -> Dataset:
+def _data_set(folder: Path, stored: Any, given: Any, content: bool, refit: bool) -> Dataset:
     """The data set of the run, with its features if they are needed; its items and pairs must be those of training."""
     if isinstance(given, Dataset):
         data = given
@@ -82,6 +84,8 @@ def _data_set(folder: Path, stored: Any, given: Any, content: bool) -> Dataset:
         raise InputError(f"{folder}: the model needs the content of its data set ({where}); pass dataset=…")
     else:
         return Dataset.open(folder / DATASET)
+    if refit:
+        data = data.with_split(SplitConfig(rule="all-train"))
     if data.fingerprint() != Dataset.open(folder / DATASET).fingerprint():
         raise InputError(
             f"data set '{data.name}' is not the one {folder} was trained on: its items or pairs are others"

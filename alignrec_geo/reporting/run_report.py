@@ -106,6 +106,8 @@ def how_chosen(result: Mapping[str, Any]) -> str:
         return "nothing to train"
     if by == "validation":
         return f"epoch {result['best_epoch'] + 1} of {result['epochs']}, chosen by validation"
+    if by == "refit":
+        return f"{result['epochs']} epochs on the pairs of all splits; not measured, as nothing is held out"
     return f"the last of {result['epochs']} epochs; there was nobody to validate on"
 
 

@@ -16,6 +16,8 @@ from alignrec_geo.files import atomic_path, inside
 from alignrec_geo.folders import FolderKind, atomic_directory
 from alignrec_geo.reading import as_path
 from alignrec_geo.serving.cold_store import COLD, load_cold_items
+from alignrec_geo.serving.folding import Folding
+from alignrec_geo.serving.folding_store import FOLDING, save_folding
 from alignrec_geo.serving.recommend import TopItems
 from alignrec_geo.staging import recover
 from alignrec_geo.tensors import read_tensors
@@ -24,10 +26,13 @@ EMBEDDINGS = "embeddings.safetensors"
 DATASET = "dataset"
 
 
-def save_embeddings(path: str | os.PathLike[str], embeddings: Embeddings, dataset: Dataset) -> None:
+def save_embeddings(
+    path: str | os.PathLike[str], embeddings: Embeddings, dataset: Dataset, folding: Folding | None = None
+) -> None:
     """Write the tables and a copy of the data set's interactions and ids (no content) into a folder of their own.
 
-    A folder that this function wrote before is replaced, in one step.
+    With ``folding``, the rule by which users are folded in, it is written too. A folder that this function wrote before
+    is replaced, in one step.
 
     Raises:
         InputError: the folder holds anything else, a training run for example.
@@ -35,6 +40,8 @@ def save_embeddings(path: str | os.PathLike[str], embeddings: Embeddings, datase
     with atomic_directory(as_path(path), SAVED_MODEL, overwrite=True, inputs=[dataset.path]) as folder:
         dataset.save(folder / DATASET, content=False)
         write_embeddings(folder, embeddings)
+        if folding is not None:
+            save_folding(folder / FOLDING, folding, folder / EMBEDDINGS)
 
 
 def write_embeddings(folder: Path, embeddings: Embeddings) -> None:
@@ -106,5 +113,5 @@ def _problem(folder: Path) -> str | None:
 SAVED_MODEL = FolderKind(
     name="saved model",
     problem=_problem,
-    owns=(re.escape(EMBEDDINGS), re.escape(COLD)),
+    owns=tuple(map(re.escape, (EMBEDDINGS, FOLDING, COLD))),
 )

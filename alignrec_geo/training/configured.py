@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
+from alignrec_geo.dataset.splits import SplitConfig
 from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.models import Recommender, find_model
 from alignrec_geo.observer import Observer
@@ -13,7 +14,7 @@ from alignrec_geo.training.run_config import RunConfig
 
 def fit_config(
     config: RunConfig,
-    out: Path,
+    out: Path | None,
     *,
     resume: bool = False,
     overwrite: bool = False,
@@ -23,8 +24,8 @@ def fit_config(
     """Open the data set, build the model that the settings describe, and train it.
 
     Args:
-        config: the settings; ``dataset`` is a folder.
-        out: the run folder.
+        config: the settings; ``dataset`` is a folder. With ``refit`` the pairs of all splits are trained on.
+        out: the run folder; ``None`` writes nothing.
         resume: see :func:`~alignrec_geo.training.loop.fit`.
         overwrite: likewise.
         test: likewise.
@@ -38,6 +39,8 @@ def fit_config(
         TrainingDiverged: the loss is not finite.
     """
     data = Dataset.open(str(config.dataset))
+    if config.refit:
+        data = data.with_split(SplitConfig(rule="all-train"))
     model = find_model(config.model).from_dataset(data, config.features, config.parameters, config.seed)
     result = fit(
         model,
@@ -51,5 +54,6 @@ def fit_config(
         overwrite=overwrite,
         test=test,
         observers=observers,
+        warm_start=config.warm_start,
     )
     return model, result

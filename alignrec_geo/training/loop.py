@@ -26,6 +26,7 @@ from alignrec_geo.kernels.config import KernelConfig
 from alignrec_geo.kernels.matmul import use_matmul
 from alignrec_geo.memory import enough_memory
 from alignrec_geo.models.base import Recommender
+from alignrec_geo.models.graph_model import GraphRecommender
 from alignrec_geo.observer import Observer
 from alignrec_geo.randomness import child_generator
 from alignrec_geo.training.arguments import (
@@ -37,8 +38,9 @@ from alignrec_geo.training.arguments import (
     training_data,
 )
 from alignrec_geo.training.config import TrainingConfig
+from alignrec_geo.training.held_out_users import tables_of
 from alignrec_geo.training.precision import check_precision
-from alignrec_geo.training.result import LAST_EPOCH, UNTRAINED, VALIDATION, FitResult, write_result
+from alignrec_geo.training.result import LAST_EPOCH, REFIT, UNTRAINED, VALIDATION, FitResult, write_result
 from alignrec_geo.training.run import Run
 from alignrec_geo.training.run_config import RunConfig
 from alignrec_geo.training.run_folder import RunFolder
@@ -61,6 +63,7 @@ def fit(
     test: bool = True,
     metrics: Any = None,
     observers: Observer | Iterable[Observer] = (),
+    warm_start: str | None = None,
 ) -> FitResult:
     """Train a model, choose the epoch by validation, and test that epoch once.
 
@@ -81,6 +84,8 @@ def fit(
         metrics: what the test measures, names or :class:`~alignrec_geo.evaluation.metrics.Metric` objects, beside
             Recall and NDCG; ``None`` takes those of ``config``.
         observers: told about every step and epoch.
+        warm_start: run folder whose parameters the model was given (see
+            :func:`~alignrec_geo.training.warm_start.warm_start`); it is noted in the settings of the run.
 
     Raises:
         InputError: an argument is of a wrong kind, the data set cannot be trained on, early stopping has nobody to
@@ -120,20 +125,22 @@ def fit(
             "another split"
         )
     folder = None if out is None else RunFolder(Path(out))
-    wanted = RunConfig.of(model, data, settings, backends, trial, seed)
+    wanted = RunConfig.of(model, data, settings, backends, trial, seed, warm_start)
     opened = nullcontext() if folder is None else folder.writing(data, wanted, resume, overwrite)
     watching = [*listening, *tensorboard_of(folder, settings)]
     keep_freed_memory()
     model.to(device)
     with opened, use_backends(**backends.model_dump()), use_matmul(device), enough_memory("training"):
-        run = Run(model, settings, sampler, validate, folder, watching, seed)
+        run = Run(model, settings, data.interactions, sampler, validate, folder, watching, seed)
         if folder is not None:
             run.prepare_folder(folder, resume)
+            if run.should_continue():
+                folder.reopen()
         model.train()
         while run.should_continue():
             run.epoch()
         load_trainable(model, run.best)
-        there = model.embeddings()  # ranked where they are
+        there = tables_of(model, data.interactions)  # ranked where they are
         tables = Embeddings(*(table.cpu() for table in there))
         tester = evaluator_of(data, Split.TEST, trial, measured) if test else None
         tested = None if tester is None else tester(there)
@@ -145,9 +152,19 @@ def fit(
             seconds=run.state.seconds,
             embeddings=tables,
             test=tested,
-            chosen_by=UNTRAINED if run.optimizer is None else LAST_EPOCH if validate is None else VALIDATION,
+            chosen_by=_chooser(run, wanted.refit),
         )
         if folder is not None:
             validated = 0 if validate is None else len(validate.users)
-            write_result(folder, result, trial, data, run.best, validated)
+            known = isinstance(model, GraphRecommender) or model.dataset is not None  # by which pairs
+            write_result(folder, result, trial, data, run.best, validated, model.folding() if known else None)
     return result
+
+
+def _chooser(run: Run, refit: bool) -> str:
+    """What chose the epoch that a run ends with."""
+    if run.optimizer is None:
+        return UNTRAINED
+    if run.validate is not None:
+        return VALIDATION
+    return REFIT if refit else LAST_EPOCH

@@ -14,9 +14,10 @@ from alignrec_geo.evaluation.metrics import (
 )
 from alignrec_geo.evaluation.protocols import Protocol
 from alignrec_geo.notebook import metrics_table
+from alignrec_geo.serving.folding import Folding
 from alignrec_geo.training.run_folder import RunFolder
 
-VALIDATION, LAST_EPOCH, UNTRAINED = "validation", "last epoch", "nothing to train"
+VALIDATION, LAST_EPOCH, REFIT, UNTRAINED = "validation", "last epoch", "refit", "nothing to train"
 """What chose the epoch."""
 
 
@@ -32,7 +33,8 @@ class FitResult:
         seconds: training and validation time, over all sessions of the run.
         embeddings: the tables of the chosen epoch.
         test: test metrics per user, ``None`` where ``metrics`` is empty.
-        chosen_by: ``validation``; ``last epoch`` where there was nobody to validate on; ``nothing to train``.
+        chosen_by: ``validation``; ``last epoch`` where there was nobody to validate on; ``refit`` where the pairs of
+            all splits were trained on; ``nothing to train``.
     """
 
     metrics: dict[str, float]
@@ -61,15 +63,18 @@ def write_result(
     dataset: Dataset,
     best: Mapping[str, Tensor],
     validated: int,
+    folding: Folding | None,
 ) -> None:
-    """Write the tables and the metrics of the chosen epoch into its run folder."""
+    """Write the tables, the rule by which users are folded in, and the metrics of the chosen epoch."""
     folder.write_best(best, result.embeddings)
+    folder.write_folding(folding)
     content = {
         "metrics": result.metrics,
         "protocol": protocol.value,
         "split": Split.TEST.label,
         "validation": result.validation,
         "chosen_by": result.chosen_by,
+        "measured": bool(result.metrics or result.validation),
         "best_epoch": result.best_epoch,
         "users": {"validation": validated, "test": 0 if result.test is None else len(result.test.users)},
         "epochs": result.epochs,

@@ -13,6 +13,7 @@ from alignrec_geo.checkpoint import (
     save_checkpoint,
     trainable_state,
 )
+from alignrec_geo.dataset.interactions import Interactions
 from alignrec_geo.embeddings import Embeddings
 from alignrec_geo.errors import TrainingDiverged
 from alignrec_geo.evaluation.evaluator import Evaluator
@@ -21,6 +22,7 @@ from alignrec_geo.observer import Observer
 from alignrec_geo.randomness import child_generator, seeded
 from alignrec_geo.training.captured_step import make_step
 from alignrec_geo.training.config import TrainingConfig
+from alignrec_geo.training.held_out_users import tables_of
 from alignrec_geo.training.optimizer import make_optimizer, set_learning_rate
 from alignrec_geo.training.precision import use_precision
 from alignrec_geo.training.run_folder import RunFolder
@@ -34,13 +36,14 @@ class Run:
         self,
         model: Recommender,
         config: TrainingConfig,
+        interactions: Interactions,
         sampler: TripletSampler,
         validate: Evaluator | None,
         folder: RunFolder | None,
         observers: Sequence[Observer],
         seed: int,
     ) -> None:
-        self.model, self.config, self.sampler = model, config, sampler
+        self.model, self.config, self.interactions, self.sampler = model, config, interactions, sampler
         self.validate, self.folder, self.observers, self.seed = validate, folder, observers, seed
         self.generators = {name: child_generator(seed, name) for name in ("sampling", "model")}
         self.optimizer = make_optimizer(model, config)
@@ -96,7 +99,7 @@ class Run:
 
     def tables(self, epoch: int) -> Embeddings:
         """The model's tables, which must be finite."""
-        tables = self.model.embeddings()
+        tables = tables_of(self.model, self.interactions)
         if not all(bool(torch.isfinite(table).all()) for table in tables):
             raise TrainingDiverged(
                 f"the tables hold NaN or infinity after epoch {epoch}; the state before this epoch is kept. "

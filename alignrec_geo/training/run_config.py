@@ -1,6 +1,6 @@
 """The resolved settings of a run: from a YAML file, from ``key=value`` pairs, and checked as a whole."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,10 @@ class RunConfig(Settings):
     """Ranking protocol of validation and test."""
     seed: int = Field(default=0, ge=0)
     """Seed of the initial parameters, of shuffling and of negatives."""
+    refit: bool = False
+    """Train on the pairs of all splits, for use: nothing is measured."""
+    warm_start: str | None = None
+    """Run folder whose parameters the model began with (made by ``update``)."""
     parameters: SerializeAsAny[ModelConfig] = ModelConfig()
     """Settings of the model."""
     training: TrainingConfig = TrainingConfig()
@@ -99,6 +103,7 @@ class RunConfig(Settings):
         kernels: KernelConfig,
         protocol: Protocol,
         seed: int,
+        warm_start: str | None = None,
     ) -> "RunConfig":
         """The settings of a run that starts now."""
         return cls(
@@ -107,6 +112,8 @@ class RunConfig(Settings):
             features=list(model.features),
             protocol=protocol,
             seed=seed,
+            refit=dataset.split_config.rule == "all-train",
+            warm_start=warm_start,
             parameters=model.config,
             training=training,
             kernels=kernels,
@@ -126,10 +133,29 @@ class RunConfig(Settings):
         """
         return cls.resolve(read_yaml(path), untrusted=None if trust else path)
 
+    def differences(self, other: "RunConfig") -> dict[str, tuple[Any, Any]]:
+        """Return what is another in ``other``: its value here and there, by the setting's whole name.
+
+        Where the data set lies and what the run began with do not count.
+        """
+        here, there = (dict(_flat(config.model_dump(mode="json"))) for config in (self, other))
+        names = [name for name in {**here, **there} if name not in ("dataset", "warm_start")]
+        pairs = {name: (here.get(name), there.get(name)) for name in names}
+        return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+
     def save(self, path: Path) -> None:
         """Write ``config.yaml``, atomically."""
         with atomic_path(path) as staging:
             staging.write_text(yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False), encoding="utf-8")
+
+
+def _flat(values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Settings by their whole names: sections joined by dots, other values as they are."""
+    for name, value in values.items():
+        if name in SECTIONS and isinstance(value, Mapping):
+            yield from ((f"{name}.{key}", inner) for key, inner in value.items())
+        else:
+            yield name, value
 
 
 def has_setting(model: type[Recommender], path: str) -> bool:

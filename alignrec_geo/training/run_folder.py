@@ -21,6 +21,8 @@ from alignrec_geo.locks import LOCK, Lock, in_use, sole
 from alignrec_geo.reading import reading
 from alignrec_geo.records import RunResult, read_record
 from alignrec_geo.serving.cold_store import COLD
+from alignrec_geo.serving.folding import Folding
+from alignrec_geo.serving.folding_store import FOLDING, save_folding
 from alignrec_geo.serving.store import DATASET, EMBEDDINGS, write_embeddings
 from alignrec_geo.settings import read_yaml
 from alignrec_geo.staging import recover, sweep_inside
@@ -35,7 +37,7 @@ class RunFolder:
     - ``config.yaml``: the resolved settings
     - ``metrics.jsonl``: one line per epoch
     - ``checkpoint/last.safetensors``, ``checkpoint/best.safetensors``: to continue from, and the chosen epoch
-    - ``embeddings.safetensors``, ``dataset/``: what serving needs
+    - ``embeddings.safetensors``, ``folding.safetensors``, ``dataset/``: what serving needs
     - ``result.json``, ``per_user.parquet``: test metrics, once training has ended
 
     Args:
@@ -112,6 +114,7 @@ class RunFolder:
             with sole(self.path / LOCK, self._busy):
                 sweep_inside(self.path)
                 self._continue(dataset)
+                config.save(self.path / CONFIG)  # it may go on for longer than it was started for
                 yield
             return
         with (
@@ -153,6 +156,11 @@ class RunFolder:
         elif Dataset.open(self.path / DATASET).fingerprint() != dataset.fingerprint():
             raise InputError(f"{self.path} was trained on other interactions than data set '{dataset.name}' holds now")
 
+    def reopen(self) -> None:
+        """Take away what says that training has ended: it goes on."""
+        for name in (RESULT, PER_USER, FOLDING):
+            (self.path / name).unlink(missing_ok=True)
+
     def keep_epochs(self, count: int) -> None:
         """Drop the lines of ``metrics.jsonl`` after the first ``count`` epochs (those of a killed session)."""
         path = self.path / METRICS_FILE
@@ -174,6 +182,11 @@ class RunFolder:
         with atomic_path(self.best) as staging:
             save_file({name: tensor.contiguous() for name, tensor in parameters.items()}, staging)
         write_embeddings(self.path, embeddings)
+
+    def write_folding(self, folding: Folding | None) -> None:
+        """Write the rule by which users are folded in, where it is one table."""
+        if folding is not None:
+            save_folding(self.path / FOLDING, folding, self.path / EMBEDDINGS)
 
     def read_best(self) -> dict[str, Tensor]:
         """Read the parameters of the best epoch so far."""
@@ -226,7 +239,8 @@ RUN = FolderKind(
     name="run",
     problem=_problem,
     owns=(
-        *map(re.escape, (CONFIG, METRICS_FILE, RESULT, PER_USER, EMBEDDINGS, COLD, "report.html", "worker.log")),
+        *map(re.escape, (CONFIG, METRICS_FILE, RESULT, PER_USER, EMBEDDINGS, FOLDING, COLD)),
+        r"report\.html|worker\.log",
         r"checkpoint/(last|best)\.safetensors",
         r"tensorboard/events\.out\.tfevents\.[^/]+",
         r"(cost|groups|error)\.json",

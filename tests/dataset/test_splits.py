@@ -93,3 +93,30 @@ def test_fractions_of_a_second_order_pairs_and_ties_keep_their_order() -> None:
     made = pairs([0, 0, 0, 1, 1, 1], [0, 1, 2, 0, 1, 2], timestamp=np.array([1.9, 1.1, 1.5, 3.0, 3.0, 3.0]))
     split = make_split(made, SplitConfig(rule="leave-last"))
     assert split.tolist() == [Split.TEST, Split.TRAIN, Split.VALIDATION, Split.TRAIN, Split.VALIDATION, Split.TEST]
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.integers(1, 30), min_size=1, max_size=30), st.integers(0, 5))
+def test_cold_users_are_not_in_training_and_keep_most_of_their_pairs_as_history(counts: list[int], seed: int) -> None:
+    table = of_counts(counts)
+    config = SplitConfig(rule="cold-users", seed=seed, validation=0.2, test=0.3)
+    split = make_split(table, config)
+    np.testing.assert_array_equal(split, make_split(table, config))
+    parts = {part: np.array(held_out(table, split, part)) for part in (*Split,)[1:]}
+    able = np.array(counts) >= 2
+    for part, share in ((Split.VALIDATION, 0.2), (Split.TEST, 0.3)):
+        users = parts[part] > 0
+        assert users.sum() == round(able.sum() * share)
+        assert not parts[Split.TRAIN][users].any()
+        wanted = np.maximum(1, np.array(counts) // 5)  # a fifth, rounded down, but at least one
+        np.testing.assert_array_equal(parts[part][users], wanted[users])
+        np.testing.assert_array_equal(parts[Split.HISTORY][users], (np.array(counts) - wanted)[users])
+    trained = parts[Split.TRAIN] > 0
+    np.testing.assert_array_equal(parts[Split.TRAIN][trained], np.array(counts)[trained])
+
+
+def test_all_train_holds_nothing_out_and_leaves_unused_pairs_alone() -> None:
+    table = of_counts([5, 4])
+    given_split = np.array([-1, 0, 1, 2, 3, 0, 1, 2, 0], dtype=np.int8)
+    split = make_split(table.with_split(given_split), SplitConfig(rule="all-train"))
+    assert split.tolist() == [-1, *([0] * 8)]

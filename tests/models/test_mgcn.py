@@ -4,7 +4,7 @@ import torch.nn.functional as F
 
 from alignrec_geo.errors import InputError
 from alignrec_geo.models import MGCN, Batch, MGCNConfig
-from alignrec_geo.models.mgcn import BehaviorAwareFuser
+from alignrec_geo.nn.behavior_fuser import BehaviorAwareFuser
 from alignrec_geo.testing import KnownAnswers
 from tests.golden_numbers import toy_graph
 from tests.models.golden_parity import GoldenParity, ten_steps_agree

@@ -101,7 +101,14 @@ def test_one_writer_at_a_time(data, tmp_path):
 def test_a_run_of_which_nothing_is_trained_can_be_started_again(data, tmp_path):
     out = tmp_path / "run"
     train(data, out)
-    for name in ("checkpoint", "metrics.jsonl", "result.json", "embeddings.safetensors", "per_user.parquet"):
+    for name in (
+        "checkpoint",
+        "metrics.jsonl",
+        "result.json",
+        "embeddings.safetensors",
+        "folding.safetensors",
+        "per_user.parquet",
+    ):
         shutil.rmtree(out / name) if (out / name).is_dir() else (out / name).unlink()
     assert sorted(path.name for path in out.iterdir()) == ["config.yaml", "dataset"]
     train(data, out, seed=3)

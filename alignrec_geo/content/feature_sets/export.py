@@ -79,9 +79,9 @@ def export_mmrec(
 
 def _left_out(dataset: Dataset, n_users: int, n_items: int) -> list[str]:
     pairs = dataset.interactions
-    unused = int((pairs.split == Split.UNUSED).sum())
     lost = {
-        "pairs that are in no split": unused,
+        "pairs that are in no split": int((pairs.split == Split.UNUSED).sum()),
+        "pairs that are the history of held-out users": int((pairs.split == Split.HISTORY).sum()),
         "users after the last one that has a pair": pairs.n_users - n_users,
         "items after the last one that has a pair": pairs.n_items - n_items,
     }

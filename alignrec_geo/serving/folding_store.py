@@ -1,0 +1,48 @@
+"""The linear fold-in rule of a run on disk: ``folding.safetensors`` beside the tables that it belongs to."""
+
+from pathlib import Path
+from typing import get_args
+
+from safetensors.torch import save_file
+
+from alignrec_geo.errors import InputError
+from alignrec_geo.files import atomic_path, sha256_of
+from alignrec_geo.serving.folding import Folding, Scale
+from alignrec_geo.tensors import read_tensors
+
+FOLDING = "folding.safetensors"
+
+
+def save_folding(file: Path, folding: Folding, tables: Path) -> None:
+    """Write the rule, atomically, with the hash of the file of tables that it belongs to."""
+    # one key of metadata only: safetensors writes several in random order
+    told = {"folding": f"{folding.scale} {sha256_of(tables)}"}
+    parts = {"table": folding.table, **({} if folding.bias is None else {"bias": folding.bias})}
+    with atomic_path(file) as staging:
+        save_file({name: part.detach().cpu().contiguous() for name, part in parts.items()}, staging, told)
+
+
+def load_folding(file: Path, tables: Path) -> Folding | None:
+    """Read what :func:`save_folding` wrote; ``None`` where there is none, or one of other tables.
+
+    Args:
+        file: the file.
+        tables: the file of the run's tables.
+
+    Raises:
+        InputError: the file is damaged.
+    """
+    if not file.exists():
+        return None
+    tensors, told = read_tensors(file, ("table",))
+    scale, _, made_for = told.get("folding", "").partition(" ")
+    table, bias = tensors["table"].float(), tensors.get("bias")
+    bias = None if bias is None else bias.float()
+    finite = all(bool(part.isfinite().all()) for part in (table, bias) if part is not None)
+    if scale not in get_args(Scale) or table.dim() != 2 or (bias is not None and bias.shape != table.shape[1:]):
+        raise InputError(f"{file}: not a fold-in rule of this program")
+    if not finite:
+        raise InputError(f"{file}: holds NaN or infinity")
+    if made_for != sha256_of(tables):
+        return None
+    return Folding(table, scale, bias)  # type: ignore[arg-type]
