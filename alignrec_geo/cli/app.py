@@ -22,6 +22,7 @@ from alignrec_geo.cli.recommend import recommend
 from alignrec_geo.cli.score import score
 from alignrec_geo.cli.similar import similar
 from alignrec_geo.cli.train import train
+from alignrec_geo.cli.update import update
 from alignrec_geo.deferred_imports import defer_imports
 
 app = typer.Typer(
@@ -39,6 +40,7 @@ for verb in (
     pretrain,
     config,
     train,
+    update,
     compare,
     evaluate,
     embed,

@@ -8,11 +8,11 @@ import typer
 
 from alignrec_geo.cli.device import DeviceOption
 from alignrec_geo.cli.encoding import progress_bars
+from alignrec_geo.cli.new_items import encoder_folders, new_items
 from alignrec_geo.cli.output import JsonFlag, print_json, print_notes, stderr, stdout
 from alignrec_geo.errors import InputError
 
 if TYPE_CHECKING:
-    from alignrec_geo.content.item_encoder import NewItem
     from alignrec_geo.dataset.store import Dataset
     from alignrec_geo.training.run_config import RunConfig
 
@@ -75,8 +75,8 @@ def embed(
         output_file(out, DATA_SET.files(data.path))
     features = list(config.features or [])
     rule = NeighbourMean(tables, data, features, k)
-    new = _new_items(items, images, data, rule.space.widths)
-    sources = _sources(encoders or [], features)
+    new = new_items(items, images, data, rule.space.widths)
+    sources = encoder_folders(encoders or [], features)
     broken: dict[str, str] = {}
     found = rule.own()
     own = len(found)
@@ -130,25 +130,3 @@ def _dataset(run: Path, config: "RunConfig", given: Path | None) -> "Dataset":
     if data.fingerprint() != Dataset.open(run / DATASET).fingerprint():
         raise InputError(f"{path}: not the data set that {run} was trained on: its items, users or split are others")
     return data
-
-
-def _new_items(file: Path | None, images: Path | None, data: "Dataset", widths: dict[str, int]) -> "list[NewItem]":
-    from alignrec_geo.content.item_encoding.new_items import read_new_items
-
-    if file is None:
-        if images is not None:
-            raise InputError("--images goes with --items")
-        return []
-    return read_new_items(file, data, widths, images)
-
-
-def _sources(given: list[str], features: list[str]) -> dict[str, str]:
-    sources: dict[str, str] = {}
-    for part in given:
-        name, _, folder = part.partition("=")
-        if name not in features or not folder or name in sources:
-            raise InputError(
-                f"--encoder takes NAME=FOLDER, each of the run's features ({', '.join(features)}) once (got '{part}')"
-            )
-        sources[name] = folder
-    return sources

@@ -6,6 +6,7 @@ PARAMETERS = (
     "all_items",
     "cache",
     "columns",
+    "dataset",
     "decimal",
     "drop_unused",
     "encoding",

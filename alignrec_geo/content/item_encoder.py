@@ -24,6 +24,7 @@ class NewItem:
         image: file of its image.
         vectors: its rows of plain feature matrices, by name.
         title: for people; encoders read ``text``.
+        description: the text without the title, as a data set stores it.
     """
 
     id: str
@@ -31,6 +32,7 @@ class NewItem:
     image: Path | None = None
     vectors: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     title: str | None = None
+    description: str | None = None
 
 
 class ItemEncoder(Protocol):

@@ -1,7 +1,6 @@
 """AlignRec, stage 2: content-ID and user-item alignment trained together."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -22,7 +21,8 @@ from alignrec_geo.kernels.fixed_shapes import fixed_shapes
 from alignrec_geo.kernels.gather import gather_rows
 from alignrec_geo.kernels.triplet_loss import triplet_loss
 from alignrec_geo.kernels.unique import unique_with_counts
-from alignrec_geo.models.alignrec_config import AlignRecConfig
+from alignrec_geo.models.alignrec_config import AlignRecConfig, configured_losses
+from alignrec_geo.models.alignrec_views import AlignRecViews
 from alignrec_geo.models.base import Batch
 from alignrec_geo.models.contributions import CONTENT, Branches, UserPaths, fused_paths
 from alignrec_geo.models.fold_in import propagated_rows, root_degree
@@ -32,25 +32,14 @@ from alignrec_geo.nn.conv import Conv
 from alignrec_geo.nn.fusion import Fuser, Fusion, MeanFusion, SumFusion
 from alignrec_geo.nn.hetero_encoder import HeteroEncoder
 from alignrec_geo.nn.init import init_linear, linear
-from alignrec_geo.nn.loss_list import describe_losses, loss_list, loss_name, loss_terms, parse_losses
-from alignrec_geo.nn.losses import BPR, CCA, L2, REG, UIA, LossFn
+from alignrec_geo.nn.loss_list import describe_losses, loss_list, loss_name, loss_terms
+from alignrec_geo.nn.losses import LossFn
 from alignrec_geo.nn.overrides import apply_overrides
 from alignrec_geo.nn.paths import row_of
 from alignrec_geo.nn.propagation import Propagation
 from alignrec_geo.nn.views import BatchViews, ContentViews, Rows
 from alignrec_geo.randomness import child_generator
 from alignrec_geo.serving.folding import Folding, fitted_folding
-
-
-class AlignRecViews(NamedTuple):
-    """The two branches on all nodes."""
-
-    identity: Tensor
-    """``c``, ``[U + I, d]``, users first."""
-    content_users: Tensor | None
-    """``m_U``, ``[U, d]``; ``None`` without features."""
-    content_items: Tensor | None
-    """``m_I``, ``[I, d]``; ``None`` without features."""
 
 
 class AlignRec(GraphRecommender):
@@ -165,7 +154,7 @@ class AlignRec(GraphRecommender):
             self.item_item = Propagation(part["item_item_conv"], dim, item_layers, "item_item_conv", *options)
             self.to_users = BipartitePropagation(part["user_conv"], dim, "user_conv", *options)
             self.fusion = Fuser(part["fusion"], dim)
-        self.losses = self._configured_losses() if own_losses is None else own_losses
+        self.losses = configured_losses(self.config, bool(self.features)) if own_losses is None else own_losses
         for loss in self.losses:
             if getattr(loss, "needs_content", False) and not self.features:
                 name = loss_name(loss)
@@ -244,9 +233,8 @@ class AlignRec(GraphRecommender):
             return fitted_folding(self.embeddings(), self.histories())
         if len(branches) == 1:
             return Folding(branches[0], "root")
-        if isinstance(self.fusion.fusion, SumFusion | MeanFusion):
-            return Folding(self.fusion(*branches), "root")
-        return None
+        linear = isinstance(self.fusion.fusion, SumFusion | MeanFusion)
+        return Folding(self.fusion(*branches), "root") if linear else None
 
     @torch.no_grad()
     def fold_in(self, histories: CSR) -> Tensor:
@@ -292,15 +280,6 @@ class AlignRec(GraphRecommender):
         if SIMILAR in data.edge_types:
             return relation_graph(data, SIMILAR)
         return CSR.from_edge_index(*item_knn(x, present, self.config.k), (self.n_items, self.n_items))
-
-    def _configured_losses(self) -> list[LossFn]:
-        config = self.config
-        if config.losses is not None:
-            return [*parse_losses(config.losses)]
-        terms: list[LossFn] = [BPR(), L2(config.l2_weight), UIA(config.uia_weight)]
-        if self.features:
-            terms += [CCA(config.cca_weight, config.temperature), REG(config.reg_weight)]
-        return terms
 
     def _content_views(self) -> tuple[Tensor, Tensor]:
         # G (W x + b) + b_G as one map of x: the product G W is tiny

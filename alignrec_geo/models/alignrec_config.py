@@ -12,6 +12,7 @@ from alignrec_geo.nn.conv import ConvNames, ConvNamesByEdge
 from alignrec_geo.nn.fusion import FusionName
 from alignrec_geo.nn.graph_layer import Norm, Residual
 from alignrec_geo.nn.loss_list import parse_losses
+from alignrec_geo.nn.losses import BPR, CCA, L2, REG, UIA, LossFn
 
 
 class AlignRecConfig(ModelConfig):
@@ -72,3 +73,13 @@ class AlignRecConfig(ModelConfig):
             except InputError as error:
                 raise ValueError(str(error).removeprefix("losses: ")) from None
         return value
+
+
+def configured_losses(config: AlignRecConfig, with_content: bool) -> list[LossFn]:
+    """The terms of the loss that the settings name, or the usual ones with their weights."""
+    if config.losses is not None:
+        return [*parse_losses(config.losses)]
+    terms: list[LossFn] = [BPR(), L2(config.l2_weight), UIA(config.uia_weight)]
+    if with_content:
+        terms += [CCA(config.cca_weight, config.temperature), REG(config.reg_weight)]
+    return terms

@@ -139,7 +139,7 @@ class GRCN(GraphRecommender):
         return self._encoded(unit_rows(self.identity), self._unit_content())
 
     def _encoded(self, identity: Tensor, content: Sequence[tuple[Tensor, Tensor]]) -> Embeddings:
-        branches = [self._branch(*pair) for pair in content]
+        branches = [self._branch(*pair, self.edges) for pair in content]
         users, items = self._propagated_identity(identity, branches)
         return Embeddings(
             torch.cat([users, *(branch.users for branch in branches)], dim=1),

@@ -38,9 +38,7 @@ def fit_config(
         InputError: the data set cannot be opened, lacks a feature, or ``out`` cannot be used.
         TrainingDiverged: the loss is not finite.
     """
-    data = Dataset.open(str(config.dataset))
-    if config.refit:
-        data = data.with_split(SplitConfig(rule="all-train"))
+    data = data_set_for(config)
     model = find_model(config.model).from_dataset(data, config.features, config.parameters, config.seed)
     result = fit(
         model,
@@ -57,3 +55,13 @@ def fit_config(
         warm_start=config.warm_start,
     )
     return model, result
+
+
+def data_set_for(config: RunConfig) -> Dataset:
+    """Open the data set of a run; for a refit the pairs of all splits are training.
+
+    Raises:
+        InputError: it cannot be opened.
+    """
+    data = Dataset.open(str(config.dataset))
+    return data.with_split(SplitConfig(rule="all-train")) if config.refit else data

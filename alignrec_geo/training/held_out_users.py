@@ -19,6 +19,7 @@ def tables_of(model: Recommender, interactions: Interactions) -> Embeddings:
     """
     tables = model.embeddings()
     history = interactions.of(Split.HISTORY)
+    history = history.take(interactions.of(Split.TRAIN).user_degree()[history.user] == 0)
     if not len(history):
         return tables
     users, place = torch.from_numpy(history.user).unique(return_inverse=True)

@@ -69,6 +69,7 @@ def read_new_items(
                 image=_image(entry.get("image"), folder, where),
                 vectors=_vectors(entry.get("features"), widths, where),
                 title=entry.get("title"),
+                description=entry.get("text"),
             )
         )
     if not items:
