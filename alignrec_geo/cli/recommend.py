@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from alignrec_geo.cli.basket import Basket, for_basket
 from alignrec_geo.cli.bulk_output import Lists, Out, Overwrite, check_output, left_out_note, write_stream
 from alignrec_geo.cli.device import DeviceOption
 from alignrec_geo.cli.id_files import read_ids
@@ -34,6 +35,7 @@ def recommend(
     all_users: Annotated[
         bool, typer.Option("--all-users", help="Every user of the run's data set; with --out.")
     ] = False,
+    basket: Basket = None,
     k: CountOption = 10,
     unknown: Annotated[
         str | None,
@@ -61,6 +63,8 @@ def recommend(
 
     Example: alignrec-geo recommend runs/catalogue --user user-0042 -k 5
 
+    For somebody the run does not know: alignrec-geo recommend runs/catalogue --basket item-0007,item-0012
+
     For everybody: alignrec-geo recommend runs/catalogue --all-users --out recommendations.parquet
 
     Items without a training interaction are marked as cold. Without --include-cold they are ranked by what training
@@ -70,6 +74,22 @@ def recommend(
     from alignrec_geo.serving.store import load_top_items
 
     check_output(out, overwrite, lists, run, [users_file, only_items, without_items, exclude], all_users=all_users)
+    if basket is not None:
+        given = {
+            "--user": user,
+            "--users-file": users_file,
+            "--all-users": all_users,
+            "--exclude": exclude,
+            "--out": out,
+        }
+        contrary = next((name for name, value in given.items() if value), None)
+        if contrary is not None:
+            raise InputError(f"--basket stands for one user whom the run does not know; pass it without {contrary}")
+        only = {**item_rules(only_items, without_items, where), "seen": seen}
+        found = for_basket(run, basket, k, include_cold, device, only, as_json)
+        if found is not None:
+            print_items(f"for a user with {basket}", found)
+        return
     ids = _asked(user, users_file, all_users)
     policy = unknown or ("error" if users_file is None and not all_users else "skip")
     rules = {**item_rules(only_items, without_items, where), **pair_rules(seen, exclude)}
@@ -103,7 +123,7 @@ def _asked(user: list[str] | None, users_file: Path | None, all_users: bool) -> 
         return None
     listed = [] if users_file is None else [read_ids(users_file, "user")]
     if not user and not listed:
-        raise InputError("no user given; pass --user ID, --users-file FILE or --all-users")
+        raise InputError("no user given; pass --user ID, --users-file FILE, --basket A,B or --all-users")
     if not user:
         return listed[0]
     return pl.Series("user", [*user, *(str(name) for column in listed for name in column)], dtype=pl.String)

@@ -222,28 +222,23 @@ class AlignRec(GraphRecommender):
 
     @torch.no_grad()
     def folding(self) -> Folding | None:
-        r"""Propagation to a new user in both branches, exact but for the row in :math:`P`, which is zero.
-
-        See :func:`~alignrec_geo.models.fold_in.propagated_rows`; the content branch adds
-        :math:`m_i / \sqrt{|\mathcal N| d_i}`. Fusions other than ``sum`` and ``mean`` are not linear, see
-        :meth:`fold_in`. With layers or edge weights of one's own it is regressed.
-        """
+        r"""Propagation to a new user in both branches (:mod:`~alignrec_geo.models.fold_in`), exact but for the row in
+        :math:`P`, which is zero. Fusions other than ``sum`` and ``mean`` are not linear, see :meth:`fold_in`. With
+        layers or edge weights of one's own it is regressed."""
         branches = self._folded_branches()
         if branches is None:
             return fitted_folding(self.embeddings(), self.histories())
-        if len(branches) == 1:
-            return Folding(branches[0], "root")
-        linear = isinstance(self.fusion.fusion, SumFusion | MeanFusion)
-        return Folding(self.fusion(*branches), "root") if linear else None
+        if self.features and not isinstance(self.fusion.fusion, SumFusion | MeanFusion):
+            return None
+        return Folding(self.fusion(*branches) if self.features else branches[0], "root")
 
     @torch.no_grad()
     def fold_in(self, histories: CSR) -> Tensor:
         """Return vectors of users whom the model was not trained on: :meth:`folding`, or each branch and the fusion."""
-        folding = self.folding()
-        if folding is not None:
+        if (folding := self.folding()) is not None:
             return folding(histories)
-        identity, content = (Folding(rows, "root")(histories) for rows in self._folded_branches() or ())
-        return self.fusion(identity, content)  # type: ignore[no-any-return]
+        rows = [Folding(branch, "root")(histories) for branch in self._folded_branches() or ()]
+        return self.fusion(*rows)  # type: ignore[no-any-return]
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Return the weighted terms by name: ``bpr``, ``l2``, ``uia`` and, with features, ``cca`` and ``reg``."""
@@ -265,15 +260,13 @@ class AlignRec(GraphRecommender):
 
     def _folded_branches(self) -> list[Tensor] | None:
         """What a new user gathers in each branch, ``[I, d]``; ``None`` where it is not a plain propagation."""
-        if isinstance(self.user_item, HeteroEncoder) or not self.user_item.plain or self.pair_weight is not None:
-            return None
-        if not (self.to_users.plain if self.features else self.config.layers):
+        plain = not isinstance(self.user_item, HeteroEncoder) and self.user_item.plain and self.pair_weight is None
+        if not plain or not (self.to_users.plain if self.features else self.config.layers):
             return None
         table = torch.cat([self.user_embedding, self.item_embedding])
         identity = propagated_rows(self.user_item_graph, table, self.config.layers, self.n_users)
-        if not self.features:
-            return [identity]
-        return [identity, self._content_views()[1] * root_degree(self.user_item_graph, self.n_users)]
+        root = root_degree(self.user_item_graph, self.n_users)
+        return [identity, self._content_views()[1] * root] if self.features else [identity]
 
     def _similar(self, data: HeteroData, x: Tensor, present: Tensor) -> CSR:
         """The item graph that ``data`` has, or the one :func:`~alignrec_geo.graph.to_hetero` would make."""

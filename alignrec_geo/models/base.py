@@ -217,7 +217,7 @@ class Recommender(Explained, ABC):
 
     def top_items(self) -> TopItems:
         """The two tables with the data set's ids, ready to recommend from."""
-        return TopItems(self._cpu_embeddings(), self._need_dataset())
+        return TopItems(self._cpu_embeddings(), self._need_dataset(), fold_in=self.fold_in)
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write a folder for ``alignrec-geo recommend``, ``similar`` and ``evaluate``: tables and ids, no content.

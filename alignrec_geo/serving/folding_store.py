@@ -4,13 +4,16 @@ from pathlib import Path
 from typing import get_args
 
 from safetensors.torch import save_file
+from torch import Tensor
 
 from alignrec_geo.errors import InputError
-from alignrec_geo.files import atomic_path, sha256_of
+from alignrec_geo.files import atomic_path, inside, sha256_of
+from alignrec_geo.kernels.csr import CSR
 from alignrec_geo.serving.folding import Folding, Scale
 from alignrec_geo.tensors import read_tensors
 
 FOLDING = "folding.safetensors"
+EMBEDDINGS = "embeddings.safetensors"
 
 
 def save_folding(file: Path, folding: Folding, tables: Path) -> None:
@@ -46,3 +49,34 @@ def load_folding(file: Path, tables: Path) -> Folding | None:
     if made_for != sha256_of(tables):
         return None
     return Folding(table, scale, bias)  # type: ignore[arg-type]
+
+
+class StoredFolding:
+    """The rule of a run folder, read when it is first needed.
+
+    Args:
+        folder: the run folder, or one of saved tables.
+
+    Raises:
+        InputError: when called: the folder holds no rule for its tables, or a damaged one.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._folding: Folding | None = None
+
+    @property
+    def there(self) -> bool:
+        """Whether the folder holds a rule for its tables."""
+        if self._folding is None:
+            self._folding = load_folding(inside(self.folder, FOLDING), self.folder / EMBEDDINGS)
+        return self._folding is not None
+
+    def __call__(self, histories: CSR) -> Tensor:
+        """Return the vectors of users with these histories."""
+        if not self.there or self._folding is None:
+            raise InputError(
+                f"{self.folder}: holds no rule by which users are folded in: its model has none that is one table, or "
+                "training has not ended; alignrec_geo.load(…).top_items() makes one of the run's model"
+            )
+        return self._folding(histories)

@@ -1,5 +1,6 @@
 """What answers to requests are made from, made once: no request works through all users or all interactions."""
 
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
@@ -15,6 +16,7 @@ from alignrec_geo.dataset.interactions import Split
 from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.embeddings import Embeddings, fitting
 from alignrec_geo.errors import InputError
+from alignrec_geo.kernels.csr import CSR
 from alignrec_geo.serving.candidates import Candidates
 from alignrec_geo.serving.cold import ColdItems
 from alignrec_geo.serving.items_by_user import ItemsByUser
@@ -28,12 +30,19 @@ class Prepared:
         embeddings: ``users [U, D]`` and ``items [I, D]``.
         dataset: ids, titles and seen items.
         cold_items: items without a training interaction, with vectors from their content.
+        fold_in: gives users vectors from what they interacted with, ``[B, I]`` to ``[B, D]``; for baskets.
 
     Raises:
         InputError: the tables do not fit the data set.
     """
 
-    def __init__(self, embeddings: Embeddings, dataset: Dataset, cold_items: ColdItems | None = None) -> None:
+    def __init__(
+        self,
+        embeddings: Embeddings,
+        dataset: Dataset,
+        cold_items: ColdItems | None = None,
+        fold_in: Callable[[CSR], Tensor] | None = None,
+    ) -> None:
         given: Any = dataset
         if not isinstance(given, Dataset):
             raise InputError(f"a Dataset is needed for ids and seen items (got a {type(given).__name__})")
@@ -41,6 +50,7 @@ class Prepared:
         self.embeddings = fitting(embeddings, pairs.n_users, pairs.n_items)
         self.dataset = dataset
         self.cold_items = cold_items
+        self.fold_in = fold_in
 
     def candidates(self, include_cold: bool) -> Candidates:
         """The items that are ranked.
@@ -88,8 +98,9 @@ class Prepared:
 
     @cached_property
     def trained_users(self) -> NDArray[np.bool_]:
-        """Which users have a training interaction, ``[U]``."""
-        trained: NDArray[np.bool_] = self.dataset.interactions.of(Split.TRAIN).user_degree() > 0
+        """Which users have a training interaction, or a history that they were folded in by, ``[U]``."""
+        known = self.dataset.interactions.of(Split.TRAIN, Split.HISTORY)
+        trained: NDArray[np.bool_] = known.user_degree() > 0
         return trained
 
     @cached_property

@@ -7,11 +7,13 @@ import polars as pl
 
 from alignrec_geo.dataset.ids import text_id
 from alignrec_geo.serving.asked import asked_count, asked_ids
+from alignrec_geo.serving.basket import Basket
 from alignrec_geo.serving.bulk import recommend_all
 from alignrec_geo.serving.candidates import Candidates
 from alignrec_geo.serving.frame_stream import FrameStream
 from alignrec_geo.serving.neighbours import Neighbours, similar_items, similar_users
 from alignrec_geo.serving.prepared import Prepared
+from alignrec_geo.serving.ranking import Ranking
 from alignrec_geo.serving.request import Request
 from alignrec_geo.serving.results import CONTENT, MODEL, POPULAR, Recommendation, Recommendations, SimilarItems
 from alignrec_geo.serving.rules import Rules
@@ -28,6 +30,7 @@ class TopItems(Prepared):
         embeddings: ``users [U, D]`` and ``items [I, D]``.
         dataset: ids, titles and seen items.
         cold_items: items without a training interaction, with vectors from their content; for ``include_cold``.
+        fold_in: gives users vectors from what they interacted with; for :meth:`recommend_for_items`.
 
     Raises:
         InputError: the tables do not fit the data set.
@@ -128,6 +131,46 @@ class TopItems(Prepared):
         """
         rules = Rules(only_items, without_items, where, seen, exclude)
         return recommend_all(self, users, asked_count(k), unknown, include_cold, rules)
+
+    def recommend_for_items(
+        self,
+        items: Any,
+        k: int = 10,
+        include_cold: bool = False,
+        *,
+        only_items: Any = None,
+        without_items: Any = None,
+        where: str | None = None,
+        seen: str = "hide",
+    ) -> SimilarItems:
+        """Return the ``k`` best items for a user of whom a basket, or any other history, is known and nothing else.
+
+        The user is folded in by the model's own rule (:meth:`alignrec_geo.models.Recommender.fold_in`).
+
+        Args:
+            items: external ids of the items in the basket, one or several, each counted once. One that only
+                :attr:`cold_items` know counts as the items that are most like it.
+            k: how many.
+            include_cold, only_items, without_items, where: see :meth:`recommend`.
+            seen: ``hide`` leaves out the items of the basket, ``keep`` does not.
+
+        Returns:
+            The items, the best first; a list with ``to_frame()``.
+
+        Raises:
+            InputError: the basket is empty or holds an unknown item, the model behind the tables is not known, or rules
+                that leave no item.
+        """
+        k, candidates = asked_count(k), self.candidates(include_cold)
+        rules = Rules(only_items, without_items, where, seen)
+        basket = Basket(self, list(asked_ids(items, "items").values()))
+        allowed, notes = rules.allowed(candidates)
+        hidden = [basket.pairs(candidates)] if rules.hides_seen() else []
+        user = np.zeros(1, dtype=np.int64)
+        scores, rows = Ranking(basket.vector(), candidates.vectors, allowed).best(user, k, hidden)
+        found = SimilarItems(_named(candidates, scores[0], rows[0], MODEL))
+        found.whole_ids, found.notes = self.whole_item_ids, notes
+        return found
 
     def similar(
         self,

@@ -35,7 +35,7 @@ class Recommendation(NamedTuple):
 
 
 class SimilarItems(list[Recommendation]):
-    """The items closest to an item, the closest first: a list that is a frame, too.
+    """The items closest to an item or best for a basket, the best first: a list that is a frame, too.
 
     Attributes:
         whole_ids: whether the data set's item ids were whole numbers when they were given; frames hold them as such.

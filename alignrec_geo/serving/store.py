@@ -17,12 +17,12 @@ from alignrec_geo.folders import FolderKind, atomic_directory
 from alignrec_geo.reading import as_path
 from alignrec_geo.serving.cold_store import COLD, load_cold_items
 from alignrec_geo.serving.folding import Folding
-from alignrec_geo.serving.folding_store import FOLDING, save_folding
+from alignrec_geo.serving.folding_store import EMBEDDINGS as EMBEDDINGS
+from alignrec_geo.serving.folding_store import FOLDING, StoredFolding, save_folding
 from alignrec_geo.serving.recommend import TopItems
 from alignrec_geo.staging import recover
 from alignrec_geo.tensors import read_tensors
 
-EMBEDDINGS = "embeddings.safetensors"
 DATASET = "dataset"
 
 
@@ -95,7 +95,7 @@ def load_top_items(
     cold_items = load_cold_items(folder / COLD, folder / EMBEDDINGS) if include_cold else None
     if cold_items is not None:
         cold_items = replace(cold_items, vectors=cold_items.vectors.to(device))
-    return TopItems(embeddings, Dataset.open(folder / DATASET), cold_items)
+    return TopItems(embeddings, Dataset.open(folder / DATASET), cold_items, StoredFolding(folder))
 
 
 def serving_problem(folder: Path) -> str | None:
