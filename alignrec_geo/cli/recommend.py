@@ -75,13 +75,8 @@ def recommend(
 
     check_output(out, overwrite, lists, run, [users_file, only_items, without_items, exclude], all_users=all_users)
     if basket is not None:
-        given = {
-            "--user": user,
-            "--users-file": users_file,
-            "--all-users": all_users,
-            "--exclude": exclude,
-            "--out": out,
-        }
+        given = {"--user": user, "--users-file": users_file, "--all-users": all_users}
+        given |= {"--exclude": exclude, "--out": out}
         contrary = next((name for name, value in given.items() if value), None)
         if contrary is not None:
             raise InputError(f"--basket stands for one user whom the run does not know; pass it without {contrary}")

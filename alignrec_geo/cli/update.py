@@ -40,6 +40,7 @@ def update(
         str | None, typer.Option("--timestamp", metavar="COLUMN", help="Column of the time (number or ISO).")
     ] = None,
     rating: Annotated[str | None, typer.Option("--rating", metavar="COLUMN", help="Column of the rating.")] = None,
+    weight: Annotated[str | None, typer.Option("--weight", metavar="COLUMN", help="Column of the weight.")] = None,
     separator: Annotated[str | None, typer.Option("--separator", help="Separator of a text file.")] = None,
     epochs: Annotated[int, typer.Option("--epochs", min=1, help="Epochs at most.")] = 10,
     settings: Annotated[
@@ -76,9 +77,11 @@ def update(
 
     config = RunConfig.load(run / CONFIG, trust=True)  # code is refused where the model is built
     data = data_set_of(run, config, dataset)
-    table = {"interactions": interactions, "user": user, "item": item, "timestamp": timestamp, "rating": rating}
+    columns = {"user": user, "item": item, "timestamp": timestamp, "rating": rating, "weight": weight}
     rule = SplitConfig(rule="all-train")
-    pairs = read_table(checked(TableConfig, {**table, "separator": separator, "rule": rule}))
+    pairs = read_table(
+        checked(TableConfig, {"interactions": interactions, **columns, "separator": separator, "rule": rule})
+    )
     print_notes(pairs.notes)
     content = _content(items, images, data, list(config.features or []), encoders or [])
     to_run = run.with_name(f"{run.name}-updated") if out is None else out

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from alignrec_geo.dataset.features import Features
 from alignrec_geo.dataset.images import ImageBytes
-from alignrec_geo.dataset.interactions import Interactions
+from alignrec_geo.dataset.interactions import OPTIONAL, Interactions
 from alignrec_geo.dataset.splits import SplitConfig
 from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.errors import InputError
@@ -59,7 +59,7 @@ def extended(
         images: files of their images, by id.
 
     Raises:
-        InputError: the old pairs have times or ratings and the new ones have not, or nothing is new.
+        InputError: the old pairs have times, ratings or weights and the new ones have not, or nothing is new.
 
     Example:
         >>> from alignrec_geo import Dataset, make_catalogue
@@ -116,7 +116,7 @@ def _joined(data: Dataset, new: Dataset, user: Int64, item: Int64, size: tuple[i
     """All pairs in the rows of the larger data set, and how many are new."""
     old, later = data.interactions, new.interactions
     columns: dict[str, Any] = {"user": user[later.user], "item": item[later.item], "split": later.split}
-    for name in ("timestamp", "rating"):
+    for name in OPTIONAL:
         if getattr(old, name) is not None and getattr(later, name) is None:
             raise InputError(
                 f"the pairs of data set '{data.name}' have a {name}, those of '{new.name}' have none; name its column "

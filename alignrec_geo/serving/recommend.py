@@ -143,15 +143,16 @@ class TopItems(Prepared):
         where: str | None = None,
         seen: str = "hide",
     ) -> SimilarItems:
-        """Return the ``k`` best items for a user of whom a basket, or any other history, is known and nothing else.
-
-        The user is folded in by the model's own rule (:meth:`alignrec_geo.models.Recommender.fold_in`).
+        """Return the ``k`` best items for a user of whom only a history is known, say a basket (see ``fold_in``).
 
         Args:
             items: external ids of the items in the basket, one or several, each counted once. One that only
                 :attr:`cold_items` know counts as the items that are most like it.
             k: how many.
-            include_cold, only_items, without_items, where: see :meth:`recommend`.
+            include_cold: see :meth:`recommend`, also for what follows.
+            only_items: what may be recommended.
+            without_items: what may not be.
+            where: a condition on it.
             seen: ``hide`` leaves out the items of the basket, ``keep`` does not.
 
         Returns:
