@@ -77,11 +77,9 @@ def update(
 
     config = RunConfig.load(run / CONFIG, trust=True)  # code is refused where the model is built
     data = data_set_of(run, config, dataset)
+    table = {"interactions": interactions, "separator": separator, "rule": SplitConfig(rule="all-train")}
     columns = {"user": user, "item": item, "timestamp": timestamp, "rating": rating, "weight": weight}
-    rule = SplitConfig(rule="all-train")
-    pairs = read_table(
-        checked(TableConfig, {"interactions": interactions, **columns, "separator": separator, "rule": rule})
-    )
+    pairs = read_table(checked(TableConfig, {**table, **columns}))
     print_notes(pairs.notes)
     content = _content(items, images, data, list(config.features or []), encoders or [])
     to_run = run.with_name(f"{run.name}-updated") if out is None else out
