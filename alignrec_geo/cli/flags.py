@@ -41,6 +41,7 @@ PARAMETERS = (
 OTHERWISE = {
     "base_url": "--mirror",
     "feature_ids": "--feature-ids NAME=FILE",
+    "item_columns": "--item-column",
     "lr": "--set lr=…",
     "settings": "--set",
     "source": "--encoder NAME=FOLDER",

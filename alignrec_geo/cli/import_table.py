@@ -87,6 +87,10 @@ def table(
         str | None,
         typer.Option("--image", metavar="COLUMN", help="Column of --items with the image's path in --images."),
     ] = None,
+    item_column: Annotated[
+        list[str] | None,
+        typer.Option("--item-column", metavar="COLUMN", help="Column of --items to keep, for --where. Repeatable."),
+    ] = None,
     feature: Annotated[
         list[str] | None,
         typer.Option("--feature", metavar="NAME=FILE", help="Feature matrix (.npy or a table). Repeatable."),
@@ -141,6 +145,7 @@ def table(
             "all_items": all_items,
             "images": images,
             "image": image,
+            "item_columns": tuple(item_column or ()),
             "features": parse_named_files(feature or [], "--feature"),
             "feature_ids": parse_named_files(feature_ids or [], "--feature-ids"),
         },

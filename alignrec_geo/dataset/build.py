@@ -26,7 +26,7 @@ class Tables:
     Args:
         interactions: columns ``user``, ``item`` (text) and optionally ``split`` (:class:`Split` as int8),
             ``timestamp`` (int64 or float64), ``rating`` and ``weight`` (float32).
-        items: columns ``id`` and optionally ``title``, ``text``; ``None`` without metadata.
+        items: columns ``id``, optionally ``title``, ``text``, and any others to keep; ``None`` without metadata.
         users: external ids to keep although they have no pair (a published numbering); ``None``: those that have one.
         keep_items: keep the items of ``items`` that have no pair (cold items).
         images: images named by external item id.
@@ -144,12 +144,12 @@ def _merge_duplicates(frame: pl.DataFrame) -> pl.DataFrame:
 def _item_table(interacted: pl.Series, tables: Tables) -> pl.DataFrame:
     described = tables.items if tables.items is not None else pl.DataFrame({"id": interacted})
     ids = pl.concat([interacted.rename("id"), described["id"]]).unique() if tables.keep_items else interacted
-    columns = [pl.col(name) for name in ITEM_COLUMNS if name in described.columns]
     table = pl.DataFrame({"id": _sorted_ids(ids)}).join(
-        described.select(columns).unique("id", keep="first"), on="id", how="left", maintain_order="left"
+        described.unique("id", keep="first"), on="id", how="left", maintain_order="left"
     )
     missing = [pl.lit(None, dtype=kind).alias(name) for name, kind in ITEM_COLUMNS.items() if name not in table.columns]
-    return table.with_columns(missing).select(list(ITEM_COLUMNS))
+    kept = [name for name in described.columns if name not in ITEM_COLUMNS]
+    return table.with_columns(missing).select([*ITEM_COLUMNS, *kept])
 
 
 def _sorted_ids(ids: pl.Series) -> pl.Series:

@@ -7,7 +7,7 @@ content can find them.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import polars as pl
@@ -44,6 +44,7 @@ FIRST_SECOND = 1_600_000_000
 class _Items:
     """The attributes of every item, as numbers ``[I]``, and what is made of them."""
 
+    kind: Int64
     colour: Int64
     pattern: Int64
     theme: Int64
@@ -51,6 +52,21 @@ class _Items:
     titles: list[str]
     captions: list[str | None]
     images: list[bytes | None]
+    prices: NDArray[np.float64]
+
+    def columns(self) -> dict[str, Any]:
+        """What a shop would know of its items."""
+        named = (
+            ("kind", KINDS),
+            ("colour", COLOURS),
+            ("pattern", PATTERNS),
+            ("material", MATERIALS),
+            ("theme", THEMES),
+        )
+        return {
+            **{name: [list(values)[number] for number in getattr(self, name)] for name, values in named},
+            "price": self.prices,
+        }
 
 
 def make_catalogue(n_users: int = 1000, n_items: int = 600, seed: int = 0, image_size: int = 64) -> Dataset:
@@ -60,7 +76,8 @@ def make_catalogue(n_users: int = 1000, n_items: int = 600, seed: int = 0, image
     seen), and a material and a theme (only written). A user likes one or two colours and one or two themes,
     and less strongly some materials and one pattern; 10 to 14 interactions follow. A tenth of the items are
     cold: their pairs lie in validation and test only; the other pairs are split by the random 8:1:1 rule.
-    One item in a hundred lacks its image, another its caption.
+    One item in a hundred lacks its image, another its caption. The table of items names all of this in columns, with a
+    price, for conditions on what is recommended; no model looks at them.
 
     Args:
         n_users: number of users, at least 10.
@@ -92,10 +109,8 @@ def make_catalogue(n_users: int = 1000, n_items: int = 600, seed: int = 0, image
     items = _make_items(n_items, image_size, for_items)
     item_ids, user_ids = _ids("item", n_items), _ids("user", n_users)
     interactions = _split(_make_interactions(n_users, items, for_users), seed, for_split)
-    table = pl.DataFrame(
-        {"id": item_ids, "title": items.titles, "text": items.captions, "image": [None] * n_items},
-        schema={"id": pl.String, "title": pl.String, "text": pl.String, "image": pl.String},
-    )
+    texts = {"id": item_ids, "title": items.titles, "text": items.captions, "image": [None] * n_items}
+    table = pl.DataFrame({**texts, **items.columns()}, schema_overrides={"image": pl.String})
     return Dataset(
         name="catalogue",
         interactions=interactions,
@@ -128,6 +143,7 @@ def _make_items(n_items: int, image_size: int, rng: np.random.Generator) -> _Ite
     gaps = max(1, round(GAP_SHARE * n_items))
     no_image, no_caption = np.split(rng.permutation(n_items)[: 2 * gaps], 2)
     return _Items(
+        kind=kind,
         colour=colour,
         pattern=pattern,
         theme=theme,
@@ -135,6 +151,7 @@ def _make_items(n_items: int, image_size: int, rng: np.random.Generator) -> _Ite
         titles=[title for title, _ in names],
         captions=_without([caption for _, caption in names], no_caption),
         images=_without([draw(look, image_size) for look in looks], no_image),
+        prices=(5 + 45 * jitter[:, 0]).round(2),  # of its size
     )
 
 

@@ -39,6 +39,7 @@ class FromMemory:
         features: Mapping[str, Any] | None = None,
         images: "str | os.PathLike[str] | ImageSource | None" = None,
         image: str | None = None,
+        item_columns: Sequence[str] = (),
         rule: SplitConfig | str | None = None,
         skip_empty_ids: bool = False,
         skip_bad_rows: bool = False,
@@ -69,6 +70,7 @@ class FromMemory:
                 row ``r`` of ``items``.
             images: folder or archive of images called ITEM-ID.jpg, or as ``image`` says.
             image: column of ``items`` with the path of the image in ``images``; several items may share one.
+            item_columns: further columns of ``items`` to keep, for conditions on what is recommended.
             rule: split rule where there is no split column, or its name; random per user with seed 0 if not given.
             skip_empty_ids: leave out and count rows without a user or item id, instead of refusing them.
             skip_bad_rows: leave out and count every row that cannot be used; more than half is refused.
@@ -107,6 +109,7 @@ class FromMemory:
             features=features,
             images=images,
             image=image,
+            item_columns=item_columns,
             rule=rule,
             skip_empty_ids=skip_empty_ids,
             skip_bad_rows=skip_bad_rows,

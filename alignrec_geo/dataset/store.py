@@ -50,6 +50,7 @@ class Dataset(FromMemory):
         interactions: pairs and their split, in row numbers.
         users: polars frame with the column ``id`` (external, text), one row per user.
         items: polars frame with ``id``, ``title``, ``text``, ``image`` (path in the folder); only ``id`` is never null.
+            It may have other columns, which conditions on what is recommended can name.
         split_config: how the split was made.
         source: where it came from.
         notes: what the import changed or could not use.

@@ -48,6 +48,7 @@ def from_frame(
     features: Mapping[str, Any] | None = None,
     images: str | os.PathLike[str] | ImageSource | None = None,
     image: str | None = None,
+    item_columns: Sequence[str] = (),
     rule: SplitConfig | str | None = None,
     skip_empty_ids: bool = False,
     skip_bad_rows: bool = False,
@@ -71,13 +72,15 @@ def from_frame(
     listed: pl.Series | None = None
     source = _images(images)
     if items is not None:
-        kept = ItemColumns(_column("item_id", item_id), title, (), image, keep_html, **care)
-        described, said = _items(items, kept, text)
+        kept = ItemColumns(
+            _column("item_id", item_id), title, (), image, keep_html, item_columns=_names(item_columns), **care
+        )
+        described, said = _items(items, kept, text, mark)
         listed = described.frame["id"]
         check_any_match(frame["item"], listed, "items frame")
         notes += said
-    elif title is not None or text is not None or image is not None:
-        raise InputError("title, text and image are columns of the items frame; give it with items=")
+    elif title is not None or text is not None or image is not None or item_columns:
+        raise InputError("title, text, image and item_columns are columns of the items frame; give it with items=")
     if described is not None and image is not None:
         source = named_images(described, image, _folder_of(images), Path("."))
     matrices = {_feature_name(key): _matrix(key, given) for key, given in _features(features).items()}
@@ -106,7 +109,9 @@ def from_frame(
     return with_matrices(dataset, ids, matrices)
 
 
-def _items(items: Any, columns: ItemColumns, text: str | Sequence[str] | None) -> tuple[Table, list[str]]:
+def _items(
+    items: Any, columns: ItemColumns, text: str | Sequence[str] | None, decimal: str | None
+) -> tuple[Table, list[str]]:
     has = frame_columns(items, "items")
     fields = ["text"] * ("text" in has) if text is None else [text] if isinstance(text, str) else text
     if not isinstance(fields, list | tuple):
@@ -118,7 +123,14 @@ def _items(items: Any, columns: ItemColumns, text: str | Sequence[str] | None) -
         text=[_column("text", field) for field in fields],
         image=None if columns.image is None else _column("image", columns.image),
     )
-    return item_table(frame_table(items, "items", named.names()), named)
+    return item_table(replace(frame_table(items, "items", named.names()), decimal=decimal), named)
+
+
+def _names(columns: Any) -> list[str]:
+    given = [columns] if isinstance(columns, str) else columns
+    if not isinstance(given, list | tuple):
+        raise InputError(f"item_columns: a list of names of columns is needed (got {columns!r:.80})")
+    return [_column("item_columns", name) for name in given]
 
 
 def _column(argument: str, name: Any) -> str:

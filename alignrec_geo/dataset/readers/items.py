@@ -10,6 +10,7 @@ from alignrec_geo.dataset.readers.bad_rows import OPTION, left_out_notes, usable
 from alignrec_geo.dataset.readers.columns import SKIP, id_column, spaced, with_ids
 from alignrec_geo.dataset.readers.delimited import TextLayout
 from alignrec_geo.dataset.readers.html_text import column_without_html
+from alignrec_geo.dataset.readers.kept_columns import kept_columns
 from alignrec_geo.dataset.readers.rows import Table
 from alignrec_geo.dataset.readers.table_sets import Source, read_table_set
 from alignrec_geo.errors import InputError
@@ -30,6 +31,7 @@ class ItemColumns:
         skip_empty_ids: leave out rows without an id.
         skip_bad_rows: leave out every row that cannot be used; ``None`` if nobody can be told to.
         strip_ids: take off the spaces around ids.
+        item_columns: further columns to keep under their names.
     """
 
     item_id: str
@@ -40,10 +42,11 @@ class ItemColumns:
     skip_empty_ids: bool = False
     skip_bad_rows: bool | None = None
     strip_ids: bool = False
+    item_columns: Sequence[str] = ()
 
     def names(self) -> list[str]:
         """The columns that are read."""
-        return [name for name in (self.item_id, self.title, *self.text, self.image) if name]
+        return [name for name in (self.item_id, self.title, *self.text, self.image, *self.item_columns) if name]
 
 
 def read_items(source: Source, columns: ItemColumns, layout: TextLayout | None = None) -> tuple[Table, list[str]]:
@@ -55,8 +58,8 @@ def read_items(source: Source, columns: ItemColumns, layout: TextLayout | None =
         layout: of text.
 
     Returns:
-        Columns ``id``, ``title``, ``text``, ``image`` (null where an item has none) in the order of the file, and
-        notes.
+        Columns ``id``, ``title``, ``text``, ``image`` (null where an item has none) and those that are kept, in the
+        order of the file, and notes.
 
     Raises:
         InputError: the file cannot be read, a column is not there, or a row has no id.
@@ -86,6 +89,7 @@ def item_table(table: Table, columns: ItemColumns) -> tuple[Table, list[str]]:
             "title": texts[columns.title] if columns.title else nothing,
             "text": join_sentences([texts[name] for name in columns.text], table.frame.height),
             "image": _plain(table, columns.image) if columns.image else nothing,
+            **kept_columns(table, columns.item_columns, _plain),
         }
     )
     first = frame["id"].is_first_distinct()

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from alignrec_geo.dataset.build import Tables, build_dataset
 from alignrec_geo.dataset.filters import FilterConfig
+from alignrec_geo.dataset.ids import whole_ids
 from alignrec_geo.dataset.images import ImageSource
 from alignrec_geo.dataset.interactions import Split
 from alignrec_geo.dataset.readers.feature_files import ItemIds, add_feature_files
@@ -80,6 +81,8 @@ class TableConfig(Settings):
     """Leave HTML in titles and texts; otherwise its tags are taken out."""
     image: str | None = None
     """Column of ``items`` with the path of the image in ``images``, or beside the file of ``items``."""
+    item_columns: tuple[str, ...] = ()
+    """Further columns of ``items`` to keep, for conditions on what is recommended."""
     all_items: bool = False
     """Keep the items of ``items`` that nobody interacted with."""
     images: Path | None = None
@@ -102,7 +105,7 @@ def read_table(config: TableConfig) -> Dataset:
         encoding=config.encoding, decimal=config.decimal, skip_bad_rows=config.skip_bad_rows, options=True
     )
     images = None if config.images is None else ImageSource(config.images)
-    frame, notes = _interactions(config, layout)
+    frame, notes, whole = _interactions(config, layout)
     items: pl.DataFrame | None = None
     item_id, label = config.item_id or config.item, str(config.items)
     if config.items is not None:
@@ -120,6 +123,7 @@ def read_table(config: TableConfig) -> Dataset:
         source={
             "format": "table",
             "file": Path(table_label(config.interactions)).name,
+            **whole,
             **text_source(items is not None and not config.keep_html),
         },
         notes=notes,
@@ -143,17 +147,22 @@ def _check_options(config: TableConfig) -> None:
     if config.split is None and config.rule is not None and config.rule.rule == "given":
         raise InputError("split rule 'given' needs a split column; name it with split=")
     if config.items is None:
-        asked = [name for name in ("title", "text", "image", "keep_html", "all_items") if getattr(config, name)]
+        asked = [
+            name
+            for name in ("title", "text", "image", "keep_html", "item_columns", "all_items")
+            if getattr(config, name)
+        ]
         if asked:
             raise InputError(f"{asked[0]}= needs a file of items; name it with items=")
 
 
 def _item_columns(config: TableConfig, item_id: str) -> ItemColumns:
-    same = ("title", "text", "image", "keep_html", "skip_empty_ids", "skip_bad_rows", "strip_ids")
+    same = ("title", "text", "image", "item_columns", "keep_html", "skip_empty_ids", "skip_bad_rows", "strip_ids")
     return ItemColumns(item_id, **{name: getattr(config, name) for name in same})
 
 
-def _interactions(config: TableConfig, layout: TextLayout) -> tuple[pl.DataFrame, list[str]]:
+def _interactions(config: TableConfig, layout: TextLayout) -> tuple[pl.DataFrame, list[str], dict[str, str]]:
+    """The interactions, notes, and what the data set says of the type of their ids."""
     same = ("user", "item", "rating", "timestamp", "split", "split_unused", "weight", "skip_empty_ids")
     columns = PairColumns(
         **{name: getattr(config, name) for name in same},
@@ -161,5 +170,7 @@ def _interactions(config: TableConfig, layout: TextLayout) -> tuple[pl.DataFrame
         strip_ids=config.strip_ids,
     )
     own = replace(layout, separator=config.separator, columns=config.columns)
-    frame, notes = interaction_columns(read_table_set(config.interactions, columns.names(), own), columns)
-    return frame.filter(pl.col("split") != int(Split.UNUSED)) if config.drop_unused else frame, notes
+    table = read_table_set(config.interactions, columns.names(), own)
+    whole = whole_ids(*(table.frame[name].dtype.is_integer() for name in (config.user, config.item)))
+    frame, notes = interaction_columns(table, columns)
+    return frame.filter(pl.col("split") != int(Split.UNUSED)) if config.drop_unused else frame, notes, whole

@@ -173,7 +173,7 @@ def test_features_of_any_kind(given: object) -> None:
         ({"features": {"image": (["x", None], X)}}, "features 'image': ids, number 2 of them: an id is missing"),
         ({"features": {"image": (["x", "y"], [[1], [2, 3]])}}, "features 'image': not a readable array of numbers"),
         ({"items": pl.DataFrame({"id": ["x"]}), "text": 3}, "text: the name of a column, or a list of names"),
-        ({"title": "title"}, "title, text and image are columns of the items frame"),
+        ({"title": "title"}, "title, text, image and item_columns are columns of the items frame"),
         ({"rule": 3}, "rule: a SplitConfig or the name of a rule is needed .got 3"),
         ({"rule": "newest"}, "rule: Input should be"),
         ({"images": 3}, "images: a folder or an archive of images is needed"),
