@@ -95,7 +95,7 @@ def recommend(
         return
     assert ids is not None
     result = top.recommend(ids, k, policy, include_cold, **rules)
-    left_out = ids.filter(~ids.is_in(list(result)))
+    left_out = ids.filter(~ids.is_in(list(result))).unique(maintain_order=True)
     if as_json:
         users = {str(name): _records(items) for name, items in result.items()}
         print_json({"users": users, "left_out": list(map(str, left_out)), "notes": list(result.notes)})

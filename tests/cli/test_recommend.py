@@ -129,7 +129,7 @@ def test_rules(verb, run, tmp_path):
     )
     assert {one["item"] for one in found["users"]["user-0001"]} == {items[n] for n in (0, 2, 4, 6, 7, 8)}
     assert found["notes"] == ["1 of the 10 ids of only_items are of no item here, for example 'sold out'"]
-    verb(*line, "--where", "price < 3").refused("where: no column 'price'; there are: id, title, text, image")
+    verb(*line, "--where", "prize < 3").refused("where: no column 'prize'; there are: id, title, text, image, kind")
     verb(*line, "--where", "id = 'x'").refused("no item is left by --where; there are 40 items")
     verb(*line[:-2], "--seen", "show").refused("seen must be one of hide, keep (got 'show')")
     verb(*line, "--exclude", tmp_path / "not.csv").refused("no column 'user'")
