@@ -55,6 +55,7 @@ def embed(
     The data set's own items without a training interaction are always included; what was written before is replaced.
     """
     from alignrec_geo.content.item_encoding.encode_items import encode_items
+    from alignrec_geo.content.item_encoding.open import brought_widths
     from alignrec_geo.dataset.manifest import DATA_SET
     from alignrec_geo.device import choose_device
     from alignrec_geo.files import inside
@@ -75,7 +76,7 @@ def embed(
         output_file(out, DATA_SET.files(data.path))
     features = list(config.features or [])
     rule = NeighbourMean(tables, data, features, k)
-    new = new_items(items, images, data, rule.space.widths)
+    new = new_items(items, images, data, brought_widths(data, features))
     sources = encoder_folders(encoders or [], features)
     broken: dict[str, str] = {}
     found = rule.own()

@@ -9,6 +9,7 @@ import typer
 
 from alignrec_geo.cli.device import DeviceOption
 from alignrec_geo.cli.encoding import progress_bars
+from alignrec_geo.cli.features_whiten import whiten
 from alignrec_geo.cli.output import JsonFlag, print_json, print_notes, print_table, stderr, stdout
 from alignrec_geo.errors import InputError
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from alignrec_geo.dataset.store import Dataset
 
 app = typer.Typer(no_args_is_help=True, help="Make, describe and export feature matrices.")
+app.command("whiten")(whiten)
 
 MODALITIES = ("image", "text")
 

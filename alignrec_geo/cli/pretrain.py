@@ -115,7 +115,8 @@ def run_pretrain(
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
     from alignrec_geo.cli.pretrain_task import loop_and_shape, make_task
     from alignrec_geo.cli.progress import PretrainProgress
-    from alignrec_geo.content.pretraining.align import align, check_name_free
+    from alignrec_geo.content.pretraining.align import align
+    from alignrec_geo.content.pretraining.encoder_folder import check_name_free
     from alignrec_geo.dataset.features import checked_name
     from alignrec_geo.dataset.store import Dataset
     from alignrec_geo.device import choose_device

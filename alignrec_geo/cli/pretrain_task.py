@@ -7,10 +7,11 @@ from typing import NamedTuple
 import torch
 from pydantic import BaseModel
 
+from alignrec_geo.cli.single_modality import check_both_modalities, check_two_matrices
 from alignrec_geo.content.beit3.settings import Beit3Settings
 from alignrec_geo.content.beit3.task import Beit3Task
 from alignrec_geo.content.frozen.task import FrozenConfig, FrozenTask
-from alignrec_geo.content.item_encoder import PRETRAINED
+from alignrec_geo.content.item_encoder import PRETRAINED, WHITENED
 from alignrec_geo.content.matrices.task import FeaturesConfig, FeaturesTask
 from alignrec_geo.content.pretraining.loop import PretrainConfig
 from alignrec_geo.content.pretraining.task import PretrainTask
@@ -78,12 +79,10 @@ def make_task(
     """
     _refuse_foreign(kind, sources)
     if isinstance(shape, FeaturesConfig):
-        return FeaturesTask(dataset, _matrices(dataset, sources.features), shape, seed)
-    if dataset.items["image"].null_count() == dataset.items.height:
-        raise InputError(
-            f"data set '{dataset.name}' has no images; import it with --images FOLDER_OR_TAR, or align feature "
-            "matrices with --encoder features"
-        )
+        matrices = _matrices(dataset, sources.features)
+        check_two_matrices(dataset, matrices)
+        return FeaturesTask(dataset, matrices, shape, seed)
+    check_both_modalities(dataset)
     if isinstance(shape, FrozenConfig):
         encoders = sources.image, sources.text
         return FrozenTask(dataset, encoders, shape, seed, cache=sources.cache, progress=report, device=device)
@@ -115,4 +114,5 @@ def _refuse_foreign(kind: str, sources: Sources) -> None:
 def _matrices(dataset: Dataset, given: str | None) -> list[str]:
     if given is not None:
         return [name.strip() for name in given.split(",") if name.strip()]
-    return [name for name in dataset.feature_names if dataset.features(name).meta.get("made by") != PRETRAINED]
+    made = (PRETRAINED, WHITENED)
+    return [name for name in dataset.feature_names if dataset.features(name).meta.get("made by") not in made]

@@ -95,7 +95,9 @@ def train(
             "row; raise --set patience=… too",
             soft_wrap=True,
         )
+    from alignrec_geo.dataset.manifest import read_manifest
     from alignrec_geo.reporting.run_report import how_chosen, write_run_report
+    from alignrec_geo.serving.store import DATASET
     from alignrec_geo.training.run_folder import RunFolder
 
     write_run_report(out)
@@ -104,7 +106,8 @@ def train(
         print_json({**content, "run": str(out), "features": resolved.features})
         return
     if result.metrics:
-        print_metrics(f"{resolved.model} on {dataset.name}, test, protocol {resolved.protocol}", result.metrics)
+        called = read_manifest(out / DATASET).name
+        print_metrics(f"{resolved.model} on {called}, test, protocol {resolved.protocol}", result.metrics)
     elif not resolved.refit:
         stderr.print("note: the test split has no user with a training interaction; nothing was tested", soft_wrap=True)
     stderr.print(f"{how_chosen(content)}; {result.seconds:.0f} s; run folder {out}", soft_wrap=True)

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from alignrec_geo.cli.output import print_notes
 from alignrec_geo.errors import InputError
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ def resolved_settings(
     """
     from alignrec_geo.cli.refit import settings_of
     from alignrec_geo.dataset.store import Dataset
+    from alignrec_geo.models.registry import find_model
     from alignrec_geo.settings import read_yaml
     from alignrec_geo.training.run_config import RunConfig
     from alignrec_geo.training.run_files import CONFIG
@@ -53,7 +55,10 @@ def resolved_settings(
         base, file = {} if stored is None else stored.model_dump(mode="json"), out / CONFIG
     resolved = RunConfig.resolve({**base, **chosen}, settings, untrusted=None if trust else file)
     if resolved.features is None:
-        resolved = resolved.model_copy(update={"features": Dataset.open(str(resolved.dataset)).feature_names})
+        data = Dataset.open(str(resolved.dataset))
+        resolved = resolved.model_copy(update={"features": data.feature_names})
+        if not data.feature_names and find_model(resolved.model).uses_features:
+            print_notes([f"data set '{data.name}' has no features; {resolved.model} runs on ids alone, if it can"])
     if stored is None:
         return resolved
     changed = {name: pair for name, pair in stored.differences(resolved).items() if name not in MORE}

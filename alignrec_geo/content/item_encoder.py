@@ -10,7 +10,7 @@ from torch import Tensor
 
 from alignrec_geo.dataset.features import Features
 
-EXTRACTED, PRETRAINED = "features extract", "pretrain"
+EXTRACTED, PRETRAINED, WHITENED = "features extract", "pretrain", "features whiten"
 """What a matrix's ``meta`` says under "made by"."""
 
 
@@ -60,4 +60,4 @@ class ItemEncoder(Protocol):
 
 def has_encoder(features: Features) -> bool:
     """Whether a matrix was made by an encoder of this program."""
-    return features.meta.get("made by") in (EXTRACTED, PRETRAINED)
+    return features.meta.get("made by") in (EXTRACTED, PRETRAINED, WHITENED)

@@ -172,7 +172,7 @@ def test_one_pretraining_at_a_time_and_the_old_encoder_until_the_new_one_has_an_
     old = {path.name: path.read_bytes() for path in encoder.iterdir()}
     with sole(encoder / LOCK, "taken"):
         for more in ([], ["--resume"], ["--overwrite"]):
-            verb(*line, *more).refused("another process is pre-training this encoder")
+            verb(*line, *more).refused("another process is making this encoder")
     with monkeypatch.context() as patch:
         patch.setattr(pretrain, "_train_epoch", lambda *given: 1 / 0)
         task = FeaturesTask(Dataset.open(folder), ["image", "text"])

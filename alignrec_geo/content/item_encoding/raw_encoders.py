@@ -1,6 +1,6 @@
 """Frozen encoders for items one by one: what ``features extract`` does for a whole data set."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -9,7 +9,6 @@ from torch import Tensor
 from alignrec_geo.content.encoders import PACKAGE, ImageEncoder, TextEncoder, open_image_encoder, open_text_encoder
 from alignrec_geo.content.item_encoder import ItemEncoder, NewItem
 from alignrec_geo.content.tokens.image_tokens import prepare_image
-from alignrec_geo.dataset.features import Features
 from alignrec_geo.errors import InputError
 
 
@@ -62,11 +61,14 @@ class ImageItemEncoder:
         return vectors, _marked(len(items), images)
 
 
-def open_raw_encoder(features: Features, source: str = PACKAGE, device: torch.device | None = None) -> ItemEncoder:
+def open_raw_encoder(
+    feature: str, meta: Mapping[str, str], source: str = PACKAGE, device: torch.device | None = None
+) -> ItemEncoder:
     """Open the frozen encoder that ``features extract`` made a matrix with.
 
     Args:
-        features: the matrix; it says which encoder that was.
+        feature: name of the matrix.
+        meta: what it says of the encoder.
         source: ``package``, or the local ``transformers`` folder.
         device: where to run; the CPU if not given.
 
@@ -75,16 +77,16 @@ def open_raw_encoder(features: Features, source: str = PACKAGE, device: torch.de
     """
     encoder: ImageEncoder | TextEncoder
     wrapped: ItemEncoder
-    if features.meta.get("from") in ("image", "picture"):
+    if meta.get("from") in ("image", "picture"):
         encoder = open_image_encoder(source, device)
         wrapped = ImageItemEncoder(encoder)
     else:
         encoder = open_text_encoder(source, device)
         wrapped = TextItemEncoder(encoder)
-    made_by = features.meta.get("encoder sha256")
+    made_by = meta.get("encoder sha256")
     if encoder.fingerprint != made_by:
         raise InputError(
-            f"features '{features.name}' were made by the encoder '{features.meta.get('encoder')}', and '{source}' is "
+            f"features '{feature}' were made by the encoder '{meta.get('encoder')}', and '{source}' is "
             f"another one; name its folder with source="
         )
     return wrapped

@@ -1,5 +1,6 @@
 """Take out what all vectors have in common, and even out the directions that are left."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
@@ -8,6 +9,9 @@ import torch
 from torch import Tensor
 
 from alignrec_geo.errors import InputError
+
+BLOCK = 1 << 14
+"""Rows that are in memory in float64 at a time."""
 
 
 @dataclass(frozen=True)
@@ -37,29 +41,33 @@ class Whitening:
 
     def __call__(self, vectors: Tensor) -> Tensor:
         """Transform ``[n, D]``."""
-        return (vectors - self.mean) @ self.matrix
+        return ((vectors.to(self.mean.dtype) - self.mean) @ self.matrix).to(vectors.dtype)
 
     @classmethod
-    def fit(cls, vectors: Tensor, shrink: float = 0.1) -> Self:
-        """Fit to the vectors of all items, in float64.
+    def fit(cls, vectors: Tensor, shrink: float = 0.1, dtype: torch.dtype = torch.float32) -> Self:
+        """Fit to the vectors of all items, in float64; they are read in blocks of rows.
 
         Args:
             vectors: ``[N, D]``.
             shrink: s, above 0.
+            dtype: in which mean and matrix are kept, and vectors transformed.
 
         Raises:
             InputError: ``shrink`` is not above 0, or there is no vector.
         """
-        if shrink <= 0.0:
-            raise InputError(f"the shrinkage of whitening must be above 0 (got {shrink})")
+        check_shrink(shrink)
         if len(vectors) == 0:
             raise InputError("whitening needs at least one vector (got none)")
-        rows = vectors.double()
-        mean = rows.mean(dim=0)
-        variance, directions = torch.linalg.eigh((rows - mean).T @ (rows - mean) / len(rows))
+        blocks = vectors.split(BLOCK)
+        mean = torch.stack([block.double().sum(dim=0) for block in blocks]).sum(dim=0) / len(vectors)
+        covariance = torch.zeros(vectors.shape[1], vectors.shape[1], dtype=torch.float64, device=vectors.device)
+        for block in blocks:
+            offset = block.double() - mean
+            covariance.addmm_(offset.T, offset)
+        variance, directions = torch.linalg.eigh(covariance / len(vectors))
         largest = variance.max().clamp_min(torch.finfo(torch.float32).tiny)
         scale = (variance.clamp_min(0.0) + shrink * largest).rsqrt()
-        return cls(mean.float(), (directions * scale).float().contiguous())
+        return cls(mean.to(dtype), (directions * scale).to(dtype).contiguous())
 
     def tensors(self) -> dict[str, Tensor]:
         """What is stored with an encoder."""
@@ -71,3 +79,13 @@ class Whitening:
         if "whitening.mean" not in tensors:
             return None
         return cls(tensors["whitening.mean"], tensors["whitening.matrix"])
+
+
+def check_shrink(shrink: float) -> None:
+    """Refuse a shrinkage that whitening cannot have.
+
+    Raises:
+        InputError: it is not above 0.
+    """
+    if not 0.0 < shrink < math.inf:
+        raise InputError(f"the shrinkage of whitening must be a number above 0 (got {shrink})")
