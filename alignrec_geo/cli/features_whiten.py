@@ -16,7 +16,7 @@ def whiten(
     ] = None,
     shrink: Annotated[
         float, typer.Option("--shrink", help="Shrinkage, above 0: the less, the more small directions count.")
-    ] = 0.01,
+    ] = 0.1,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace features of that name.")] = False,
     json_: JsonFlag = False,
 ) -> None:

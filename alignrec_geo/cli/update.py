@@ -123,9 +123,9 @@ def _content(
     import polars as pl
 
     from alignrec_geo.content.item_encoding.encode_items import encode_items
+    from alignrec_geo.content.item_encoding.open import brought_widths
 
-    widths = {name: data.features(name).width for name in features}
-    found = new_items(file, images, data, widths)
+    found = new_items(file, images, data, brought_widths(data, features))
     if not found:
         return {}
     with progress_bars() as report:

@@ -38,6 +38,11 @@ class ContentSpace:
             self._parts.append(part)
             self._means.append(part.x[of].sum(dim=0) / of.sum().clamp(min=1))
 
+    @property
+    def widths(self) -> dict[str, int]:
+        """Width of every matrix."""
+        return {part.name: part.x.shape[1] for part in self._parts}
+
     def rows(self, items: Tensor) -> Tensor:
         """The vectors of items of the data set, ``[n]`` int64 -> ``[n, D]``."""
         return self.place([Modality(part.name, part.x[items], part.present[items]) for part in self._parts])

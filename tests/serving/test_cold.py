@@ -104,6 +104,7 @@ def test_a_missing_modality_makes_nothing_more_similar(dataset):
     has = np.array([True, False, True, True, True, True])
     data = dataset.with_features(look, Features("words", words, has))
     space = ContentSpace(data, ["look", "words"], torch.arange(6) < 3)
+    assert space.widths == {"look": 4, "words": 2}
     rows = space.rows(torch.arange(6))
     length = rows.norm(dim=1)
     assert length[0] == pytest.approx(2**0.5)

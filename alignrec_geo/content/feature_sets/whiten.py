@@ -16,7 +16,7 @@ from alignrec_geo.files import atomic_path, sha256_of
 
 KIND = "whitening"
 """What ``config.json`` of an encoder says that whitens another matrix."""
-SHRINK = 0.01
+SHRINK = 0.1
 SAME = 1e-6
 """Vectors that differ by less than this share of their largest number are equal but for rounding."""
 
