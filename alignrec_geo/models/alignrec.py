@@ -1,6 +1,7 @@
 """AlignRec, stage 2: content-ID and user-item alignment trained together."""
 
 from collections.abc import Mapping, Sequence
+from functools import reduce
 
 import torch
 import torch.nn.functional as F
@@ -25,11 +26,11 @@ from alignrec_geo.models.alignrec_config import AlignRecConfig, configured_losse
 from alignrec_geo.models.alignrec_views import AlignRecViews
 from alignrec_geo.models.base import Batch
 from alignrec_geo.models.contributions import CONTENT, Branches, UserPaths, fused_paths
-from alignrec_geo.models.fold_in import propagated_rows, root_degree
+from alignrec_geo.models.fold_in import propagated_folding, root_degree
 from alignrec_geo.models.graph_model import GraphRecommender
 from alignrec_geo.nn.bipartite import BipartitePropagation
 from alignrec_geo.nn.conv import Conv
-from alignrec_geo.nn.fusion import Fuser, Fusion, MeanFusion, SumFusion
+from alignrec_geo.nn.fusion import Fuser, Fusion, SumFusion
 from alignrec_geo.nn.hetero_encoder import HeteroEncoder
 from alignrec_geo.nn.init import init_linear, linear
 from alignrec_geo.nn.loss_list import describe_losses, loss_list, loss_name, loss_terms
@@ -223,22 +224,19 @@ class AlignRec(GraphRecommender):
     @torch.no_grad()
     def folding(self) -> Folding | None:
         r"""Propagation to a new user in both branches (:mod:`~alignrec_geo.models.fold_in`), exact but for the row in
-        :math:`P`, which is zero. Fusions other than ``sum`` and ``mean`` are not linear, see :meth:`fold_in`. With
-        layers or edge weights of one's own it is regressed."""
+        :math:`P`, which is estimated. With layers or edge weights of one's own all is regressed."""
         branches = self._folded_branches()
         if branches is None:
             return fitted_folding(self.embeddings(), self.histories())
-        if self.features and not isinstance(self.fusion.fusion, SumFusion | MeanFusion):
-            return None
-        return Folding(self.fusion(*branches) if self.features else branches[0], "root")
+        linear = len(branches) == 1 or isinstance(self.fusion.fusion, SumFusion)
+        return reduce(Folding.__add__, branches) if linear else None
 
     @torch.no_grad()
     def fold_in(self, histories: CSR) -> Tensor:
         """Return vectors of users whom the model was not trained on: :meth:`folding`, or each branch and the fusion."""
         if (folding := self.folding()) is not None:
             return folding(histories)
-        rows = [Folding(branch, "root")(histories) for branch in self._folded_branches() or ()]
-        return self.fusion(*rows)  # type: ignore[no-any-return]
+        return self.fusion(*(branch(histories) for branch in self._folded_branches() or ()))  # type: ignore[no-any-return]
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Return the weighted terms by name: ``bpr``, ``l2``, ``uia`` and, with features, ``cca`` and ``reg``."""
@@ -258,15 +256,17 @@ class AlignRec(GraphRecommender):
         pair = triplet_loss(*fused, batch.nominal_size)
         return loss_terms(self.losses, BatchViews(identity, fused, pair, content), batch)
 
-    def _folded_branches(self) -> list[Tensor] | None:
-        """What a new user gathers in each branch, ``[I, d]``; ``None`` where it is not a plain propagation."""
+    def _folded_branches(self) -> list[Folding] | None:
+        """A new user in each branch, identity first; ``None`` where it is not a plain propagation."""
         plain = not isinstance(self.user_item, HeteroEncoder) and self.user_item.plain and self.pair_weight is None
-        if not plain or not (self.to_users.plain if self.features else self.config.layers):
+        if not plain or (self.features and not self.to_users.plain):
             return None
-        table = torch.cat([self.user_embedding, self.item_embedding])
-        identity = propagated_rows(self.user_item_graph, table, self.config.layers, self.n_users)
+        table, own = torch.cat([self.user_embedding, self.item_embedding]), self.own_rows(self.user_embedding)
+        identity = propagated_folding(self.user_item_graph, table, self.config.layers, self.n_users, own)
+        if not self.features:
+            return [identity]
         root = root_degree(self.user_item_graph, self.n_users)
-        return [identity, self._content_views()[1] * root] if self.features else [identity]
+        return [identity, Folding(self._content_views()[1] * root, "root")]
 
     def _similar(self, data: HeteroData, x: Tensor, present: Tensor) -> CSR:
         """The item graph that ``data`` has, or the one :func:`~alignrec_geo.graph.to_hetero` would make."""

@@ -109,6 +109,18 @@ class Recommender(Explained, ABC):
         assert folding is not None, "a model whose rule is not linear has a fold_in of its own"
         return folding(histories)
 
+    def own_rows(self, table: Tensor) -> Folding:
+        """Return the rule by which rows that a model learned for each user are estimated for new users.
+
+        Args:
+            table: the trained rows, ``[U, W]``.
+
+        Returns:
+            The ridge regression of these rows on the items of the users' histories, see
+            :func:`~alignrec_geo.serving.folding.fitted_folding`.
+        """
+        return fitted_folding(Embeddings(table, self.embeddings().items), self.histories())
+
     def histories(self) -> CSR:
         """The training pairs, ``[U, I]``."""
         train = self._need_dataset().interactions.of(Split.TRAIN)

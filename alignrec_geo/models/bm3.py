@@ -1,6 +1,7 @@
 """BM3: bootstrapped multimodal learning without negatives."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -18,7 +19,7 @@ from alignrec_geo.kernels.spmm import mean_propagation
 from alignrec_geo.kernels.unique import Distinct, distinct, first_occurrence
 from alignrec_geo.models.base import Batch, ModelConfig
 from alignrec_geo.models.contributions import BIAS, Branches, UserPaths
-from alignrec_geo.models.fold_in import propagated_rows
+from alignrec_geo.models.fold_in import propagated_folding
 from alignrec_geo.models.graph_model import GraphRecommender
 from alignrec_geo.nn import Dropout, ModalityEncoder, init_linear, init_xavier, linear, norm_penalty
 from alignrec_geo.randomness import child_generator
@@ -134,11 +135,11 @@ class BM3(GraphRecommender):
     @torch.no_grad()
     def folding(self) -> Folding:
         """As :meth:`LightGCN's <alignrec_geo.models.LightGCN.folding>`, then the predictor."""
-        if self.pair_weight is not None or self.config.layers == 0:
+        if self.pair_weight is not None:
             return fitted_folding(self.embeddings(), self.histories())
-        table = torch.cat([self.user_embedding, self.item_embedding])
-        rows = propagated_rows(self.graph, table, self.config.layers, self.n_users)
-        return Folding(rows @ self.predictor.weight.T, "root", self.predictor.bias)
+        table, own = torch.cat([self.user_embedding, self.item_embedding]), self.own_rows(self.user_embedding)
+        user = propagated_folding(self.graph, table, self.config.layers, self.n_users, own)
+        return replace(user.map(lambda rows: rows @ self.predictor.weight.T), bias=self.predictor.bias)
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Return ``interaction``, ``norm`` and, with features, ``content``."""

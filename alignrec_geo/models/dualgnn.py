@@ -183,12 +183,15 @@ class DualGNN(GraphRecommender):
     def fold_in(self, histories: CSR) -> Tensor:
         """Return vectors of users whom the model was not trained on, ``[B, d]``.
 
-        Every modality is propagated to a user whose preference is zero, as in
-        :func:`~alignrec_geo.models.fold_in.propagated_rows`, and weighted by the mean of the trained users' weights.
+        Every modality, with an estimate of the user's preference, is propagated to the user as in
+        :mod:`~alignrec_geo.models.fold_in`, and weighted by the mean of the trained users' weights.
         Neighbours are the k trained users with the most items in common, each once, by the softmax of these counts.
         """
-        rows = propagated_rows(self.graph, self._start(), self.config.layers, self.n_users) * (self.config.layers + 1)
-        views = Folding(rows, "root")(histories).view(histories.shape[0], len(self.features), -1)  # [B, M, d]
+        layers = self.config.layers
+        rows = propagated_rows(self.graph, self._start(), layers, self.n_users) * (layers + 1)
+        own = [unit_rows(self.own_rows(preference)(histories)) for preference in self.preferences]
+        views = Folding(rows, "root")(histories) + torch.cat(own, dim=1)
+        views = views.view(histories.shape[0], len(self.features), -1)  # [B, M, d]
         folded = (views * self.modality_weight.mean(dim=0)[:, None]).sum(dim=1)
         graph = common_users(histories, self.histories(), self.config.k).map(lambda part: part.to(folded))
         return folded + spmm(graph, self._received(self._start())[0])

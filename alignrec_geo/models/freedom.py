@@ -20,7 +20,7 @@ from alignrec_geo.kernels.triplet_loss import triplet_loss
 from alignrec_geo.kernels.unique import distinct
 from alignrec_geo.models.base import Batch, ModelConfig
 from alignrec_geo.models.contributions import Branches, UserPaths
-from alignrec_geo.models.fold_in import propagated_rows
+from alignrec_geo.models.fold_in import propagated_folding
 from alignrec_geo.models.graph_model import GraphRecommender
 from alignrec_geo.nn import ModalityEncoder, init_linear, init_xavier, linear
 from alignrec_geo.nn.conv import Conv, ConvNames
@@ -169,10 +169,10 @@ class FREEDOM(GraphRecommender):
     @torch.no_grad()
     def folding(self) -> Folding:
         """As :meth:`LightGCN's <alignrec_geo.models.LightGCN.folding>`, on the whole graph."""
-        if not self.user_item.plain or self.config.layers == 0:
+        if not self.user_item.plain:
             return fitted_folding(self.embeddings(), self.histories())
-        table = torch.cat([self.user_embedding, self.item_embedding])
-        return Folding(propagated_rows(self.graph, table, self.config.layers, self.n_users), "root")
+        table, own = torch.cat([self.user_embedding, self.item_embedding]), self.own_rows(self.user_embedding)
+        return propagated_folding(self.graph, table, self.config.layers, self.n_users, own)
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Return ``bpr`` and, with features and a ``reg_weight``, ``content``."""

@@ -170,20 +170,21 @@ class GRCN(GraphRecommender):
     def fold_in(self, histories: CSR) -> Tensor:
         """Return vectors of users whom the model was not trained on, ``[B, (M + 1) d]``.
 
-        Routing and attention run on users whose preferences and identity are zero; what they would change in the items
-        is left out. How much an item counts is its attention; the values of ``histories`` are not used.
+        Routing and attention run on users whose preferences and identity are estimated, at unit length as those of
+        trained users; what they would change in the items is left out. How much an item counts is its attention; the
+        values of ``histories`` are not used for that.
         """
         histories = histories.map(lambda part: part.to(self.identity.device, self.identity.dtype))
         (item, new), _ = histories.edges()
         edges = EdgePattern.from_coo(new, item, histories.shape, self.identity.dtype)
         branches, found = self.content_branches(), []
-        for encoded in self.encoder():
-            items = unit_rows(F.leaky_relu(encoded))
-            found.append(self._branch(items.new_zeros(histories.shape[0], items.shape[1]), items, edges))
+        for preference, encoded in zip(self.preferences, self.encoder(), strict=True):
+            users = unit_rows(self.own_rows(preference)(histories))
+            found.append(self._branch(users, unit_rows(F.leaky_relu(encoded)), edges))
         _, of_items = self.confidence.split([self.n_users, self.n_items])
         weight = _edge_weight([branch.to_users for branch in found], gather_rows(of_items, edges.col))
         layers = self._identity_layers(unit_rows(self.identity), branches)[:-1]
-        start = self.identity.new_zeros(histories.shape[0], self.config.dim)
+        start = unit_rows(self.own_rows(self.identity[: self.n_users])(histories))
         identity = sum((weighted_spmm(edges, weight, items) for _, items in layers), start)
         return torch.cat([identity, *(branch.users for branch in found)], dim=1)
 

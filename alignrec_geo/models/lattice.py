@@ -154,14 +154,13 @@ class LATTICE(GraphRecommender):
     def fold_in(self, histories: CSR) -> Tensor:
         r"""Return vectors of users whom the model was not trained on, ``[B, d]``.
 
-        The propagation with self-loops to a user whose own row is zero; what the user would change in the items is left
-        out: :math:`x^{(l)} = (x^{(l-1)} + \sum_{i \in \mathcal N} q^{(l-1)}_i) / (|\mathcal N| + 1)`.
+        The propagation with self-loops to a user whose own row is estimated; what the user would change in the items is
+        left out: :math:`x^{(l)} = (x^{(l-1)} + \sum_{i \in \mathcal N} q^{(l-1)}_i) / (|\mathcal N| + 1)`.
         """
         nodes = torch.cat([self.user_embedding, self.item_embedding])
         histories = histories.map(lambda part: part.to(nodes.device, nodes.dtype))
         size = history_sizes(histories)[:, None] + 1.0
-        rows = nodes.new_zeros(histories.shape[0], nodes.shape[1])
-        total = rows
+        rows = total = self.own_rows(self.user_embedding)(histories)
         for _ in range(self.config.layers):
             rows = (rows + spmm(histories, nodes[self.n_users :])) / size
             total, nodes = total + rows, spmm(self.user_item_graph, nodes)

@@ -15,7 +15,7 @@ from alignrec_geo.kernels.gather import gather_rows
 from alignrec_geo.kernels.triplet_loss import triplet_loss
 from alignrec_geo.models.base import Batch, ModelConfig
 from alignrec_geo.models.contributions import Branches, UserPaths
-from alignrec_geo.models.fold_in import propagated_rows
+from alignrec_geo.models.fold_in import propagated_folding
 from alignrec_geo.models.graph_model import GraphRecommender
 from alignrec_geo.nn.conv import Conv, ConvNames
 from alignrec_geo.nn.graph_layer import Norm, Residual
@@ -115,13 +115,13 @@ class LightGCN(GraphRecommender):
 
     @torch.no_grad()
     def folding(self) -> Folding:
-        """Propagation to a new user, exact but for the user's own row, which is zero; see
-        :func:`~alignrec_geo.models.fold_in.propagated_rows`. With layers or edge weights of one's own it is regressed.
+        """Propagation to a new user, exact but for the user's own row, which is estimated; see
+        :mod:`~alignrec_geo.models.fold_in`. With layers or edge weights of one's own all is regressed.
         """
-        if not self.user_item.plain or self.pair_weight is not None or self.config.layers == 0:
+        if not self.user_item.plain or self.pair_weight is not None:
             return fitted_folding(self.embeddings(), self.histories())
-        table = torch.cat([self.user_embedding, self.item_embedding])
-        return Folding(propagated_rows(self.user_item_graph, table, self.config.layers, self.n_users), "root")
+        table, own = torch.cat([self.user_embedding, self.item_embedding]), self.own_rows(self.user_embedding)
+        return propagated_folding(self.user_item_graph, table, self.config.layers, self.n_users, own)
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Return the terms ``bpr`` and ``reg``."""

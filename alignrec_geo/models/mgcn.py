@@ -21,7 +21,7 @@ from alignrec_geo.kernels.triplet_loss import triplet_loss
 from alignrec_geo.kernels.unique import distinct, take_first_ids, unique_with_counts, weight_of
 from alignrec_geo.models.base import Batch, ModelConfig
 from alignrec_geo.models.contributions import Branches
-from alignrec_geo.models.fold_in import propagated_rows, root_degree
+from alignrec_geo.models.fold_in import propagated_folding, root_degree
 from alignrec_geo.models.graph_model import GraphRecommender
 from alignrec_geo.nn import ModalityEncoder, init_linear, init_xavier, linear
 from alignrec_geo.nn.behavior_fuser import BehaviorAwareFuser
@@ -210,28 +210,26 @@ class MGCN(GraphRecommender):
     @torch.no_grad()
     def folding(self) -> Folding | None:
         """Without features as :meth:`LightGCN's <alignrec_geo.models.LightGCN.folding>`; else see :meth:`fold_in`."""
-        alone = self.config.layers == 0 and not self.features
-        if not self.user_item.plain or self.pair_weight is not None or alone:
+        if not self.user_item.plain or self.pair_weight is not None:
             return fitted_folding(self.embeddings(), self.histories())
-        return None if self.features else Folding(self._folded_behaviour(), "root")
+        return None if self.features else self._folded_behaviour()
 
     @torch.no_grad()
     def fold_in(self, histories: CSR) -> Tensor:
         """Return vectors of users whom the model was not trained on, ``[B, d]``.
 
-        Behaviour and views are propagated to a user whose own row is zero, as in
-        :func:`~alignrec_geo.models.fold_in.propagated_rows`, and fused.
+        Behaviour, with an estimate of the user's own row, and views are propagated to the user as in
+        :mod:`~alignrec_geo.models.fold_in`, and fused.
         """
         folding, items = self.folding(), self.views().items
         if folding is not None or items is None:
             return super().fold_in(histories)
         near = items * root_degree(self.user_item_graph, self.n_users)
-        rows = Folding(torch.cat([self._folded_behaviour(), near], dim=1), "root")(histories)
-        behaviour, content = rows.split([self.config.dim, near.shape[1]], dim=1)
+        behaviour, content = self._folded_behaviour()(histories), Folding(near, "root")(histories)
         present = None
         if self.present is not None:
             present = Folding(self.present[self.n_users :].to(near.dtype), "mean")(histories) > 0.0
-        side = self.fuser(behaviour, content.view(len(rows), len(self.features), -1), present)
+        side = self.fuser(behaviour, content.view(len(behaviour), len(self.features), -1), present)
         return behaviour + side  # type: ignore[no-any-return]
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
@@ -264,9 +262,9 @@ class MGCN(GraphRecommender):
     def _tables(self, nodes: Tensor) -> Embeddings:
         return Embeddings(*nodes.split([self.n_users, self.n_items]))
 
-    def _folded_behaviour(self) -> Tensor:
-        table = torch.cat([self.user_embedding, self.item_embedding])
-        return propagated_rows(self.user_item_graph, table, self.config.layers, self.n_users)
+    def _folded_behaviour(self) -> Folding:
+        table, own = torch.cat([self.user_embedding, self.item_embedding]), self.own_rows(self.user_embedding)
+        return propagated_folding(self.user_item_graph, table, self.config.layers, self.n_users, own)
 
     def _contrast(self, side: Tensor, behaviour: Tensor, rows: Tensor, present: Tensor | None) -> Tensor:
         """InfoNCE with the content side as the query; equal rows are computed once and weighted by their number."""

@@ -127,20 +127,21 @@ class MMGCNNetwork(nn.Module):
             x = layer(x, ids, graph)
         return last(x, ids, graph, rows)  # type: ignore[no-any-return]
 
-    def fold_in(self, x: Tensor, ids: Tensor, graph: CSR, means: CSR) -> Tensor:
-        """Return the last layer's rows of new nodes that start from zero and whose own id is zero.
+    def fold_in(self, own: Tensor, own_ids: Tensor, x: Tensor, ids: Tensor, graph: CSR, means: CSR) -> Tensor:
+        """Return the last layer's rows of new nodes.
 
         Args:
+            own: what the new nodes start from, ``[B, width]``.
+            own_ids: their ids, ``[B, dim]``.
             x: of all nodes of the graph.
             ids: likewise.
             graph: the graph.
             means: by which new nodes take the mean of their neighbours, ``[B, N]``.
         """
-        own = x.new_zeros(means.shape[0], x.shape[1])
         for layer in self.layers:
             assert isinstance(layer, MMGCNLayer)
             near = spmm(means, x @ layer.neighbour)
-            own = layer.combined(near, own, near.new_zeros(()))
+            own = layer.combined(near, own, own_ids)
             x = layer(x, ids, graph)
         return own
 
@@ -237,7 +238,8 @@ class MMGCN(GraphRecommender):
     def fold_in(self, histories: CSR) -> Tensor:
         """Return vectors of users whom the model was not trained on, ``[B, d]``.
 
-        The layers run on users whose preferences and ids are zero; what they would change in the items is left out.
+        The layers run on users whose preferences and ids are estimated; what they would change in the items is left
+        out.
         """
         histories = histories.map(lambda part: part.to(self.embedding.device, self.embedding.dtype))
         (item, new), weight = histories.edges()
@@ -247,11 +249,11 @@ class MMGCN(GraphRecommender):
             weight / history_sizes(histories)[new],
             (histories.shape[0], self.n_users + self.n_items),
         )
-        outputs = []
+        outputs, ids = [], self.own_rows(self.embedding[: self.n_users])(histories)
         for preference, content, network in zip(self.preferences, self.encoder(), self.networks, strict=True):
             assert isinstance(network, MMGCNNetwork)
-            x = unit_rows(torch.cat([preference, content]))
-            outputs.append(network.fold_in(x, self.embedding, self.graph, means))
+            own, x = unit_rows(self.own_rows(preference)(histories)), unit_rows(torch.cat([preference, content]))
+            outputs.append(network.fold_in(own, ids, x, self.embedding, self.graph, means))
         return torch.stack(outputs).mean(dim=0)
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:

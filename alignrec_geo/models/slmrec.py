@@ -1,6 +1,7 @@
 """SLMRec: self-supervised contrasts between the modalities' views of the items."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import torch
@@ -21,7 +22,7 @@ from alignrec_geo.kernels.spmm import mean_propagation
 from alignrec_geo.kernels.unique import Unique, keep_counted, unique_with_counts
 from alignrec_geo.models.base import Batch, ModelConfig
 from alignrec_geo.models.contributions import BIAS, CONTENT, Branches, UserPaths
-from alignrec_geo.models.fold_in import propagated_rows
+from alignrec_geo.models.fold_in import propagated_folding
 from alignrec_geo.models.graph_model import GraphRecommender
 from alignrec_geo.nn.init import init_linear, init_xavier, linear
 from alignrec_geo.nn.modality_encoder import ModalityEncoder
@@ -143,10 +144,11 @@ class SLMRec(GraphRecommender):
     @torch.no_grad()
     def folding(self) -> Folding:
         """As :meth:`LightGCN's <alignrec_geo.models.LightGCN.folding>`, view by view, then the fusion."""
-        if self.pair_weight is not None or self.config.layers == 0:
+        if self.pair_weight is not None:
             return fitted_folding(self.embeddings(), self.histories())
-        rows = propagated_rows(self.graph, self._start(), self.config.layers, self.n_users)
-        return Folding(rows @ self.fuse_users.weight.T, "root", self.fuse_users.bias)
+        own = self.own_rows(self.user_embedding).map(lambda rows: rows.repeat(1, 1 + len(self.features)))
+        user = propagated_folding(self.graph, self._start(), self.config.layers, self.n_users, own)
+        return replace(user.map(lambda rows: rows @ self.fuse_users.weight.T), bias=self.fuse_users.bias)
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Return the terms ``infonce`` and ``ssl``; negatives of the batch are not used."""

@@ -1,6 +1,7 @@
 """Users from their histories by a rule that is linear in the items, so that it needs one table and no model."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -26,12 +27,13 @@ class Folding:
         h = s\Big(\sum_i w_i T_i\Big) + b, \qquad
         s(x) = \frac{x}{\sqrt n} \text{ (root)}, \quad \frac{x}{n} \text{ (mean)}, \quad \frac{x}{\|x\|} \text{ (unit)}
 
-    A user without a history gets :math:`b`.
+    A user without a history gets :math:`b`. Two such rules added are one, too.
 
     Args:
         table: :math:`T`, ``[I, D]``.
         scale: :math:`s`.
         bias: :math:`b`, ``[D]``; ``None`` is zero.
+        plus: a second rule, whose result is added.
 
     Shapes:
         - **input:** histories ``[B, I]``, whose values are the :math:`w`
@@ -46,6 +48,16 @@ class Folding:
     table: Tensor
     scale: Scale
     bias: Tensor | None = None
+    plus: "Folding | None" = None
+
+    def __add__(self, other: "Folding") -> "Folding":
+        """Both, added."""
+        return replace(self, plus=other if self.plus is None else self.plus + other)
+
+    def map(self, function: Callable[[Tensor], Tensor]) -> "Folding":
+        """The rule followed by a linear map of rows, ``[n, D]`` to ``[n, D']``; not for unit length."""
+        bias = None if self.bias is None else function(self.bias[None])[0]
+        return Folding(function(self.table), self.scale, bias, None if self.plus is None else self.plus.map(function))
 
     def __call__(self, histories: CSR) -> Tensor:
         """Return the vectors of users with these histories."""
@@ -56,7 +68,8 @@ class Folding:
         else:
             n = history_sizes(histories)[:, None]
             rows = rows / (n.sqrt() if self.scale == "root" else n)
-        return rows if self.bias is None else rows + self.bias
+        rows = rows if self.bias is None else rows + self.bias
+        return rows if self.plus is None else rows + self.plus(histories)
 
 
 def history_sizes(histories: CSR) -> Tensor:

@@ -1,5 +1,6 @@
 """The linear fold-in rule of a run on disk: ``folding.safetensors`` beside the tables that it belongs to."""
 
+from functools import reduce
 from pathlib import Path
 from typing import get_args
 
@@ -19,10 +20,14 @@ EMBEDDINGS = "embeddings.safetensors"
 def save_folding(file: Path, folding: Folding, tables: Path) -> None:
     """Write the rule, atomically, with the hash of the file of tables that it belongs to."""
     # one key of metadata only: safetensors writes several in random order
-    told = {"folding": f"{folding.scale} {sha256_of(tables)}"}
-    parts = {"table": folding.table, **({} if folding.bias is None else {"bias": folding.bias})}
+    added = [folding]
+    while (more := added[-1].plus) is not None:
+        added.append(more)
+    told = {"folding": " ".join([sha256_of(tables), *(rule.scale for rule in added)])}
+    parts = {f"{name}.{place}": getattr(rule, name) for place, rule in enumerate(added) for name in ("table", "bias")}
+    there = {name: part.detach().cpu().contiguous() for name, part in parts.items() if part is not None}
     with atomic_path(file) as staging:
-        save_file({name: part.detach().cpu().contiguous() for name, part in parts.items()}, staging, told)
+        save_file(there, staging, told)
 
 
 def load_folding(file: Path, tables: Path) -> Folding | None:
@@ -37,18 +42,20 @@ def load_folding(file: Path, tables: Path) -> Folding | None:
     """
     if not file.exists():
         return None
-    tensors, told = read_tensors(file, ("table",))
-    scale, _, made_for = told.get("folding", "").partition(" ")
-    table, bias = tensors["table"].float(), tensors.get("bias")
-    bias = None if bias is None else bias.float()
-    finite = all(bool(part.isfinite().all()) for part in (table, bias) if part is not None)
-    if scale not in get_args(Scale) or table.dim() != 2 or (bias is not None and bias.shape != table.shape[1:]):
+    tensors, told = read_tensors(file, ("table.0",))
+    made_for, *scales = told.get("folding", "").split(" ")
+    rules = []
+    for place, scale in enumerate(scales):
+        table, bias = tensors.get(f"table.{place}"), tensors.get(f"bias.{place}")
+        fits = table is not None and table.dim() == 2 and (bias is None or bias.shape == table.shape[1:])
+        if table is None or not fits or scale not in get_args(Scale) or table.shape != tensors["table.0"].shape:
+            raise InputError(f"{file}: not a fold-in rule of this program")
+        rules.append(Folding(table.float(), scale, None if bias is None else bias.float()))  # type: ignore[arg-type]
+    if not rules:
         raise InputError(f"{file}: not a fold-in rule of this program")
-    if not finite:
+    if not all(bool(part.isfinite().all()) for part in tensors.values()):
         raise InputError(f"{file}: holds NaN or infinity")
-    if made_for != sha256_of(tables):
-        return None
-    return Folding(table, scale, bias)  # type: ignore[arg-type]
+    return reduce(Folding.__add__, rules) if made_for == sha256_of(tables) else None
 
 
 class StoredFolding:

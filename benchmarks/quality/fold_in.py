@@ -100,10 +100,13 @@ class Measured:
         return self.tables(Embeddings(model.fold_in(self.history), model.embeddings().items))
 
     def variants(self, model: Recommender) -> dict[str, Any]:
-        """The model's own rule, and two that need its item table only."""
-        tables = model.embeddings()
+        """The model's own rule, the same with zero for what it learned of each user, and two that need tables only."""
+        tables, n_items = model.embeddings(), self.train.shape[1]
+        own = self.model(model)
+        model.own_rows = lambda table: Folding(table.new_zeros(n_items, table.shape[1]), "mean")
         return {
-            "": self.model(model),
+            "": own,
+            ", own row zero": self.model(model),
             ", mean of the items": self.tables(Embeddings(Folding(tables.items, "mean")(self.history), tables.items)),
             ", regressed": self.tables(Embeddings(fitted_folding(tables, self.train)(self.history), tables.items)),
         }

@@ -7,7 +7,9 @@ from alignrec_geo.embeddings import Embeddings
 from alignrec_geo.graph.hetero import INTERACTS
 from alignrec_geo.kernels.csr import CSR
 from alignrec_geo.models import MODELS
+from alignrec_geo.models.base import Recommender
 from alignrec_geo.models.dualgnn import common_users
+from alignrec_geo.models.fold_in import propagated_folding
 from alignrec_geo.serving.folding import RIDGE, Folding, fitted_folding
 from tests.golden_numbers import toy_graph
 
@@ -22,6 +24,13 @@ VARIANTS = [
     ("grcn", {"layers": 0, "routing_iterations": 0}),
     ("mmgcn", {"projected": "none", "layers": 2}),
 ]
+
+
+@pytest.fixture
+def no_own_rows(monkeypatch):
+    """New users' own rows are taken for zero, so that what the propagation gives them shows alone."""
+    zero = lambda model, table: Folding(torch.zeros(model.n_items, table.shape[1]), "mean")  # noqa: E731
+    monkeypatch.setattr(Recommender, "own_rows", zero)
 
 
 def built(name, **settings):
@@ -50,29 +59,29 @@ def check(model):
 
 
 @pytest.mark.parametrize("name", EXACT)
-def test_a_history_gives_what_a_training_user_with_it_has(name):
+def test_a_history_gives_what_a_training_user_with_it_has(name, no_own_rows):
     check(built(name))
 
 
 @pytest.mark.parametrize(("name", "settings"), VARIANTS)
-def test_with_other_settings(name, settings):
+def test_with_other_settings(name, settings, no_own_rows):
     check(built(name, **settings))
 
 
 @pytest.mark.parametrize("name", ["alignrec", "mgcn"])
-def test_without_features(name):
+def test_without_features(name, no_own_rows):
     check(MODELS[name](toy_graph("image", "text"), features=[], seed=3).eval())
 
 
 @pytest.mark.parametrize("name", ["alignrec", "mgcn", "mmgcn", "grcn", "slmrec", "lattice"])
-def test_with_items_that_lack_a_modality(name):
+def test_with_items_that_lack_a_modality(name, no_own_rows):
     data = toy_graph("image", "text")
     data["item"].has_image[::2] = False
     data["item"].has_text[::3] = False
     check(MODELS[name](data, seed=3).eval())
 
 
-def test_dualgnn_adds_the_users_with_the_most_items_in_common():
+def test_dualgnn_adds_the_users_with_the_most_items_in_common(no_own_rows):
     model = without_own_row(built("dualgnn", k=5), 7)
     with torch.no_grad():
         model.modality_weight[7] = 0.0
@@ -116,6 +125,26 @@ def test_users_who_are_a_linear_map_of_their_histories_are_found_again():
     assert float((found - users).norm() / (users - users.mean(dim=0)).norm()) < 0.05
 
 
+def test_rules_add_up_and_can_be_mapped():
+    history = CSR.pattern(torch.tensor([0, 0]), torch.tensor([0, 2]), (1, 3))
+    one = Folding(torch.tensor([[1.0], [9.0], [3.0]]), "mean", torch.tensor([0.5]))
+    two = Folding(torch.tensor([[2.0], [0.0], [2.0]]), "root")
+    total = one + two + one
+    torch.testing.assert_close(total(history), 2 * one(history) + two(history))
+    torch.testing.assert_close(total.map(lambda rows: 3.0 * rows)(history), 3.0 * total(history))
+
+
+def test_a_new_user_s_own_row_is_regressed_from_the_history():
+    model = built("lightgcn")
+    zero = Folding(torch.zeros(40, 64), "mean")
+    propagated = propagated_folding(
+        model.user_item_graph, torch.cat([model.user_embedding, model.item_embedding]), 2, 60, zero
+    )
+    own = fitted_folding(Embeddings(model.user_embedding, model.encode().items), model.histories())
+    history = history_of(model, 4, 9)
+    torch.testing.assert_close(model.fold_in(history), propagated(history) + own(history) / 3)
+
+
 @pytest.mark.parametrize("name", ["lightgcn", "alignrec", "freedom", "mgcn"])
 def test_layers_with_weights_are_regressed(name):
     model = built(name, user_item_conv="sage")
@@ -131,7 +160,7 @@ def test_popularity_and_content_are_exact():
     assert popularity.fold_in(CSR.pattern(torch.tensor([0]), torch.tensor([1]), (1, 2))).tolist() == [[1.0]]
 
 
-def test_an_item_nobody_had_counts_as_if_this_were_its_first():
+def test_an_item_nobody_had_counts_as_if_this_were_its_first(no_own_rows):
     data = toy_graph("image")
     pairs = data[INTERACTS].edge_index
     data[INTERACTS].edge_index = pairs[:, pairs[1] != 5]

@@ -34,9 +34,10 @@ def trained_items(data, user):
     return [data.items["id"][int(row)] for row in train.item[train.user == user]]
 
 
-def test_a_training_user_s_basket_gives_that_user_s_ranking(data, model):
+def test_a_training_user_s_basket_gives_that_user_s_ranking(data):
+    model = LightGCN.from_dataset(data, config={"dim": 8})
     with torch.no_grad():
-        model.user_embedding[3] = 0.0  # of whom nothing but the history is known
+        model.user_embedding.zero_()  # then the history is all that a user is known by
     top = model.top_items()
     name, items = data.users["id"][3], trained_items(data, 3)
     held = [i for i in data.interactions.item[data.interactions.user == 3] if data.items["id"][int(i)] not in items]
@@ -97,9 +98,11 @@ def test_the_rule_is_stored_with_the_tables_and_goes_out_of_date_with_them(data,
     served = load_top_items(tmp_path / "saved")
     assert served.recommend_for_items(items) == model.top_items().recommend_for_items(items)
     file, tables = tmp_path / "saved" / FOLDING, tmp_path / "saved" / "embeddings.safetensors"
-    save_folding(tmp_path / "biased", Folding(torch.ones(2, 3), "unit", torch.ones(3)), tables)
-    again = load_folding(tmp_path / "biased", tables)
+    rule = Folding(torch.ones(2, 3), "unit", torch.ones(3)) + Folding(torch.zeros(2, 3), "root")
+    save_folding(tmp_path / "both", rule, tables)
+    again = load_folding(tmp_path / "both", tables)
     assert (again.scale, again.bias.tolist(), again.table.shape) == ("unit", [1.0, 1.0, 1.0], (2, 3))
+    assert (again.plus.scale, again.plus.bias, again.plus.plus) == ("root", None, None)
     Popularity.from_dataset(data).save(tmp_path / "other")
     assert load_folding(file, tmp_path / "other" / "embeddings.safetensors") is None
     save_folding(file, Folding(torch.full((2, 3), torch.nan), "mean"), tables)
