@@ -145,7 +145,7 @@ def item_cosines(train: CSR, k: int) -> Tensor:
         rows = torch.arange(first, min(first + 512, train.shape[1]))
         block = torch.sparse.mm(unit, unit.index_select(0, rows).to_dense().T).T.contiguous()  # [b, I]
         block[torch.arange(len(rows)), rows] = 0.0
-        best, column = block.topk(k, dim=1)
+        best, column = block.topk(min(k, block.shape[1]), dim=1)
         places.append(torch.stack([rows[:, None].expand_as(column).flatten(), column.flatten()]))
         values.append(best.flatten())
     size = (train.shape[1], train.shape[1])
