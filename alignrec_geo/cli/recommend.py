@@ -10,7 +10,17 @@ from alignrec_geo.cli.bulk_output import Lists, Out, Overwrite, check_output, le
 from alignrec_geo.cli.device import DeviceOption
 from alignrec_geo.cli.id_files import read_ids
 from alignrec_geo.cli.output import JsonFlag, print_json, print_notes, print_table
-from alignrec_geo.cli.rules import Exclude, IncludeCold, OnlyItems, Seen, Where, WithoutItems, item_rules, pair_rules
+from alignrec_geo.cli.rules import (
+    Exclude,
+    IncludeCold,
+    ItemTable,
+    OnlyItems,
+    Seen,
+    Where,
+    WithoutItems,
+    item_rules,
+    pair_rules,
+)
 from alignrec_geo.errors import InputError
 
 if TYPE_CHECKING:
@@ -51,6 +61,7 @@ def recommend(
     only_items: OnlyItems = None,
     without_items: WithoutItems = None,
     where: Where = None,
+    item_table: ItemTable = None,
     seen: Seen = "hide",
     exclude: Exclude = None,
     out: Out = None,
@@ -73,21 +84,23 @@ def recommend(
     from alignrec_geo.device import choose_device
     from alignrec_geo.serving.store import load_top_items
 
-    check_output(out, overwrite, lists, run, [users_file, only_items, without_items, exclude], all_users=all_users)
+    check_output(
+        out, overwrite, lists, run, [users_file, only_items, without_items, item_table, exclude], all_users=all_users
+    )
     if basket is not None:
         given = {"--user": user, "--users-file": users_file, "--all-users": all_users}
         given |= {"--exclude": exclude, "--out": out}
         contrary = next((name for name, value in given.items() if value), None)
         if contrary is not None:
             raise InputError(f"--basket stands for one user whom the run does not know; pass it without {contrary}")
-        only = {**item_rules(only_items, without_items, where), "seen": seen}
+        only = {**item_rules(only_items, without_items, where, item_table), "seen": seen}
         found = for_basket(run, basket, k, include_cold, device, only, as_json)
         if found is not None:
             print_items(f"for a user with {basket}", found)
         return
     ids = _asked(user, users_file, all_users)
     policy = unknown or ("error" if users_file is None and not all_users else "skip")
-    rules = {**item_rules(only_items, without_items, where), **pair_rules(seen, exclude)}
+    rules = {**item_rules(only_items, without_items, where, item_table), **pair_rules(seen, exclude)}
     top = load_top_items(run, include_cold, choose_device(device))
     if out is not None:
         stream = top.recommend_all(ids, k, policy, include_cold, **rules)

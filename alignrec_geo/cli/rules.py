@@ -24,6 +24,12 @@ Where = Annotated[
         help="Condition on columns of the items, as in SQL: 'category = \"Toys\" and price < 20'.",
     ),
 ]
+ItemTable = Annotated[
+    Path | None,
+    typer.Option(
+        "--item-table", metavar="FILE", help="Table with a column item or id and further columns for --where."
+    ),
+]
 Seen = Annotated[
     str, typer.Option("--seen", metavar="hide|keep", help="Whether items that a user has interacted with are left out.")
 ]
@@ -34,14 +40,19 @@ Exclude = Annotated[
 IncludeCold = Annotated[bool, typer.Option("--include-cold", help="Rank items of 'embed' too, by their content.")]
 
 
-def item_rules(only_items: Path | None, without_items: Path | None, where: str | None) -> dict[str, Any]:
+def item_rules(
+    only_items: Path | None, without_items: Path | None, where: str | None, item_table: Path | None
+) -> dict[str, Any]:
     """Read the files of rules on items; the arguments of :class:`alignrec_geo.serving.rules.Rules` by name.
 
     Raises:
         InputError: a file cannot be read.
     """
+    from alignrec_geo.dataset.readers.table_files import read_table_file
+
     files = {"only_items": only_items, "without_items": without_items}
-    return {"where": where, **{name: None if file is None else read_ids(file, "item") for name, file in files.items()}}
+    ids = {name: None if file is None else read_ids(file, "item") for name, file in files.items()}
+    return {**ids, "where": where, "item_table": None if item_table is None else read_table_file(item_table)}
 
 
 def pair_rules(seen: str, exclude: Path | None) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from alignrec_geo.cli.device import DeviceOption
 from alignrec_geo.cli.id_files import read_ids
 from alignrec_geo.cli.output import JsonFlag, print_json, print_notes, print_table
 from alignrec_geo.cli.recommend import CountOption, RunArgument, print_items
-from alignrec_geo.cli.rules import IncludeCold, OnlyItems, Where, WithoutItems, item_rules
+from alignrec_geo.cli.rules import IncludeCold, ItemTable, OnlyItems, Where, WithoutItems, item_rules
 from alignrec_geo.errors import InputError
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ def similar(
     only_items: OnlyItems = None,
     without_items: WithoutItems = None,
     where: Where = None,
+    item_table: ItemTable = None,
     out: Out = None,
     overwrite: Overwrite = False,
     lists: Lists = False,
@@ -62,12 +63,14 @@ def similar(
     from alignrec_geo.serving.store import load_top_items
 
     needs = {"all_items": all_items, "all_users": all_users}
-    check_output(out, overwrite, lists, run, [items_file, users_file, only_items, without_items], **needs)
+    check_output(out, overwrite, lists, run, [items_file, users_file, only_items, without_items, item_table], **needs)
     what, ids = _asked(item, items_file, all_items, user, users_file, all_users)
     policy = unknown or ("skip" if items_file or users_file or ids is None else "error")
-    rules = item_rules(only_items, without_items, where)
+    rules = item_rules(only_items, without_items, where, item_table)
     if what == "users" and any(value is not None for value in rules.values()):
-        raise InputError("--only-items, --without-items and --where are rules on items; users have no such columns")
+        raise InputError(
+            "--only-items, --without-items, --where and --item-table are rules on items; users have no such columns"
+        )
     top = load_top_items(run, include_cold, choose_device(device))
     if what == "items" and not include_cold and (run / COLD).exists() and not _knows(top, ids):
         top = load_top_items(run, True, choose_device(device))

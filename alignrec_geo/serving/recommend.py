@@ -3,24 +3,20 @@
 from typing import Any
 
 import numpy as np
-import polars as pl
 
 from alignrec_geo.dataset.ids import text_id
 from alignrec_geo.serving.asked import asked_count, asked_ids
 from alignrec_geo.serving.basket import Basket
-from alignrec_geo.serving.bulk import recommend_all
 from alignrec_geo.serving.candidates import Candidates
-from alignrec_geo.serving.frame_stream import FrameStream
-from alignrec_geo.serving.neighbours import Neighbours, similar_items, similar_users
-from alignrec_geo.serving.prepared import Prepared
+from alignrec_geo.serving.for_many import ForMany
+from alignrec_geo.serving.neighbours import Neighbours
 from alignrec_geo.serving.ranking import Ranking
 from alignrec_geo.serving.request import Request
 from alignrec_geo.serving.results import CONTENT, MODEL, POPULAR, Recommendation, Recommendations, SimilarItems
 from alignrec_geo.serving.rules import Rules
-from alignrec_geo.serving.scores import score_pairs
 
 
-class TopItems(Prepared):
+class TopItems(ForMany):
     """Recommend from two embedding tables.
 
     What requests need (look-up tables of ids, what each user has seen) is made when the first one needs it. From then
@@ -46,6 +42,7 @@ class TopItems(Prepared):
         only_items: Any = None,
         without_items: Any = None,
         where: str | None = None,
+        item_table: Any = None,
         seen: str = "hide",
         exclude: Any = None,
     ) -> Recommendations:
@@ -65,6 +62,7 @@ class TopItems(Prepared):
             without_items: ids of items that may not be.
             where: a condition on the columns of the data set's items (``'category = "Toys" and price < 20'``); see
                 :func:`~alignrec_geo.serving.where.matching`.
+            item_table: further columns for ``where``, as of today: a frame with a column ``item`` or ``id``.
             seen: ``hide`` leaves out what the user has interacted with, ``keep`` does not.
             exclude: items that single users may not get: a frame with the columns ``user`` and ``item``, or a
                 dictionary of lists of items by user.
@@ -80,7 +78,7 @@ class TopItems(Prepared):
         k, asked = asked_count(k), asked_ids(users, "users")
         names = list(asked.values())
         rows = np.array([self.users.get(name) for name in names], dtype=np.int64)
-        rules = Rules(only_items, without_items, where, seen, exclude)
+        rules = Rules(only_items, without_items, where, item_table, seen, exclude)
         request = Request(self, names, rows, k, unknown, include_cold, rules)
         places, answer = request.answer(0, len(asked))
         given, candidates = list(asked), request.candidates
@@ -91,47 +89,6 @@ class TopItems(Prepared):
         found.whole_ids, found.notes = self.whole_item_ids, request.notes
         return found
 
-    def recommend_all(
-        self,
-        users: Any = None,
-        k: int = 10,
-        unknown: str = "skip",
-        include_cold: bool = False,
-        *,
-        only_items: Any = None,
-        without_items: Any = None,
-        where: str | None = None,
-        seen: str = "hide",
-        exclude: Any = None,
-    ) -> FrameStream:
-        """The same for many users at once, as frames that are computed block by block.
-
-        Args:
-            users: external ids; ``None`` for every user of the data set. One that comes again is left out.
-            k: see :meth:`recommend`, also for what follows.
-            unknown: ``skip`` leaves unknown users out, and users without a training interaction; they are
-                :attr:`~alignrec_geo.serving.FrameStream.left_out`.
-            include_cold: rank cold items too.
-            only_items: what may be recommended.
-            where: a condition on it.
-            without_items: what may not be.
-            seen: whether what a user has interacted with is left out.
-            exclude: what single users may not get.
-
-        Returns:
-            Nothing is computed yet: iterate over the frames, take them as one (``to_frame()``), or write them to a file
-            (``write("recs.parquet")``). One row per user and item: user, rank from 1, item, title, score, source, cold.
-
-        Raises:
-            InputError: as :meth:`recommend`.
-
-        Example:
-            >>> top = load_top_items("runs/shop")  # doctest: +SKIP
-            >>> top.recommend_all(k=20).write("recommendations.parquet")  # doctest: +SKIP
-        """
-        rules = Rules(only_items, without_items, where, seen, exclude)
-        return recommend_all(self, users, asked_count(k), unknown, include_cold, rules)
-
     def recommend_for_items(
         self,
         items: Any,
@@ -141,6 +98,7 @@ class TopItems(Prepared):
         only_items: Any = None,
         without_items: Any = None,
         where: str | None = None,
+        item_table: Any = None,
         seen: str = "hide",
     ) -> SimilarItems:
         """Return the ``k`` best items for a user of whom only a history is known, say a basket (see ``fold_in``).
@@ -153,6 +111,7 @@ class TopItems(Prepared):
             only_items: what may be recommended.
             without_items: what may not be.
             where: a condition on it.
+            item_table: further columns for it.
             seen: ``hide`` leaves out the items of the basket, ``keep`` does not.
 
         Returns:
@@ -163,7 +122,7 @@ class TopItems(Prepared):
                 that leave no item.
         """
         k, candidates = asked_count(k), self.candidates(include_cold)
-        rules = Rules(only_items, without_items, where, seen)
+        rules = Rules(only_items, without_items, where, item_table, seen)
         basket = Basket(self, list(asked_ids(items, "items").values()))
         allowed, notes = rules.allowed(candidates)
         hidden = [basket.pairs(candidates)] if rules.hides_seen() else []
@@ -182,6 +141,7 @@ class TopItems(Prepared):
         only_items: Any = None,
         without_items: Any = None,
         where: str | None = None,
+        item_table: Any = None,
     ) -> SimilarItems:
         """Return the ``k`` items whose vectors have the largest cosine with an item's, itself left out.
 
@@ -192,6 +152,7 @@ class TopItems(Prepared):
             only_items: ids of the items that may be found; ``None`` for all.
             without_items: ids of items that may not be.
             where: a condition on the columns of the data set's items.
+            item_table: further columns for it.
 
         Returns:
             The items, the closest first; a list with ``to_frame()``.
@@ -204,80 +165,12 @@ class TopItems(Prepared):
         row = queries.rows.get(name)
         if row < 0:
             raise self.unknown(queries.rows, name)
-        allowed, notes = Rules(only_items, without_items, where).allowed(candidates)
+        allowed, notes = Rules(only_items, without_items, where, item_table).allowed(candidates)
         neighbours = Neighbours(queries.unit_vectors, candidates.unit_vectors, allowed)
         scores, items = neighbours.of(np.array([row]), k)
         found = SimilarItems(_named(candidates, scores[0], items[0], MODEL))
         found.whole_ids, found.notes = self.whole_item_ids, notes
         return found
-
-    def similar_all(
-        self,
-        items: Any = None,
-        k: int = 10,
-        unknown: str = "skip",
-        include_cold: bool = False,
-        *,
-        only_items: Any = None,
-        without_items: Any = None,
-        where: str | None = None,
-    ) -> FrameStream:
-        """The same for many items at once, as frames that are computed block by block.
-
-        Args:
-            items: external ids; ``None`` for all items, and those of :attr:`cold_items`.
-            k: see :meth:`similar`, also for what follows.
-            unknown: ``skip`` leaves unknown items out, ``error`` refuses them.
-            include_cold: rank cold items too.
-            only_items: what may be found.
-            without_items: what may not be.
-            where: a condition on it.
-
-        Returns:
-            As :meth:`recommend_all`: item, rank, similar_item, title, score, source, cold.
-
-        Raises:
-            InputError: as :meth:`similar`.
-        """
-        rules = Rules(only_items, without_items, where)
-        return similar_items(self, items, asked_count(k), unknown, include_cold, rules)
-
-    def similar_users(self, users: Any = None, k: int = 10, unknown: str = "skip") -> FrameStream:
-        """The ``k`` users whose vectors have the largest cosine with each user's, as :meth:`similar_all` of items.
-
-        Args:
-            users: external ids, one or several; ``None`` for all.
-            k: how many.
-            unknown: ``skip`` leaves unknown users out, ``error`` refuses them.
-
-        Returns:
-            As :meth:`recommend_all`: user, rank, similar_user, score.
-
-        Raises:
-            InputError: an unknown user and ``unknown="error"``, nobody known, or something that is no id.
-        """
-        return similar_users(self, users, asked_count(k), unknown)
-
-    def score(
-        self, pairs: Any, user: str = "user", item: str = "item", unknown: str = "error", include_cold: bool = False
-    ) -> pl.DataFrame:
-        """Return a table of users and items with the score of every pair.
-
-        Args:
-            pairs: a polars or pandas frame; its other columns are kept.
-            user: its column of users.
-            item: its column of items.
-            unknown: what to do with pairs whose user has no training interaction or whose item is not known: ``error``,
-                ``skip`` to leave them out, or ``popular`` for the number of the item's training interactions.
-            include_cold: score items of :attr:`cold_items` by their vectors from content.
-
-        Returns:
-            The rows with ``score`` and ``source`` (``model``, ``content``, ``popular``).
-
-        Raises:
-            InputError: no such columns, or an unknown user or item and ``unknown="error"``.
-        """
-        return score_pairs(self, pairs, user, item, unknown, include_cold)[0]
 
     def knows_item(self, item: Any) -> bool:
         """Whether the data set has an item."""

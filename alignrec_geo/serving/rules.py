@@ -7,9 +7,12 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from alignrec_geo.dataset.build import ITEM_COLUMNS
 from alignrec_geo.dataset.ids import text_ids
 from alignrec_geo.dataset.readers.columns import id_column
-from alignrec_geo.dataset.readers.frames import frame_table
+from alignrec_geo.dataset.readers.frames import frame_columns, frame_table
+from alignrec_geo.dataset.readers.kept_columns import kept_columns
+from alignrec_geo.dataset.readers.rows import Table
 from alignrec_geo.errors import InputError
 from alignrec_geo.serving.candidates import Candidates
 from alignrec_geo.serving.items_by_user import ItemsByUser
@@ -29,6 +32,8 @@ class Rules:
         without_items: external ids of items that may not be.
         where: a condition on the columns of the table of items, as SQL has it; see
             :func:`~alignrec_geo.serving.where.matching`.
+        item_table: further columns for ``where``, such as prices and stock of today: a frame with a column ``item`` or
+            ``id``. A column that the items have too is taken from here, but for those that every data set has.
         seen: ``hide`` leaves out what a user has interacted with, ``keep`` does not.
         exclude: items that single users may not get: a frame with the columns ``user`` and ``item``, or a dictionary
             of lists of items by user.
@@ -37,6 +42,7 @@ class Rules:
     only_items: Any = None
     without_items: Any = None
     where: str | None = None
+    item_table: Any = None
     seen: str = "hide"
     exclude: Any = None
 
@@ -56,6 +62,8 @@ class Rules:
         Raises:
             InputError: something that is no id, a condition that is none, or no item is left.
         """
+        if self.item_table is not None and self.where is None:
+            raise InputError("item_table= brings columns for a condition; give one with where=")
         if self.only_items is None and self.without_items is None and self.where is None:
             return None, []
         notes: list[str] = []
@@ -66,13 +74,29 @@ class Rules:
         if self.without_items is not None:
             kept[_rows(candidates.rows, self.without_items, "without_items", notes)] = False
         if self.where is not None:
-            kept &= matching(candidates.table, self.where)
+            kept &= matching(self._columns(candidates, notes), self.where)
         if not kept.any():
             given = ", ".join(
                 f"{name}=…" for name in ("only_items", "without_items", "where") if getattr(self, name) is not None
             )
             raise InputError(f"no item is left by {given}; there are {len(candidates)} items")
         return np.flatnonzero(kept), notes
+
+    def _columns(self, candidates: Candidates, notes: list[str]) -> pl.DataFrame:
+        """The table of items with the columns of :attr:`item_table`; of an id that comes twice the first row counts."""
+        if self.item_table is None:
+            return candidates.table
+        given = self.item_table
+        table = (
+            given if isinstance(given, Table) else frame_table(given, "item_table", frame_columns(given, "item_table"))
+        )
+        key = next((name for name in ("item", "id") if name in table.frame.columns), "item")
+        ids = id_column(table, key)
+        taken = [name for name in table.frame.columns if name not in (key, *ITEM_COLUMNS)]
+        more = pl.DataFrame({"id": ids, **kept_columns(table, taken)}).unique("id", keep="first", maintain_order=True)
+        unknown = more["id"].filter(pl.Series(candidates.rows.many(more["id"]) < 0))
+        _note_unknown("item_table", unknown, more.height, notes)
+        return candidates.table.drop(taken, strict=False).join(more, on="id", how="left", maintain_order="left")
 
     def excluded(self, candidates: Candidates, users: pl.Series | list[str]) -> tuple[ItemsByUser | None, list[str]]:
         """Return the excluded items of each of some users, by their place, and notes on ids of no item.

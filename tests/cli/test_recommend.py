@@ -129,6 +129,11 @@ def test_rules(verb, run, tmp_path):
     )
     assert {one["item"] for one in found["users"]["user-0001"]} == {items[n] for n in (0, 2, 4, 6, 7, 8)}
     assert found["notes"] == ["1 of the 10 ids of only_items are of no item here, for example 'sold out'"]
+    (tmp_path / "today.csv").write_text("item,stock\nitem-0004,3\nitem-0005,0\n")
+    stocked = verb(*line, "--where", "stock > 0", "--item-table", tmp_path / "today.csv").out
+    assert [one["item"] for one in json.loads(stocked)["users"]["user-0001"]] == ["item-0004"]
+    verb(*line, "--item-table", tmp_path / "today.csv").refused("--item-table brings columns", "give one with --where")
+    verb(*line, "--where", "stock > 0", "--item-table", tmp_path / "had.txt").refused("no such file")
     verb(*line, "--where", "prize < 3").refused("where: no column 'prize'; there are: id, title, text, image, kind")
     verb(*line, "--where", "id = 'x'").refused("no item is left by --where; there are 40 items")
     verb(*line[:-2], "--seen", "show").refused("seen must be one of hide, keep (got 'show')")

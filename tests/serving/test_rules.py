@@ -10,6 +10,16 @@ from alignrec_geo.errors import InputError
 from alignrec_geo.serving.where import LONGEST, matching
 from tests.serving.drawn import drawn
 
+ITEMS = pl.DataFrame(
+    {
+        "id": ["a", "b", "c", "d"],
+        "category": ["Toys", "Books", None, "it's"],
+        "price": [10.0, 30.0, 5.0, None],
+        "my col": [1, 2, 3, 4],
+        "sold": [True, False, None, True],
+        "day": pl.Series(["2024-01-01", "2025-01-01", None, "2026-01-01"]).str.to_date(),
+    }
+)
 TOP = drawn()
 PRICE, CATEGORY = (TOP.dataset.items[name].to_list() for name in ("price", "category"))
 
@@ -85,6 +95,23 @@ def test_rules_hold_for_similar_items_and_cold_ones():
     assert "new 1" not in [one.item for one in TOP.recommend("u1", k=300, include_cold=True, where="price >= 0")["u1"]]
 
 
+def test_columns_of_today():
+    table = pl.DataFrame(
+        {"item": ["i3", "i4", "gone", "i4"], "price": ["1", "200", "1", "1"], "stock": [5, 6, 7, 8], "title": ["x"] * 4}
+    )
+    found = TOP.recommend("u1", k=300, where="price > 0", item_table=table, seen="keep")
+    assert {one.item for one in found["u1"]} == {"i3", "i4"}
+    assert list(found.notes) == ["1 of the 3 ids of item_table are of no item here, for example 'gone'"]
+    for rules, items in (
+        ({"where": "price > 100"}, {"i4"}),
+        ({"where": "stock < 8 and title = 'I3'"}, {"i3"}),
+        ({"where": "stock = 6 or category = 'kind 1'", "only_items": ["i4", "i1"]}, {"i4", "i1"}),
+    ):
+        many = TOP.recommend_all("u1", k=9, item_table=table.rename({"item": "id"}), seen="keep", **rules).to_frame()
+        assert set(many["item"]) == items
+    assert TOP.similar("i5", where="stock = 5", item_table=table)[0].item == "i3"
+
+
 @pytest.mark.parametrize(
     ("rules", "words"),
     [
@@ -96,6 +123,9 @@ def test_rules_hold_for_similar_items_and_cold_ones():
         ({"exclude": pl.DataFrame({"user": ["a"]})}, "exclude frame: no column 'item'; there are: 'user'"),
         ({"exclude": [("u1", "i1")]}, "exclude: a polars or pandas frame is needed"),
         ({"exclude": {"u1": None}}, "exclude: items of user 'u1': a list of ids is needed"),
+        ({"item_table": ITEMS}, "item_table= brings columns for a condition; give one with where="),
+        ({"item_table": ITEMS.drop("id"), "where": "price < 3"}, "item_table frame: no column 'item'; there are"),
+        ({"item_table": [1], "where": "price < 3"}, "item_table: a polars or pandas frame is needed"),
         ({"where": ""}, "where: a condition of at most"),
         ({"where": 3}, r"where: a condition of at most .* \(got 3\)"),
     ],
@@ -105,18 +135,6 @@ def test_rules_that_cannot_be_followed(rules, words):
         TOP.recommend("u1", **rules)
     with pytest.raises(InputError, match=words):
         TOP.recommend_all(**rules)
-
-
-ITEMS = pl.DataFrame(
-    {
-        "id": ["a", "b", "c", "d"],
-        "category": ["Toys", "Books", None, "it's"],
-        "price": [10.0, 30.0, 5.0, None],
-        "my col": [1, 2, 3, 4],
-        "sold": [True, False, None, True],
-        "day": pl.Series(["2024-01-01", "2025-01-01", None, "2026-01-01"]).str.to_date(),
-    }
-)
 
 
 @pytest.mark.parametrize(

@@ -5,11 +5,13 @@ from collections.abc import Sequence
 
 import polars as pl
 
+from alignrec_geo.dataset.dates import of_known_years, seconds_and_nanos
 from alignrec_geo.dataset.ids import id_series
 from alignrec_geo.dataset.interactions import Split
 from alignrec_geo.dataset.readers.bad_rows import refuse
 from alignrec_geo.dataset.readers.rows import Table, shown
 from alignrec_geo.errors import InputError
+from alignrec_geo.reading import reading
 
 SPLIT_VALUES = {
     "0": Split.TRAIN,
@@ -138,6 +140,24 @@ def weight_column(table: Table, name: str) -> pl.Series:
     weights = _float32(table, name, "weights")
     check_rows(table, name, table.column(name), weights > 0, "a weight, a number above 0,")
     return weights
+
+
+def text_column(table: Table, name: str) -> pl.Series:
+    """Text of any column: lists joined by commas, blanks as null.
+
+    Raises:
+        InputError: it holds what is no text: bytes, dates out of range.
+    """
+    values, label = table.column(name), f"{table.label}: column '{name}'"
+    if values.dtype == pl.Object:
+        values = pl.Series(name, [None if value is None or value != value else str(value) for value in values])
+    if values.dtype in (pl.Date, pl.Datetime) and not of_known_years(seconds_and_nanos(values.drop_nulls())[0]).all():
+        raise InputError(f"{label} holds a date outside of the years 1 to 9999")
+    with reading(label, "column of text"):
+        if isinstance(values.dtype, pl.List):
+            values = values.cast(pl.List(pl.String)).list.join(", ", ignore_nulls=True)
+        stripped = values.cast(pl.String).str.strip_chars()
+    return pl.select(pl.when(stripped != "").then(stripped)).to_series()
 
 
 def numbers_of(values: pl.Series, decimal: str | None = None) -> pl.Series | None:

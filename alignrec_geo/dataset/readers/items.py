@@ -5,16 +5,13 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
-from alignrec_geo.dataset.dates import of_known_years, seconds_and_nanos
 from alignrec_geo.dataset.readers.bad_rows import OPTION, left_out_notes, usable
-from alignrec_geo.dataset.readers.columns import SKIP, id_column, spaced, with_ids
+from alignrec_geo.dataset.readers.columns import SKIP, id_column, spaced, text_column, with_ids
 from alignrec_geo.dataset.readers.delimited import TextLayout
 from alignrec_geo.dataset.readers.html_text import column_without_html
 from alignrec_geo.dataset.readers.kept_columns import kept_columns
 from alignrec_geo.dataset.readers.rows import Table
 from alignrec_geo.dataset.readers.table_sets import Source, read_table_set
-from alignrec_geo.errors import InputError
-from alignrec_geo.reading import reading
 
 
 @dataclass(frozen=True)
@@ -78,7 +75,7 @@ def item_table(table: Table, columns: ItemColumns) -> tuple[Table, list[str]]:
     ids, table = usable(table, lambda rows: id_column(rows, columns.item_id, hints[0]), bool(skip), hints[1])
     ids, said = spaced(table, columns.item_id, ids, columns.strip_ids)
     notes += left_out_notes(table) + said
-    texts = {name: _plain(table, name) for name in ([columns.title] if columns.title else []) + list(columns.text)}
+    texts = {name: text_column(table, name) for name in ([columns.title] if columns.title else []) + list(columns.text)}
     if not columns.keep_html:
         texts, said = _without_html(table, texts)
         notes += said
@@ -88,8 +85,8 @@ def item_table(table: Table, columns: ItemColumns) -> tuple[Table, list[str]]:
             "id": ids,
             "title": texts[columns.title] if columns.title else nothing,
             "text": join_sentences([texts[name] for name in columns.text], table.frame.height),
-            "image": _plain(table, columns.image) if columns.image else nothing,
-            **kept_columns(table, columns.item_columns, _plain),
+            "image": text_column(table, columns.image) if columns.image else nothing,
+            **kept_columns(table, columns.item_columns),
         }
     )
     first = frame["id"].is_first_distinct()
@@ -123,21 +120,3 @@ def _without_html(table: Table, texts: dict[str, pl.Series]) -> tuple[dict[str, 
     counted = ", ".join(f"'{name}' ({count:,} rows)" for name, count in changed.items())
     note = f"{table.label}: HTML was taken out of column {counted}; keep_html=True leaves it"
     return plain, [note] if changed else []
-
-
-def _plain(table: Table, name: str) -> pl.Series:
-    """Text of any column: lists joined by commas, blanks as null.
-
-    Raises:
-        InputError: it holds what is no text: bytes, dates out of range.
-    """
-    values, label = table.column(name), f"{table.label}: column '{name}'"
-    if values.dtype == pl.Object:
-        values = pl.Series(name, [None if value is None or value != value else str(value) for value in values])
-    if values.dtype in (pl.Date, pl.Datetime) and not of_known_years(seconds_and_nanos(values.drop_nulls())[0]).all():
-        raise InputError(f"{label} holds a date outside of the years 1 to 9999")
-    with reading(label, "column of text"):
-        if isinstance(values.dtype, pl.List):
-            values = values.cast(pl.List(pl.String)).list.join(", ", ignore_nulls=True)
-        stripped = values.cast(pl.String).str.strip_chars()
-    return pl.select(pl.when(stripped != "").then(stripped)).to_series()

@@ -1,11 +1,11 @@
 """Columns of a table of items that a data set keeps as they are, for conditions on what is recommended."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import polars as pl
 
 from alignrec_geo.dataset.build import ITEM_COLUMNS
-from alignrec_geo.dataset.readers.columns import numbers_of
+from alignrec_geo.dataset.readers.columns import numbers_of, text_column
 from alignrec_geo.dataset.readers.rows import Table
 from alignrec_geo.errors import InputError
 
@@ -26,7 +26,7 @@ def check_kept(names: Sequence[str]) -> None:
         )
 
 
-def kept_columns(table: Table, names: Sequence[str], text: Callable[[Table, str], pl.Series]) -> dict[str, pl.Series]:
+def kept_columns(table: Table, names: Sequence[str]) -> dict[str, pl.Series]:
     """Columns by name. Numbers, truth values and times keep their types; all else becomes text.
 
     Text that is a number in every row becomes numbers, unless one has a leading zero.
@@ -34,14 +34,13 @@ def kept_columns(table: Table, names: Sequence[str], text: Callable[[Table, str]
     Args:
         table: the rows.
         names: which columns.
-        text: makes text of a column.
 
     Raises:
         InputError: one is not there, or has the name of a column that every data set has.
 
     Example:
         >>> table = Table(pl.DataFrame({"price": ["9.5", None, "12"], "zip": ["01", "12", "1"]}), "items.csv")
-        >>> found = kept_columns(table, ["price", "zip"], lambda table, name: table.frame[name])
+        >>> found = kept_columns(table, ["price", "zip"])
         >>> found["price"].to_list(), found["zip"].to_list()
         ([9.5, None, 12.0], ['01', '12', '1'])
     """
@@ -50,7 +49,7 @@ def kept_columns(table: Table, names: Sequence[str], text: Callable[[Table, str]
     for name in names:
         kind = table.column(name).dtype
         plain = kind.is_numeric() or kind in (pl.Boolean, pl.Date, pl.Datetime, pl.Time)
-        found[name] = table.frame[name] if plain else _typed(text(table, name), table.decimal)
+        found[name] = table.frame[name] if plain else _typed(text_column(table, name), table.decimal)
     return found
 
 
