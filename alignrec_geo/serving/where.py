@@ -19,7 +19,7 @@ TOKENS = re.compile(
     |(?P<text>'(?:[^']|'')*')
     |(?P<quoted>"(?:[^"]|"")*")
     |(?P<number>(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?(?!\w))
-    |(?P<word>[^\W\d]\w*)
+    |(?P<word>[^\W\d]\w*(?:\.\w+)*)
     |(?P<comment>--|/\*)
     |(?P<mark><=|>=|<>|!=|==|[=<>+\-*/%(),])""",
     re.VERBOSE,
@@ -30,7 +30,8 @@ _KEPT = "\0kept"
 def matching(items: pl.DataFrame, where: str) -> NDArray[np.bool_]:
     """Return for which items a condition is true, ``[n]``; where a column is null, it is not.
 
-    The condition is taken apart here before polars sees it: columns of the table, numbers, texts in single quotes,
+    The condition is taken apart here before polars sees it: columns of the table (in double quotes if they are no plain
+    words), numbers, texts in single quotes,
     comparisons, ``and or not in is null like ilike between``, arithmetic, and a few functions of a value
     (:data:`FUNCTIONS`). Nothing in it can name a table, a file or a query. A name in double quotes that is no column is
     a text, as SQLite has it.
@@ -53,7 +54,8 @@ def matching(items: pl.DataFrame, where: str) -> NDArray[np.bool_]:
     given: object = where
     if not isinstance(given, str) or not where.strip() or len(where) > LONGEST:
         raise InputError(f"where: a condition of at most {LONGEST} characters is needed (got {given!r:.80})")
-    text = " ".join(_rewritten(where, items.columns))
+    tokens = list(_rewritten(where, items.columns))
+    text = " ".join(tokens)
     try:
         found = items.select(pl.all(), pl.sql_expr(text).alias(_KEPT))[_KEPT]
     except (KeyboardInterrupt, SystemExit):
@@ -62,11 +64,23 @@ def matching(items: pl.DataFrame, where: str) -> NDArray[np.bool_]:
         if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
             raise
         said = str(error).strip().partition("\n")[0]
-        raise InputError(f"where: not a condition on the items ({first_line(ValueError(said))})") from None
+        kinds = [f"{name} holds {kind}" for name, kind in items.schema.items() if quoted(name) in tokens]
+        told = "; ".join([first_line(ValueError(said)), *kinds])
+        raise InputError(f"where: not a condition on the items ({told})") from None
     if found.dtype != pl.Boolean:
         raise InputError(f"where: must be true or false for each item (got {found.dtype} from {where!r:.80})")
     kept: NDArray[np.bool_] = found.fill_null(False).to_numpy()
     return kept
+
+
+def quoted(name: str) -> str:
+    """The name of a column as SQL has it.
+
+    Example:
+        >>> print(quoted('5" disk'))
+        "5"" disk"
+    """
+    return '"' + name.replace('"', '""') + '"'
 
 
 def _rewritten(where: str, columns: list[str]) -> Iterator[str]:
@@ -92,7 +106,7 @@ def _word(word: str, called: bool, columns: list[str]) -> str:
             raise InputError(f"where: no function '{word}'; there are: {', '.join(FUNCTIONS)}")
         return word
     if word in columns:
-        return f'"{word}"'
+        return quoted(word)
     if word.lower() in KEYWORDS:
         return word
     raise InputError(f"where: no column '{word}'; there are: {', '.join(columns)}")

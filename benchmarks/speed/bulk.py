@@ -112,7 +112,7 @@ def contestants(top: TopItems, folder: Path, size: int, k: int, clock: str) -> d
 def in_a_process(folder: Path, measured: int, k: int, clock: str) -> dict[str, Any]:
     """Open the run and write recommendations in a process of its own: seconds, and memory at most."""
     program = [sys.executable, str(BENCHMARKS), "bulk_process", str(folder), str(measured), str(k), clock]
-    subprocess.run(program, check=True, stdout=sys.stderr)
+    subprocess.run(program, check=True)
     return read_object(folder / "measured.json")
 
 

@@ -3,8 +3,9 @@ import shutil
 
 import pytest
 import torch
+from harness.drawn_tables import draw_tables
 from harness.measure import Timing
-from speed import kernels, knn, mkl_on_amd
+from speed import bulk, kernels, knn, mkl_on_amd, one_request
 from speed.epoch import row
 from speed.scale import exponent
 from speed.time_to_quality import read, summary
@@ -111,3 +112,32 @@ def test_a_faster_schedule_that_never_gets_there_is_said_so(runs):
     weak = {**faster, "curve": [[2.0, 0.05]]}
     rows = [{"schedule": "faithful", "seed": 0, **faithful}, {"schedule": "faster", "seed": 0, **weak}]
     assert summary(rows)["mean"]["faster"]["seconds_to_faithful_99"] is None
+
+
+def test_one_request_quick(capsys, tmp_path):
+    one_request.main(sizes="", per_user=10, dim=16, k=5, rounds=5, clock="wall", seed=0, quick=True, results=tmp_path)
+    result = json.loads(capsys.readouterr().out)
+    assert result == json.loads((tmp_path / "one-request.json").read_text())
+    assert [entry["users"] for entry in result["rows"]] == [500, 1000]
+    for entry in result["rows"]:
+        seconds = {name: timing["median"] for name, timing in entry["seconds"].items()}
+        assert entry["ratio"] == pytest.approx(seconds["recommend"] / seconds["bare"], rel=1e-3)
+        assert entry["first_request_seconds"] > 0
+
+
+@pytest.mark.slow
+def test_bulk_quick(capsys, tmp_path):
+    bulk.main(per_user=10, dim=16, k=5, whole=False, clock="wall", seed=0, quick=True, results=tmp_path)
+    result = json.loads(capsys.readouterr().out)
+    assert result["shape"]["interactions"] == 6000
+    assert result["one_process"]["users"] >= 400
+    assert result["one_process"]["peak_memory_gb"] >= result["one_process"]["peak_memory_after_opening_gb"]
+    seconds = {name: timing["median"] for name, timing in result["seconds_per_slice"].items()}
+    assert result["ratio"] == pytest.approx(seconds["parquet"] / seconds["bare"], rel=1e-3)
+    assert result["extrapolated_seconds"]["lists"] == pytest.approx(seconds["lists"] * 3, rel=1e-3)
+
+
+def test_drawn_interactions_are_different_pairs():
+    tables, data = draw_tables(users=50, items=30, per_user=10, dim=4, seed=0)
+    assert [len(table) for table in tables] == [50, 30]
+    assert data.interactions.user_degree().tolist() == [10] * 50
