@@ -22,6 +22,7 @@ from alignrec_geo.cli.recommend import recommend
 from alignrec_geo.cli.score import score
 from alignrec_geo.cli.similar import similar
 from alignrec_geo.cli.train import train
+from alignrec_geo.cli.tune import tune
 from alignrec_geo.cli.update import update
 from alignrec_geo.deferred_imports import defer_imports
 
@@ -42,6 +43,7 @@ for verb in (
     train,
     update,
     compare,
+    tune,
     evaluate,
     embed,
     recommend,

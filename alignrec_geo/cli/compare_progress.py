@@ -10,7 +10,7 @@ from rich.table import Table
 from alignrec_geo.comparison.layout import Layout
 from alignrec_geo.comparison.observer import ComparisonObserver
 from alignrec_geo.comparison.plan import Plan
-from alignrec_geo.comparison.run import Run, error_of, outcome, validated
+from alignrec_geo.comparison.run import Run, error_of, outcome, pruned, validated
 from alignrec_geo.comparison.status import ModelStatus, StatusReader, seconds_left
 
 PAUSE = 1.0
@@ -47,8 +47,11 @@ class LiveTable(ComparisonObserver):
 
     def run_ended(self, run: Run) -> None:
         """Say how a run ended: failures always, the others where there is no table."""
-        error = error_of(run.folder)
-        if error is not None:
+        error, stopped = error_of(run.folder), pruned(run.folder)
+        if stopped is not None:
+            if self._live is None:
+                self._say(f"{run.model}, {run.label}: pruned after {stopped[0]} epochs, at {stopped[1]:.4f}")
+        elif error is not None:
             self._say(f"{run.model}, {run.label}: failed: {error}")
         elif self._live is None:
             metric, seconds = run.config.training.metric, outcome(run.folder)["seconds"]
@@ -84,15 +87,17 @@ def status_table(statuses: list[ModelStatus], jobs: int) -> Table:
     left = seconds_left(statuses, jobs)
     table = Table(caption="time left: " + ("unknown until a run has finished" if left is None else _duration(left)))
     table.add_column("model")
-    for name in ("trials", "seeds", "failed", "best validation"):
+    pruning = any(status.pruned for status in statuses)
+    for name in ("trials", "seeds", "failed", *(["pruned"] if pruning else []), "best validation"):
         table.add_column(name, justify="right")
     table.add_column("under way")
     for status in statuses:
         table.add_row(
             status.model,
             f"{status.trials}/{status.trials_planned}" if status.trials_planned else "–",
-            f"{status.seeds}/{status.seeds_planned}",
+            f"{status.seeds}/{status.seeds_planned}" if status.seeds_planned else "–",
             str(status.failed or ""),
+            *([str(status.pruned or "")] if pruning else []),
             "" if status.best is None else f"{status.best:.4f}",
             "; ".join(status.under_way),
         )

@@ -6,7 +6,10 @@ from alignrec_geo.lazy import lazy_names
 
 if TYPE_CHECKING:
     from alignrec_geo.comparison.engine import compare
+    from alignrec_geo.comparison.searching import tune
 
-__all__ = ["compare"]
+__all__ = ["compare", "tune"]
 
-__getattr__, __dir__ = lazy_names(__name__, {"compare": "engine"})  # the process of one run needs little of it
+__getattr__, __dir__ = lazy_names(
+    __name__, {"compare": "engine", "tune": "searching"}
+)  # the process of one run needs little of it

@@ -4,23 +4,16 @@ import os
 import shlex
 from collections.abc import Sequence
 from os import PathLike
-from pathlib import Path
 
-from alignrec_geo.comparison.layout import Layout
+from alignrec_geo.comparison.folder import open_folder, settle_plan
 from alignrec_geo.comparison.observer import ComparisonObserver
-from alignrec_geo.comparison.plan import Plan, continue_plan
 from alignrec_geo.comparison.report import Reporter
 from alignrec_geo.comparison.request import default_threads, make_plan
-from alignrec_geo.comparison.run import forget_failed
 from alignrec_geo.comparison.schedule import Scheduler
 from alignrec_geo.comparison.table import ComparisonResults
 from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.errors import InputError
 from alignrec_geo.evaluation.metrics import DEFAULT
-from alignrec_geo.folders import check_links
-from alignrec_geo.locks import locked
-from alignrec_geo.outputs import check_parents, followed
-from alignrec_geo.staging import sweep_inside
 
 
 def compare(
@@ -74,17 +67,7 @@ def compare(
         raise InputError(f"jobs must be at least 1 (got {jobs})")
     if metrics:
         settings = [*settings, f"training.metrics=[{', '.join([*DEFAULT, *metrics])}]"]
-    root = Path(out)
-    if root.exists() and not root.is_dir():
-        raise InputError(f"{root} is a file; the folder of a comparison is to be written there")
-    check_parents(followed(root))
-    layout = Layout(root)
-    foreign = layout.foreign()
-    if foreign:
-        raise InputError(f"{root} is a folder with other content ({foreign[0]}); name a new folder for the comparison")
-    if root.is_dir():
-        check_links(root)
-    stored = Plan.load(layout.plan) if layout.plan.exists() else None
+    layout, stored = open_folder(out, "comparison")
     if reference is None and stored is not None:
         reference = stored.reference  # which model that is by default depends on the order of the names
     wanted = make_plan(
@@ -99,14 +82,7 @@ def compare(
         default_threads(jobs, given="OMP_NUM_THREADS" in os.environ),
         _command(dataset, out, models, features, protocol, seeds, trials, settings, reference),
     )
-    if stored is not None:
-        continue_plan(stored, wanted, root)  # refused before anything is written
-    with locked(layout.lock("plan")):
-        plan = continue_plan(Plan.load(layout.plan), wanted, root) if layout.plan.exists() else wanted
-        plan.save(layout.plan)
-    sweep_inside(root)
-    if retry_failed:
-        forget_failed(plan, layout)
+    plan = settle_plan(layout, stored, wanted, retry_failed)
     reporter = Reporter(layout)
     observer = ComparisonObserver() if observer is None else observer
     observer.comparison_started(plan, layout, jobs)

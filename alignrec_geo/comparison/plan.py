@@ -46,9 +46,11 @@ class Plan(Settings):
     """Ranking protocol of validation and test."""
     reference: str
     """The model the others are compared with."""
+    tuning: bool = False
+    """Whether it is a search for settings: trials alone, several at a time, and pruned."""
     trials: int = Field(ge=0)
     """Trials per model that has a search space."""
-    seeds: int = Field(ge=1)
+    seeds: int = Field(ge=0)
     """Final runs per model; their seeds are 1, 2, …"""
     threads: int = Field(ge=1)
     """Threads of every run: results are equal bit for bit for equal numbers of threads only."""

@@ -1,6 +1,6 @@
 """From what a user asks for to a plan in which every setting is resolved and checked."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,8 @@ def make_plan(
     reference: str | None,
     threads: int,
     command: str,
+    space: Mapping[str, Sequence[Any]] | None = None,
+    tuning: bool = False,
 ) -> Plan:
     """Check a request and resolve it; nothing is written.
 
@@ -53,11 +55,13 @@ def make_plan(
         reference: the model the others are compared with; ``None`` takes :func:`default_reference`.
         threads: threads of every run.
         command: the command that asks for it.
+        space: the values that trials choose from in place of the models' own search spaces.
+        tuning: whether it is a search for settings alone, without final runs.
 
     Raises:
         InputError: something unknown or impossible was asked for.
     """
-    for name, given, least in (("trials", trials, 0), ("seeds", seeds, 1)):
+    for name, given, least in (("trials", trials, int(tuning)), ("seeds", seeds, int(not tuning))):
         if given < least:
             raise InputError(f"{name} must be at least {least} (got {given})")
     if trials and find_spec("optuna") is None:
@@ -74,7 +78,7 @@ def make_plan(
         Evaluator(dataset.interactions, split, ranked)
     chosen = dataset.feature_names if features is None else list(dict.fromkeys(features))
     own = _settings_by_model(names, settings)
-    planned = {name: _plan_model(name, chosen, own[name]) for name in names}
+    planned = {name: _plan_model(name, chosen, own[name], space) for name in names}
     for plan in planned.values():
         measured = [*plan.training["metrics"], plan.training["metric"]]
         require_content(dataset, choose_metrics(measured, CUTOFFS))
@@ -85,6 +89,7 @@ def make_plan(
         features={name: _hash(dataset, name) for name in chosen},
         protocol=ranked,
         reference=reference or default_reference(names),
+        tuning=tuning,
         trials=trials,
         seeds=seeds,
         threads=threads,
@@ -131,7 +136,9 @@ def default_threads(jobs: int, given: bool) -> int:
     return torch.get_num_threads() if given or jobs == 1 else 1
 
 
-def _plan_model(name: str, features: list[str], settings: list[str]) -> ModelPlan:
+def _plan_model(
+    name: str, features: list[str], settings: list[str], own_space: Mapping[str, Sequence[Any]] | None
+) -> ModelPlan:
     base, layer = model_and_layer(name)
     model = find_model(base)
     if layer is not None:
@@ -142,11 +149,17 @@ def _plan_model(name: str, features: list[str], settings: list[str]) -> ModelPla
             resolve_conv(layer, int(plain.parameters.model_dump()["dim"]), 1)
     fixed = {_full(setting.partition("=")[0]) for setting in settings}
     values = plain.model_dump(mode="json")
-    space = {
-        path: _axis(path, choices, _value(values, path))
-        for path, choices in model.config_class.search_space.items()
-        if _full(path) not in fixed
-    }
+    if own_space is None:
+        space = {
+            path: _axis(path, choices, _value(values, path))
+            for path, choices in model.config_class.search_space.items()
+            if _full(path) not in fixed
+        }
+    else:
+        both = [path for path in own_space if _full(path) in fixed]
+        if both:
+            raise InputError(f"'{both[0]}' is set and searched; take it out of settings= or out of the search space")
+        space = {path: _own_axis(path, choices, _value(values, path)) for path, choices in own_space.items()}
     for path, axis in space.items():
         for value in axis:
             plain.changed({path: value})
@@ -161,7 +174,15 @@ def _plan_model(name: str, features: list[str], settings: list[str]) -> ModelPla
 
 def _axis(path: str, choices: Iterable[Any], default: Any) -> list[Any]:
     """The default, then the other values."""
-    axis = [default, *(value for value in choices if value != default)]
+    return _plain(path, [default, *(value for value in choices if value != default)])
+
+
+def _own_axis(path: str, choices: Sequence[Any], default: Any) -> list[Any]:
+    """The values that were given, the default first if it is among them."""
+    return _plain(path, sorted(choices, key=lambda value: value != default))
+
+
+def _plain(path: str, axis: list[Any]) -> list[Any]:
     for value in axis:
         if not isinstance(value, PLAIN):
             raise InputError(f"a search space holds numbers, texts and truth values ({path}: got {value!r})")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import FiniteFloat
+from pydantic import Field, FiniteFloat
 
 from alignrec_geo.comparison.layout import Layout
 from alignrec_geo.comparison.plan import Plan
@@ -21,6 +21,8 @@ COST = "cost.json"
 GROUPS = "groups.json"
 ERROR = "error.json"
 """What a failed run leaves."""
+PRUNED = "pruned.json"
+"""What a trial leaves that was stopped because it was behind."""
 LOG = "worker.log"
 """What the run's process said."""
 TRIAL_SEED = 0
@@ -31,6 +33,13 @@ class Failure(Record):
     """``error.json``."""
 
     error: str
+
+
+class Pruned(Record):
+    """``pruned.json``."""
+
+    epochs: int = Field(ge=1)
+    value: FiniteFloat
 
 
 class Cost(Record):
@@ -104,13 +113,21 @@ def seed_run(plan: Plan, layout: Layout, model: str, seed: int, trial: int, sett
 
 
 def is_over(folder: Path) -> bool:
-    """Whether a run finished or failed."""
-    return (folder / COST).exists() or (folder / ERROR).exists()
+    """Whether a run finished, failed, or was pruned."""
+    return any((folder / name).exists() for name in (COST, ERROR, PRUNED))
 
 
 def error_of(folder: Path) -> str | None:
     """Why a run failed; ``None`` if it did not."""
     return str(read_record(folder / ERROR, Failure)["error"]) if (folder / ERROR).exists() else None
+
+
+def pruned(folder: Path) -> tuple[int, float] | None:
+    """The epochs after which a trial was pruned and its best validation until then; ``None`` if it was not."""
+    if (folder / COST).exists() or not (folder / PRUNED).exists():
+        return None
+    stored = read_record(folder / PRUNED, Pruned)
+    return int(stored["epochs"]), float(stored["value"])
 
 
 def outcome(folder: Path) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from alignrec_geo.comparison.layout import Layout
 from alignrec_geo.comparison.observer import ComparisonObserver
 from alignrec_geo.comparison.plan import Plan
 from alignrec_geo.comparison.process import RunProcess
+from alignrec_geo.comparison.pruning import MedianRule, mark_pruned
 from alignrec_geo.comparison.run import Run, is_over, seed_run
 from alignrec_geo.locks import Lock
 
@@ -40,13 +41,23 @@ class Scheduler:
         jobs: processes at a time.
         observer: told about every run.
         after_run: called when a run of ours is over.
+        rule: which trials are stopped before they end; ``None`` lets all end.
+        deadline: when to stop, by ``time.monotonic()``; what is not over then can be continued.
     """
 
     def __init__(
-        self, plan: Plan, layout: Layout, jobs: int, observer: ComparisonObserver, after_run: Callable[[], None]
+        self,
+        plan: Plan,
+        layout: Layout,
+        jobs: int,
+        observer: ComparisonObserver,
+        after_run: Callable[[], None],
+        rule: MedianRule | None = None,
+        deadline: float = float("inf"),
     ) -> None:
         self.plan, self.layout, self.jobs = plan, layout, jobs
         self.observer, self.after_run = observer, after_run
+        self._rule, self._deadline = rule, deadline
         self._processes: list[RunProcess] = []
         self._died: set[Path] = set()
         self._tunings: dict[str, tuple[Tuning, Lock]] = {}
@@ -54,8 +65,9 @@ class Scheduler:
     def run(self) -> None:
         """Train until every run is over. If this is interrupted, the processes are stopped; all can be continued."""
         try:
-            while True:
+            while time.monotonic() < self._deadline:
                 self._collect()
+                self._prune()
                 self._fill()
                 self.observer.polled([process.run for process in self._processes])
                 if not self._processes and self._all_over():
@@ -79,6 +91,17 @@ class Scheduler:
                 self._died.add(process.run.folder)
                 self.observer.run_died(process.run)
 
+    def _prune(self) -> None:
+        for process in [process for process in self._processes if self._rule is not None and not process.run.test]:
+            found = None if self._rule is None else self._rule.behind(process.run)
+            if found is None:
+                continue
+            process.stop()
+            self._processes.remove(process)
+            mark_pruned(process.run.folder, *found)
+            self.observer.run_ended(process.run)
+            self.after_run()
+
     def _fill(self) -> None:
         while len(self._processes) < self.jobs and (job := self._next()) is not None:
             self.observer.run_started(job.run)
@@ -97,8 +120,8 @@ class Scheduler:
             yield from ((find, model) for model in self.plan.models for find in finders)
 
     def _next_trial(self, model: str) -> Job | None:
-        busy = any(process.run.model == model and not process.run.test for process in self._processes)
-        if busy or choice_of(self.plan, self.layout, model) is not None:
+        trials = [process.run for process in self._processes if process.run.model == model and not process.run.test]
+        if (trials and not self.plan.tuning) or choice_of(self.plan, self.layout, model) is not None:
             return None
         if model not in self._tunings:
             lock = Lock.attempt(self.layout.lock(f"{model}.tuning"))
@@ -108,9 +131,11 @@ class Scheduler:
 
             self._tunings[model] = Tuning(self.plan, self.layout, model), lock
         tuning, lock = self._tunings[model]
-        run = tuning.next_run()
+        run = tuning.next_run({trial.folder for trial in trials})
         if run is not None:
             return Job(run, lock)
+        if trials:
+            return None  # the last ones have to end first
         self._disown(model)
         self.observer.trials_ended(model)
         return None

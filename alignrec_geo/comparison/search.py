@@ -19,10 +19,13 @@ DRAWS = 50
 
 
 class Tried(NamedTuple):
-    """A former trial: its settings, and its validation metric, ``None`` if it failed."""
+    """A former trial."""
 
     settings: dict[str, Any]
     value: float | None
+    """Its validation metric; of a pruned trial the best until then, ``None`` if it failed."""
+    pruned_at: int | None = None
+    """The epochs after which it was pruned, ``None`` if it was not."""
 
 
 def distributions(space: Space) -> dict[str, BaseDistribution]:
@@ -30,7 +33,9 @@ def distributions(space: Space) -> dict[str, BaseDistribution]:
     return {name: CategoricalDistribution(tuple(values)) for name, values in space.items()}
 
 
-def suggest(space: Space, former: Sequence[Tried], purpose: str) -> dict[str, Any] | None:
+def suggest(
+    space: Space, former: Sequence[Tried], purpose: str, running: Sequence[Mapping[str, Any]] = ()
+) -> dict[str, Any] | None:
     """Return the settings of the trial that follows ``former``; ``None`` if every point was tried.
 
     The first trial are the defaults. The answer depends on the arguments alone: the sampler
@@ -42,6 +47,7 @@ def suggest(space: Space, former: Sequence[Tried], purpose: str) -> dict[str, An
         space: the values of every setting, the default first.
         former: all former trials, in order.
         purpose: what the stream of random numbers is for: the model's name.
+        running: the settings of trials that have not ended; the sampler keeps away from them.
 
     Example:
         >>> space = {"layers": (2, 3), "lr": (0.001, 0.01)}
@@ -53,10 +59,10 @@ def suggest(space: Space, former: Sequence[Tried], purpose: str) -> dict[str, An
     """
     axes = list(space.values())
     size = prod(len(axis) for axis in axes)
-    known = {_index(space, trial.settings) for trial in former}
+    known = {_index(space, settings) for settings in (*(trial.settings for trial in former), *running)}
     if len(known) == size:
         return None
-    index = _ask(space, former, known, purpose) if former else 0
+    index = _ask(space, former, running, known, purpose) if former or running else 0
     while index in known:
         index = (index + 1) % size
     point = []
@@ -68,21 +74,35 @@ def suggest(space: Space, former: Sequence[Tried], purpose: str) -> dict[str, An
 
 def frozen(space: Space, tried: Tried) -> FrozenTrial:
     """A finished trial as Optuna stores it."""
+    values: dict[int, float] = {}
+    if tried.pruned_at is not None and tried.value is not None:
+        values[tried.pruned_at] = tried.value
     return create_trial(
-        state=TrialState.FAIL if tried.value is None else TrialState.COMPLETE,
+        state=TrialState.PRUNED if values else TrialState.FAIL if tried.value is None else TrialState.COMPLETE,
         value=tried.value,
         params=tried.settings,
         distributions=distributions(space),
+        intermediate_values=values,
     )
 
 
-def _ask(space: Space, former: Sequence[Tried], known: Container[int], purpose: str) -> int:
+def _ask(
+    space: Space,
+    former: Sequence[Tried],
+    running: Sequence[Mapping[str, Any]],
+    known: Container[int],
+    purpose: str,
+) -> int:
     """Ask the sampler until it names an untried point, at most :data:`DRAWS` times; the number of the last answer."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    seed = zlib.crc32(f"{purpose}/{len(former)}".encode())
-    sampler = optuna.samplers.TPESampler(n_startup_trials=STARTUP_TRIALS, seed=seed)
+    seed = zlib.crc32(f"{purpose}/{len(former) + len(running)}".encode())
+    liar = bool(running)  # what runs counts as bad, so that the next trial goes elsewhere
+    sampler = optuna.samplers.TPESampler(n_startup_trials=STARTUP_TRIALS, seed=seed, constant_liar=liar)
     study = optuna.create_study(direction="maximize", sampler=sampler)
     study.add_trials([frozen(space, tried) for tried in former])
+    for settings in running:
+        begun = create_trial(state=TrialState.RUNNING, params=dict(settings), distributions=distributions(space))
+        study.add_trial(begun)
     for _ in range(DRAWS):
         index = _index(space, study.ask(distributions(space)).params)
         if index not in known:

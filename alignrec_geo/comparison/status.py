@@ -9,7 +9,7 @@ from alignrec_geo.comparison.choice import choice_of
 from alignrec_geo.comparison.layout import Layout
 from alignrec_geo.comparison.plan import Plan
 from alignrec_geo.comparison.results import seed_folders
-from alignrec_geo.comparison.run import epochs_done, error_of, is_over, outcome, validated
+from alignrec_geo.comparison.run import epochs_done, error_of, is_over, outcome, pruned, validated
 
 
 @dataclass
@@ -23,6 +23,7 @@ class ModelStatus:
         trials: trials that are over.
         seeds: final runs that are over.
         failed: runs that failed.
+        pruned: trials that were stopped because they were behind.
         best: the best validation so far.
         durations: seconds of every finished run.
         under_way: ``trial 3, epoch 12`` for every run in progress, whoever trains it.
@@ -34,6 +35,7 @@ class ModelStatus:
     trials: int = 0
     seeds: int = 0
     failed: int = 0
+    pruned: int = 0
     best: float | None = None
     durations: list[float] = field(default_factory=list)
     under_way: list[str] = field(default_factory=list)
@@ -74,7 +76,8 @@ class StatusReader:
     def _add(self, status: ModelStatus, label: str, folder: Path) -> bool:
         """Add one run to the status and say whether it is over."""
         if folder not in self._over and is_over(folder):
-            self._over[folder] = outcome(folder) if error_of(folder) is None else None
+            stopped = pruned(folder) is not None
+            self._over[folder] = {} if stopped else outcome(folder) if error_of(folder) is None else None
         if folder not in self._over:
             if folder.exists():
                 status.under_way.append(f"{label}, epoch {epochs_done(folder)}")
@@ -82,6 +85,8 @@ class StatusReader:
         left = self._over[folder]
         if left is None:
             status.failed += 1
+        elif not left:
+            status.pruned += 1
         else:
             metric = self.plan.models[status.model].training["metric"]
             status.best = max(validated(folder, metric), -1.0 if status.best is None else status.best)

@@ -63,6 +63,11 @@ class TrialLog:
         """Enter how a trial ended, unless that is known."""
         with self._readable():
             if self._study.get_trials(deepcopy=False)[number].state is TrialState.RUNNING:
+                if tried.pruned_at is not None and tried.value is not None:
+                    trial = self._study.get_trials(deepcopy=False)[number]
+                    self._storage.set_trial_intermediate_value(trial._trial_id, tried.pruned_at, tried.value)
+                    self._study.tell(number, state=TrialState.PRUNED)
+                    return
                 state = TrialState.FAIL if tried.value is None else None
                 self._study.tell(number, tried.value, state=state)
 

@@ -24,7 +24,7 @@ table { border-collapse: collapse; font-size: .85rem; margin: 1rem 0; display: b
 td, th { padding: .25rem .6rem; border-bottom: 1px solid #8884; text-align: right; white-space: nowrap; }
 td:first-child, th:first-child { text-align: left; }
 .first { font-weight: 700; } .second { text-decoration: underline; } .non-learned { opacity: .7; }
-figure { margin: 1rem 0; background: #fff; padding: .5rem; } svg { max-width: 100%; height: auto; }
+figure { margin: 1rem 0; background: #fff; color: #111; padding: .5rem; } svg { max-width: 100%; height: auto; }
 small, .note { opacity: .8; }
 </style>"""
 

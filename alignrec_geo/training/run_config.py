@@ -63,7 +63,7 @@ class RunConfig(Settings):
         """
         values: dict[str, Any] = {key: value for key, value in given.items() if value is not None or key == "features"}
         model = find_model(str(values.get("model", "alignrec")))
-        sections = _sections(model)
+        sections = sections_of(model)
         for name in SECTIONS:
             section = values.get(name) or {}
             if not isinstance(section, Mapping):
@@ -160,8 +160,9 @@ def _flat(values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 def has_setting(model: type[Recommender], path: str) -> bool:
     """Whether a run of the model has the setting ``SECTION.NAME`` or, in any section, ``NAME``."""
-    return home_of(path, _sections(model)) is not None
+    return home_of(path, sections_of(model)) is not None
 
 
-def _sections(model: type[Recommender]) -> dict[str, type[BaseModel]]:
+def sections_of(model: type[Recommender]) -> dict[str, type[BaseModel]]:
+    """The classes of a run's settings, by section."""
     return dict(zip(SECTIONS, (model.config_class, TrainingConfig, KernelConfig), strict=True))

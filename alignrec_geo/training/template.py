@@ -4,13 +4,10 @@ import textwrap
 from typing import Any
 
 import yaml
-from pydantic import BaseModel
 
-from alignrec_geo.kernels.config import KernelConfig
 from alignrec_geo.models.registry import find_model
 from alignrec_geo.setting_lines import SettingLine, setting_lines
-from alignrec_geo.training.config import TrainingConfig
-from alignrec_geo.training.run_config import SECTIONS, RunConfig
+from alignrec_geo.training.run_config import RunConfig, sections_of
 
 WIDTH = 100
 TOP = ("model", "features", "protocol", "seed")
@@ -20,7 +17,8 @@ TOP = ("model", "features", "protocol", "seed")
 def model_settings(model: str) -> dict[str, list[tuple[SettingLine, tuple[Any, ...]]]]:
     """Return every setting of a model's runs by section, with the values that a search tries.
 
-    The defaults are those of the model: some models train with others than :class:`TrainingConfig`.
+    The defaults are those of the model, which for some are others than those of
+    :class:`~alignrec_geo.training.TrainingConfig`.
 
     Args:
         model: name of the model.
@@ -33,15 +31,15 @@ def model_settings(model: str) -> dict[str, list[tuple[SettingLine, tuple[Any, .
         >>> [(line.name, line.default, tried) for line, tried in settings["parameters"]][1]
         ('layers', 2, (1, 2, 3, 4))
     """
-    config = find_model(model).config_class
+    found_model = find_model(model)
+    space = found_model.config_class.search_space
     values = RunConfig.resolve({"model": model}).model_dump(mode="json")
     found: dict[str, list[tuple[SettingLine, tuple[Any, ...]]]] = {
         "": [(line._replace(default=values[line.name]), ()) for line in setting_lines(RunConfig) if line.name in TOP]
     }
-    kinds: dict[str, type[BaseModel]] = dict(zip(SECTIONS, (config, TrainingConfig, KernelConfig), strict=True))
-    for section, kind in kinds.items():
+    for section, kind in sections_of(found_model).items():
         found[section] = [
-            (line._replace(default=values[section][line.name]), _tried(config.search_space, section, line.name))
+            (line._replace(default=values[section][line.name]), _tried(space, section, line.name))
             for line in setting_lines(kind)
         ]
     return found
