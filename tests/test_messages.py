@@ -12,7 +12,7 @@ from alignrec_geo.cli.app import app
 from alignrec_geo.cli.flags import OTHERWISE, PARAMETERS, in_options
 
 PACKAGE = Path(alignrec_geo.__file__).parent
-COMMANDS = {"engine.py", "process.py", "worker.py", "compile.py"}
+COMMANDS = {"engine.py", "searching.py", "process.py", "worker.py", "compile.py"}
 """Files that put commands together."""
 WHOLE_COMMAND = re.compile(r"pip install|alignrec-geo|features export")
 

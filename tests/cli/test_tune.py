@@ -8,6 +8,7 @@ from alignrec_geo.cli.tune import parse_duration
 from alignrec_geo.dataset import make_catalogue
 from alignrec_geo.errors import InputError
 from alignrec_geo.training.run_config import RunConfig
+from tests.in_this_process import runs_in_this_process
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +21,8 @@ def test_a_search_and_a_run_with_what_it_found(catalogue, verb, tmp_path):
     space.write_text("layers: [1, 2]\n")
     out = tmp_path / "out"
     line = ("tune", catalogue.path, "--model", "lightgcn", "--trials", 2, "--space", space, "--set", "epochs=2")
-    done = verb(*line, "--out", out, "--json")
+    with runs_in_this_process():
+        done = verb(*line, "--out", out, "--json")
     assert done.code == 0, done.err
     found = json.loads(done.out)
     assert {trial["settings"]["layers"] for trial in found["trials"]} == {1, 2}
@@ -38,7 +40,8 @@ def test_a_search_and_a_run_with_what_it_found(catalogue, verb, tmp_path):
 
 def test_failed_trials_give_exit_code_1(catalogue, verb, tmp_path):
     line = ("tune", catalogue.path, "--model", "bpr", "--trials", 1, "--set", "lr=1e30", "--set", "epochs=9")
-    done = verb(*line, "--out", tmp_path / "out")
+    with runs_in_this_process():
+        done = verb(*line, "--out", tmp_path / "out")
     assert done.code == 1
     assert "failed: trial 0: " in done.err
     assert "No trial has finished; 1 failed" in done.err

@@ -208,7 +208,7 @@ def test_a_search_that_was_killed_ends_as_an_unbroken_one(fake_tune, catalogue, 
         time.sleep(0.01)
     time.sleep(chance.random() * 0.2)
     cut.send_signal(signal.SIGKILL)
-    cut.communicate(timeout=60)
+    cut.communicate(timeout=300)
     assert same(fake_tune(trials=3)) == same(whole)
 
 
