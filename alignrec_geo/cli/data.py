@@ -101,6 +101,8 @@ def _rows(found: "Description") -> Iterator[tuple[str, str]]:
     yield "split rule", found.split_rule
     for kind, centre in (("user", found.per_user), ("item", found.per_item)):
         yield f"interactions per {kind}", f"median {centre['median']:g}, mean {centre['mean']:.1f}"
+    if found.weights is not None:
+        yield "weights", "min {min:.4g}, median {median:.4g}, max {max:.4g}".format(**found.weights)
     for name, coverage in found.modalities.items():
         yield f"features '{name}'", _coverage(coverage)
     yield "text", _coverage(found.text)

@@ -52,6 +52,7 @@ class Description:
         modalities: coverage of every feature matrix.
         text: items with a text.
         images: items with an image.
+        weights: ``min``, ``median`` and ``max`` of the weights of the pairs; ``None`` without weights.
         warnings: sentences on what will hurt.
         notes: what the import changed or could not use.
     """
@@ -70,6 +71,7 @@ class Description:
     modalities: dict[str, Coverage]
     text: Coverage
     images: Coverage
+    weights: dict[str, float] | None = None
     warnings: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -106,6 +108,7 @@ def describe(dataset: Dataset) -> Description:
         modalities={f.name: Coverage(int(f.present.sum()), float(f.present.mean()), f.width) for f in facts},
         text=Coverage(int(has_text.sum()), float(has_text.sum() / n_items)),
         images=Coverage(int(has_image.sum()), float(has_image.sum() / n_items)),
+        weights=None if pairs.weight is None else _weights(pairs.weight),
         warnings=[
             *_split_warnings(pairs),
             *_popularity_warnings(pairs),
@@ -116,6 +119,10 @@ def describe(dataset: Dataset) -> Description:
         ],
         notes=list(dataset.notes),
     )
+
+
+def _weights(weight: NDArray[np.float32]) -> dict[str, float]:
+    return {"min": float(weight.min()), "median": float(np.median(weight)), "max": float(weight.max())}
 
 
 def _with_image(dataset: Dataset) -> NDArray[np.bool_]:

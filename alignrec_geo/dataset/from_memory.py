@@ -132,10 +132,10 @@ class FromMemory:
 
         Edges (``edge_index``, or ``adj_t`` of ``ToSparseTensor``) are interactions. Which are held out is taken from
         ``validation_edge_label_index`` and ``test_edge_label_index`` (``[2, n]``) of the edge type, else from its
-        ``split`` (0, 1, 2 per edge), else ``split`` makes it. ``time`` or ``timestamp`` and ``rating`` per edge are
-        kept where all interactions have them. Of the item nodes, ``x`` becomes the features ``x``, ``x_NAME`` the
-        features ``NAME`` with ``has_NAME`` as the mask; ``external_id``, ``title`` and ``text`` are lists. All nodes
-        are kept.
+        ``split`` (0, 1, 2 per edge), else ``split`` makes it. ``time`` or ``timestamp``, ``rating`` and ``weight`` per
+        edge are kept where all interactions have them. Of the item nodes, ``x`` becomes the features ``x``, ``x_NAME``
+        the features ``NAME`` with ``has_NAME`` as the mask; ``external_id``, ``title`` and ``text`` are lists. All
+        nodes are kept.
 
         Args:
             data: the graph.

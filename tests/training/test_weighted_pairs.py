@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from alignrec_geo import Dataset, to_hetero
+from alignrec_geo.dataset.describe import describe
 from alignrec_geo.errors import InputError
 from alignrec_geo.graph.adjacency import bipartite_adjacency, normalised_weight, symmetric_adjacency
 from alignrec_geo.models import LightGCN
@@ -45,6 +46,11 @@ def test_weights_are_stored_and_tell_data_sets_apart(plays: Dataset, tmp_path: P
     assert len({data.fingerprint() for data in (plays, without, doubled)}) == 3
     with pytest.raises(InputError, match=r"weight of pair 1 \(counted from 0\) must be above 0"):
         replace(plays.interactions, weight=np.float32([1, 0, 1, 1, 1]))
+
+
+def test_weights_are_described(plays: Dataset) -> None:
+    assert describe(plays).weights == {"min": 2, "median": 4, "max": 7}
+    assert describe(Dataset.from_frame(PLAYS, split="part")).weights is None
 
 
 def test_graph_with_weights_equals_the_formula_and_comes_back(plays: Dataset) -> None:

@@ -62,19 +62,11 @@ def whiten_features(
         >>> made.features.name, float(abs(made.features.matrix[made.features.present].mean(axis=0)).max()) < 1e-6
         ('text-white', True)
     """
-    check_shrink(shrink)
     given = dataset.features(source)
-    if given.meta.get("made by") == WHITENED:
-        raise InputError(f"features '{source}' of data set '{dataset.name}' are whitened already")
     called = f"{source}-white" if name is None else name
     if called == source:
         raise InputError(f"the whitened features need a name= of their own (got '{called}')")
-    rows = np.flatnonzero(given.present)
-    vectors = torch.from_numpy(given.matrix[rows])
-    if len(rows) == 0 or (vectors - vectors[:1]).abs().max() <= SAME * vectors.abs().max():
-        raise InputError(
-            f"features '{source}' of data set '{dataset.name}' are the same for all {len(rows)} items that have them"
-        )
+    made, whitening = whitened(given, called, shrink)
     folder = dataset.encoder_folder(called)
     spec: dict[str, Any] = {
         "kind": KIND,
@@ -85,14 +77,34 @@ def whiten_features(
     if given.meta.get("made by") == PRETRAINED:
         spec["task"]["encoder_sha256"] = sha256_of(dataset.encoder_folder(source) / MODEL)
     with encoder_to_itself(dataset, folder, called, spec, resume=False, overwrite=overwrite) as (_, settle):
-        whitening = Whitening.fit(vectors, shrink, torch.float64)
-        matrix = np.zeros_like(given.matrix)
-        matrix[rows] = torch.cat([whitening(block) for block in vectors.split(BLOCK)]).numpy()
         with atomic_path(settle() / MODEL) as staging:
             save_file(whitening.tensors(), staging)
-        made = Features(called, matrix, given.present, _meta(given, shrink, len(rows)))
         stored = dataset.store_features(made, overwrite=overwrite)
     return Whitened(stored, made)
+
+
+def whitened(given: Features, name: str, shrink: float = SHRINK) -> tuple[Features, Whitening]:
+    """Whitened features, and the transform; nothing is stored. See :func:`whiten_features`.
+
+    Args:
+        given: the features.
+        name: of the whitened ones.
+        shrink: above 0.
+
+    Raises:
+        InputError: they are whitened already, or all their vectors are the same.
+    """
+    check_shrink(shrink)
+    if given.meta.get("made by") == WHITENED:
+        raise InputError(f"features '{given.name}' are whitened already")
+    rows = np.flatnonzero(given.present)
+    vectors = torch.from_numpy(given.matrix[rows])
+    if len(rows) == 0 or (vectors - vectors[:1]).abs().max() <= SAME * vectors.abs().max():
+        raise InputError(f"features '{given.name}' are the same for all {len(rows)} items that have them")
+    whitening = Whitening.fit(vectors, shrink, torch.float64)
+    matrix = np.zeros_like(given.matrix)
+    matrix[rows] = torch.cat([whitening(block) for block in vectors.split(BLOCK)]).numpy()
+    return Features(name, matrix, given.present, _meta(given, shrink, len(rows))), whitening
 
 
 def _meta(given: Features, shrink: float, items: int) -> dict[str, str]:

@@ -111,7 +111,7 @@ def test_what_cannot_be_whitened(data):
     again = Dataset.open(data.path)
     with pytest.raises(InputError, match=r"has an encoder or features 'raw-white' already; .*overwrite=True"):
         whiten_features(again, "raw")
-    with pytest.raises(InputError, match="features 'raw-white' of data set 'catalogue' are whitened already"):
+    with pytest.raises(InputError, match="features 'raw-white' are whitened already"):
         whiten_features(again, "raw-white")
     before = again.features("raw-white").matrix
     assert not np.array_equal(whiten_features(again, "raw", shrink=1.0, overwrite=True).features.matrix, before)

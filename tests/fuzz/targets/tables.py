@@ -108,10 +108,15 @@ def read_pairs(folder: Path, out: Path, rng: Random) -> None:
         else SplitConfig(rule=rng.choice(("random", "cold-items", *(("leave-last", "global-time") if timed else ())))),
         min_rating=rng.choice((None, None, 3.0)),
         k_core=rng.choice((1, 1, 2)),
+        skip_bad_rows=rng.random() < 0.3,
+        strip_ids=rng.random() < 0.3,
+        weight="rating" if rng.random() < 0.2 else None,
+        decimal=rng.choice((".", ".", ",")),
+        encoding=rng.choice(("utf-8", "utf-8", "cp1252", "utf-16", "shift_jis")),
     )
     data = read_table(config)
     check(data)
-    if config.min_rating is None and config.k_core == 1:
+    if config.min_rating is None and config.k_core == 1 and config.encoding == "utf-8" and not config.skip_bad_rows:
         check_lines(file, data)
 
 
@@ -189,6 +194,9 @@ def read_with_items(folder: Path, out: Path, rng: Random) -> None:
                 title=rng.choice((None, "title")),
                 text=text,
                 all_items=rng.random() < 0.5,
+                keep_html=rng.random() < 0.3,
+                skip_bad_rows=rng.random() < 0.3,
+                image=rng.choice((None, None, "title")),
             )
         )
     )
