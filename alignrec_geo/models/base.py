@@ -16,6 +16,7 @@ from alignrec_geo.graph.modalities import feature_list
 from alignrec_geo.kernels.csr import CSR
 from alignrec_geo.memory import enough_memory
 from alignrec_geo.models.contributions import Explained
+from alignrec_geo.models.held_out_users import tables_of
 from alignrec_geo.serving.cold import NeighbourMean
 from alignrec_geo.serving.folding import Folding, fitted_folding
 from alignrec_geo.serving.recommend import TopItems
@@ -253,7 +254,8 @@ class Recommender(Explained, ABC):
             self.train(training)
 
     def _cpu_embeddings(self) -> Embeddings:
-        return Embeddings(*(table.cpu() for table in self.embeddings()))
+        there = self.embeddings() if self.dataset is None else tables_of(self, self.dataset.interactions)
+        return Embeddings(*(table.cpu() for table in there))
 
     def _need_dataset(self) -> Dataset:
         if self.dataset is None:

@@ -90,7 +90,9 @@ class Probe:
         self.evaluator = Evaluator(self.pairs, split, protocol)
         train = self.pairs.of(Split.TRAIN)
         self._train = torch.stack([torch.from_numpy(train.user), torch.from_numpy(train.item)])
-        self._history = CSR.pattern(self._train[0], self._train[1], (train.n_users, train.n_items))
+        known = self.pairs.of(Split.TRAIN, Split.HISTORY)
+        places = torch.from_numpy(known.user), torch.from_numpy(known.item)
+        self._history = CSR.pattern(*places, (known.n_users, known.n_items))
 
     def rows(self) -> list[ProbeRow]:
         """Every row of the table: chance, popularity, then each content as it is and centred."""

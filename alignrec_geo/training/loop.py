@@ -27,6 +27,7 @@ from alignrec_geo.kernels.matmul import use_matmul
 from alignrec_geo.memory import enough_memory
 from alignrec_geo.models.base import Recommender
 from alignrec_geo.models.graph_model import GraphRecommender
+from alignrec_geo.models.held_out_users import tables_of
 from alignrec_geo.observer import Observer
 from alignrec_geo.randomness import child_generator
 from alignrec_geo.training.arguments import (
@@ -38,7 +39,6 @@ from alignrec_geo.training.arguments import (
     training_data,
 )
 from alignrec_geo.training.config import TrainingConfig
-from alignrec_geo.training.held_out_users import tables_of
 from alignrec_geo.training.precision import check_precision
 from alignrec_geo.training.result import LAST_EPOCH, REFIT, UNTRAINED, VALIDATION, FitResult, write_result
 from alignrec_geo.training.run import Run

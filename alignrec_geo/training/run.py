@@ -18,11 +18,11 @@ from alignrec_geo.embeddings import Embeddings
 from alignrec_geo.errors import TrainingDiverged
 from alignrec_geo.evaluation.evaluator import Evaluator
 from alignrec_geo.models.base import Recommender
+from alignrec_geo.models.held_out_users import tables_of
 from alignrec_geo.observer import Observer
 from alignrec_geo.randomness import child_generator, seeded
 from alignrec_geo.training.captured_step import make_step
 from alignrec_geo.training.config import TrainingConfig
-from alignrec_geo.training.held_out_users import tables_of
 from alignrec_geo.training.optimizer import make_optimizer, set_learning_rate
 from alignrec_geo.training.precision import use_precision
 from alignrec_geo.training.run_folder import RunFolder

@@ -1,14 +1,18 @@
 """Tables in which users whom nothing was trained of have what the model makes of their histories."""
 
+from typing import TYPE_CHECKING
+
 import torch
 
 from alignrec_geo.dataset.interactions import Interactions, Split
 from alignrec_geo.embeddings import Embeddings
 from alignrec_geo.kernels.csr import CSR
-from alignrec_geo.models.base import Recommender
+
+if TYPE_CHECKING:
+    from alignrec_geo.models.base import Recommender
 
 
-def tables_of(model: Recommender, interactions: Interactions) -> Embeddings:
+def tables_of(model: "Recommender", interactions: Interactions) -> Embeddings:
     """Return the model's tables; users with a history and no training pair (rule ``cold-users``) are folded in.
 
     So validation, test and recommendations see held-out users as they would see new ones.

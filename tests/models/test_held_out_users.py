@@ -8,9 +8,10 @@ from alignrec_geo.dataset import Split, SplitConfig
 from alignrec_geo.evaluation import Evaluator
 from alignrec_geo.kernels.csr import CSR
 from alignrec_geo.models import LightGCN, Popularity
+from alignrec_geo.models.held_out_users import tables_of
+from alignrec_geo.serving import load_top_items
 from alignrec_geo.serving.folding_store import FOLDING, load_folding
 from alignrec_geo.training import fit
-from alignrec_geo.training.held_out_users import tables_of
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +32,14 @@ def test_what_is_measured_are_the_users_folded_in(data, tmp_path):
     assert len(result.test.users) == 24
     stored = load_folding(tmp_path / "run" / FOLDING, tmp_path / "run" / "embeddings.safetensors")
     torch.testing.assert_close(stored(CSR.pattern(torch.zeros_like(items), items, (1, 60))), folded)
+
+
+def test_a_model_recommends_to_held_out_users_what_its_run_folder_does(data, tmp_path):
+    model = LightGCN.from_dataset(data, config={"dim": 8})
+    fit(model, config={"epochs": 1}, out=tmp_path / "run", test=False)
+    name = data.users["id"][int(data.interactions.of(Split.HISTORY).user[0])]
+    served = load_top_items(tmp_path / "run").recommend(name, k=5)[name]
+    assert [one.item for one in model.recommend(name, k=5)[name]] == [one.item for one in served]
 
 
 def test_the_history_is_not_ranked(data):
