@@ -43,6 +43,11 @@ TABLE: dict[str, dict[str, str]] = {
         "triton": "triton.triplet_loss:terms_and_gradients",
         "reference": "triplet_loss:reference_terms_and_gradients",
     },
+    "similarity_gap": {
+        "torch": "similarity_gap:grams",
+        "triton": "triton.similarity_gap:grams",
+        "reference": "similarity_gap:reference_grams",
+    },
     "unit_rows": {
         "torch": "unit_rows:normalise",
         "triton": "triton.unit_rows:normalise",
@@ -51,7 +56,18 @@ TABLE: dict[str, dict[str, str]] = {
     "topk": {
         "torch": "topk:rank_users",
         "numpy": "numpy_topk:rank_users",
+        "triton": "triton.topk:rank_users",
         "reference": "topk:reference_rank_users",
+    },
+    "gate": {
+        "torch": "gate:gate",
+        "triton": "triton.gate:gate",
+        "reference": "gate:reference_gate",
+    },
+    "adam": {
+        "torch": "adam:update",
+        "triton": "triton.adam:update",
+        "reference": "adam:reference_update",
     },
     "matmul": {
         "torch": "matmul:product",
@@ -62,10 +78,19 @@ TABLE: dict[str, dict[str, str]] = {
 """Operation → backend → where its function is, below ``alignrec_geo.kernels``."""
 
 GRADIENTS: dict[str, dict[str, str]] = {
+    "similarity_gap": {
+        "torch": "similarity_gap:slope",
+        "triton": "triton.similarity_gap:slope",
+        "reference": "similarity_gap:reference_slope",
+    },
     "triplet_loss": {"torch": "triplet_loss:gradients", "triton": "triton.triplet_loss:gradients"},
+    "gate": {"torch": "gate:gradient", "triton": "triton.gate:gradient"},
     "unit_rows": {"torch": "unit_rows:gradient", "triton": "triton.unit_rows:gradient"},
 }
 """The same for the gradient, where a backend has a function of its own; the others take torch's."""
+
+PLANS: dict[str, dict[str, str]] = {"gather": {"triton": "triton.gather:in_order"}}
+"""What a backend computes of its indices alone, so that it can be made once and beforehand."""
 
 ON_CPU = {"topk": "numpy"}
 """What runs on a CPU where it is not torch."""
@@ -144,6 +169,12 @@ def gradient_implementation(operation: str, device: torch.device) -> Callable[..
     """Return the function that computes the gradient of ``operation`` on ``device``."""
     functions = GRADIENTS[operation]
     return _load(functions.get(choose(operation, device).runs, functions["torch"]))
+
+
+def plan_implementation(operation: str, device: torch.device) -> Callable[..., Any] | None:
+    """Return the function that prepares ``operation`` on ``device``; ``None`` where nothing need be prepared."""
+    place = PLANS[operation].get(choose(operation, device).runs)
+    return None if place is None else _load(place)
 
 
 @contextmanager

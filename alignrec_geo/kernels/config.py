@@ -9,9 +9,6 @@ from pydantic_core.core_schema import ValidationInfo
 from alignrec_geo.kernels.backends import AUTO, FORMER_NAMES, TABLE
 from alignrec_geo.settings import Settings
 
-GONE = {("topk", "triton")}
-"""Backends that stored settings may name and that are no longer there: the choice is open again."""
-
 
 class KernelConfig(Settings):
     """Backends by operation; ``auto`` takes the best for the device (see ``alignrec-geo doctor``)."""
@@ -26,18 +23,22 @@ class KernelConfig(Settings):
     """InfoNCE: auto, torch, dense, triton, reference."""
     triplet_loss: str = AUTO
     """BPR, UIA and L2: auto, torch, triton, reference."""
+    similarity_gap: str = AUTO
+    """Similarity regulariser: auto, torch, triton, reference."""
+    gate: str = AUTO
+    """Gates of content: auto, torch, triton, reference."""
     unit_rows: str = AUTO
     """Rows of unit length: auto, torch, triton, reference."""
     topk: str = AUTO
-    """Ranking: auto, torch, numpy, reference."""
+    """Ranking: auto, torch, numpy, triton, reference."""
+    adam: str = AUTO
+    """Adam on large tables: auto, torch (its own optimiser), triton, reference."""
     matmul: str = AUTO
     """Dense products on a CPU: auto, torch, onednn, reference."""
 
     @field_validator("*")
     @classmethod
     def _known(cls, value: str, info: ValidationInfo) -> str:
-        if (info.field_name, value) in GONE:
-            return AUTO
         allowed = [AUTO, *TABLE[str(info.field_name)]]
         if value not in allowed:
             raise ValueError(f"allowed: {', '.join(allowed)}")

@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from alignrec_geo.kernels.backends import gradient_implementation, implementation
 from alignrec_geo.kernels.fixed_shapes import fixed_shapes
 from alignrec_geo.kernels.opaque import opaque
 
@@ -63,23 +64,69 @@ def gram_squared_norm(x: Tensor) -> Tensor:
     return total
 
 
+def grams(hidden: Tensor, anchor: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """Backend ``torch``: the squared gap, and what its gradient is made of.
+
+    Every backend of ``similarity_gap`` has this signature.
+
+    Args:
+        hidden: ``H``, ``[B, D]``.
+        anchor: ``V``, ``[B, D_v]``.
+
+    Returns:
+        ``‖H Hᵀ − V Vᵀ‖_F²`` in double, and tensors for the backend's gradient.
+    """
+    own, cross = hidden.T @ hidden, anchor.T @ hidden  # [D, D], [D_v, D]
+    squared = _squared_norm(own) - 2.0 * _squared_norm(cross) + gram_squared_norm(anchor)
+    return squared, (hidden, anchor, own, cross)
+
+
+def slope(saved: tuple[Tensor, ...]) -> Tensor:
+    """Return ``H (HᵀH) − V (VᵀH)``, ``[B, D]``, from what :func:`grams` saved."""
+    hidden, anchor, own, cross = saved
+    return torch.addmm(hidden @ own, anchor, cross, alpha=-1.0)
+
+
+def reference_grams(hidden: Tensor, anchor: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """Backend ``reference``: both batch×batch matrices."""
+    difference = hidden @ hidden.T - anchor @ anchor.T
+    return difference.double().square().sum(), (hidden, difference)
+
+
+def reference_slope(saved: tuple[Tensor, ...]) -> Tensor:
+    """The gradient of the backend ``reference``."""
+    hidden, difference = saved
+    return difference @ hidden
+
+
 class _SimilarityGap(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, hidden: Tensor, anchor: Tensor, count: int | Tensor) -> Tensor:
         size = count.clamp(min=1).double() if isinstance(count, Tensor) else max(count, 1)
-        own, cross = hidden.T @ hidden, anchor.T @ hidden  # [D, D], [D_v, D]
-        squared = _squared_norm(own) - 2.0 * _squared_norm(cross) + gram_squared_norm(anchor)
+        squared, saved = implementation("similarity_gap", hidden.device)(hidden, anchor)
         gap = squared.clamp(min=0.0).sqrt()
-        ctx.save_for_backward(hidden, anchor, own, cross, gap)
-        ctx.size = size
-        return (gap / size).to(hidden.dtype)
+        slope_of = gradient_implementation("similarity_gap", hidden.device)
+        ctx.ready = fixed_shapes(hidden.device) and ctx.needs_input_grad[0]
+        if ctx.ready:  # now, beside other terms, and not at the beginning of the backward
+            ctx.save_for_backward(_scaled(slope_of(saved), gap, size))
+        else:
+            ctx.save_for_backward(*saved, gap)
+            ctx.size, ctx.slope_of = size, slope_of
+        result: Tensor = gap / size
+        return result.to(hidden.dtype)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
-        hidden, anchor, own, cross, gap = ctx.saved_tensors
-        scale = torch.where(gap > 0, 2.0 * grad / (gap * ctx.size).where(gap > 0, 1.0), 0.0)
-        slope = torch.addmm(hidden @ own, anchor, cross, alpha=-1.0)
-        return slope * scale.to(hidden.dtype), None, None
+        if ctx.ready:
+            slope: Tensor = ctx.saved_tensors[0]
+            return slope * grad, None, None
+        *saved, gap = ctx.saved_tensors
+        return _scaled(ctx.slope_of(tuple(saved)), gap, ctx.size, grad), None, None
+
+
+def _scaled(slope: Tensor, gap: Tensor, size: int | Tensor, grad: Tensor | float = 1.0) -> Tensor:
+    scale = torch.where(gap > 0, 2.0 * grad / (gap * size).where(gap > 0, 1.0), 0.0)
+    return slope * scale.to(slope.dtype)
 
 
 def _squared_norm(matrix: Tensor) -> Tensor:

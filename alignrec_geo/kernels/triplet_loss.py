@@ -96,7 +96,8 @@ class _TripletLoss(torch.autograd.Function):
         terms, slope, inverse, cosine = run(user, positive, negative, batch_size)
         ctx.save_for_backward(user, positive, negative, slope, inverse, cosine)
         ctx.batch_size = batch_size
-        return terms[0].clone(), terms[1].clone(), terms[2].clone()
+        bpr, uia, l2 = terms.unbind()
+        return bpr, uia, l2
 
     @staticmethod
     def backward(ctx: Any, bpr: Tensor, uia: Tensor, l2: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:

@@ -18,16 +18,16 @@ from alignrec_geo.graph.item_knn import item_knn
 from alignrec_geo.graph.modalities import item_content
 from alignrec_geo.kernels.branch import Branch
 from alignrec_geo.kernels.csr import CSR
-from alignrec_geo.kernels.fixed_shapes import fixed_shapes
+from alignrec_geo.kernels.gate import gated_rows
 from alignrec_geo.kernels.gather import gather_rows
 from alignrec_geo.kernels.triplet_loss import triplet_loss
-from alignrec_geo.kernels.unique import unique_with_counts
 from alignrec_geo.models.alignrec_config import AlignRecConfig, configured_losses
 from alignrec_geo.models.alignrec_views import AlignRecViews
 from alignrec_geo.models.base import Batch
 from alignrec_geo.models.contributions import CONTENT, Branches, UserPaths, fused_paths
 from alignrec_geo.models.fold_in import propagated_folding, root_degree
 from alignrec_geo.models.graph_model import GraphRecommender
+from alignrec_geo.nn.batch_rows import BatchRows
 from alignrec_geo.nn.bipartite import BipartitePropagation
 from alignrec_geo.nn.conv import Conv
 from alignrec_geo.nn.fusion import Fuser, Fusion, SumFusion
@@ -240,19 +240,19 @@ class AlignRec(GraphRecommender):
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Return the weighted terms by name: ``bpr``, ``l2``, ``uia`` and, with features, ``cca`` and ``reg``."""
+        beside = Branch(batch.users, batch.positives, batch.negatives)
+        with beside:
+            rows = BatchRows.of(batch, self.n_users, self.n_items, self.present if self.features else None)
         views = self.views()
-        items = torch.cat([batch.positives, batch.negatives])
-        nodes = torch.cat([batch.users, items + self.n_users])
-        fused = identity = Rows(*gather_rows(views.identity, nodes).chunk(3))
+        rows.join(beside)
+        fused = identity = Rows(*gather_rows(views.identity, rows.nodes, rows.node_order).chunk(3))
         content: ContentViews | None = None
         if views.content_users is not None and views.content_items is not None:
-            rows = Rows(
-                gather_rows(views.content_users, batch.users), *gather_rows(views.content_items, items).chunk(2)
-            )
-            fused = Rows(*(self.fusion(c, m) for c, m in zip(identity, rows, strict=True)))
-            with_content = None if self.present is None else self.present[batch.positives]
-            distinct = unique_with_counts(batch.users), unique_with_counts(batch.positives, with_content)
-            content = ContentViews(rows, *distinct, self._anchor_rows)
+            users = gather_rows(views.content_users, batch.users, rows.user_order)
+            items = gather_rows(views.content_items, rows.items, rows.item_order)
+            sides = Rows(users, *items.chunk(2))
+            fused = Rows(*(self.fusion(c, m) for c, m in zip(identity, sides, strict=True)))
+            content = ContentViews(sides, rows.users, rows.positives, self._anchor_rows)
         pair = triplet_loss(*fused, batch.nominal_size)
         return loss_terms(self.losses, BatchViews(identity, fused, pair, content), batch)
 
@@ -278,9 +278,7 @@ class AlignRec(GraphRecommender):
         # G (W x + b) + b_G as one map of x: the product G W is tiny
         weight = self.gate.weight @ self.projection.weight  # [d, D]
         bias = self.gate.weight @ self.projection.bias + self.gate.bias  # [d]
-        # on a GPU the product alone is faster than the product that adds the bias
-        gate = self.content @ weight.T + bias if fixed_shapes(bias.device) else F.linear(self.content, weight, bias)
-        items = self.item_embedding * torch.sigmoid(gate)  # [I, d]
+        items = gated_rows(self.item_embedding, self.content, weight, bias)  # [I, d]
         if self.present is not None:
             items = items * self.present[:, None]
         items = self.item_item(self.item_graph, items)
@@ -297,4 +295,4 @@ class AlignRec(GraphRecommender):
         if self.config.anchor == "current":
             return F.normalize(self.content.detach()[items], dim=1)
         source = self.content.detach() if self.anchor is None else self.anchor
-        return source[items].mul_(self.anchor_scale[items])
+        return source.index_select(0, items).mul_(self.anchor_scale.index_select(0, items))

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from alignrec_geo.errors import TrainingDiverged
+from alignrec_geo.kernels.branch import Branch
 from alignrec_geo.kernels.fixed_shapes import fixed_shapes
 from alignrec_geo.models.base import Batch, Recommender
 
@@ -106,11 +107,14 @@ class EagerStep:
             self._shown = dict(zip(terms, (float(term.detach()) for term in terms.values()), strict=True))
             for name, value in self._shown.items():
                 self._check(name, value)
-        self.totals.add_(values)
-        if not self.reads_back:  # 1 as soon as a sum is not finite, and the sums stay that way
-            torch.ne(self.totals.sum().mul_(0.0), 0.0, out=self.diverged)
+        beside = Branch(values, self.totals, self.diverged)
+        with beside:
+            self.totals.add_(values)
+            if not self.reads_back:  # 1 as soon as a sum is not finite, and the sums stay that way
+                torch.ne(self.totals.sum().mul_(0.0), 0.0, out=self.diverged)
         self.optimizer.zero_grad()
         stacked.sum().backward()
+        beside.join()
         self.optimizer.step()
 
     def _check(self, name: str, value: float) -> None:

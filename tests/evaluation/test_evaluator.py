@@ -65,7 +65,7 @@ def test_protocol_names():
         Protocol.parse("loo")
 
 
-@pytest.mark.parametrize("backend", [*TABLE["topk"], "cuda"])
+@pytest.mark.parametrize("backend", [*(name for name in TABLE["topk"] if name != "triton"), "cuda"])
 def test_every_backend_and_device_measures_the_same(backend):
     if backend == "cuda" and not torch.cuda.is_available():
         pytest.skip("needs a GPU")

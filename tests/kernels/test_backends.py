@@ -19,7 +19,7 @@ def test_defaults(monkeypatch):
     monkeypatch.delenv("ALIGNREC_BACKEND", raising=False)
     assert {choose(operation).runs for operation in TABLE if operation not in (*ON_CPU, "matmul")} == {"torch"}
     assert choose("topk") == ("topk", "numpy", "the default on CPU")
-    assert choose("topk", "cuda") == ("topk", "torch", "the default on CUDA")
+    assert choose("matmul", "cuda") == ("matmul", "torch", "the default on CUDA")
     monkeypatch.setattr(backends, "available", lambda name: name == "triton")
     assert choose("spmm", "cuda") == ("spmm", "triton", "the default on CUDA")
     monkeypatch.setattr(backends, "available", lambda name: name not in NEEDS)
@@ -60,9 +60,9 @@ def test_numpy_is_for_the_cpu():
             check_backends(torch.device("cuda"))
 
 
-def test_a_backend_of_stored_settings_that_is_gone_leaves_the_choice_open():
-    assert KernelConfig(topk="triton") == KernelConfig()
-    with pytest.raises(ValueError, match="allowed: auto, torch, numpy, reference"):
+def test_settings_name_backends():
+    assert KernelConfig(topk="triton").topk == "triton"
+    with pytest.raises(ValueError, match="allowed: auto, torch, numpy, triton, reference"):
         KernelConfig(topk="fast")
 
 

@@ -44,7 +44,16 @@ def test_every_kernel_compiles_for_sm_80_and_sm_90():
         "spmm.add_parts",
         "gather.rank_sort",
         "gather.segment_sums",
-        "infonce.softmax_rows",
+        "infonce.pulls",
+        "infonce.finish",
+        "parts.split_rows",
+        "similarity_gap.gram_tiles",
+        "similarity_gap.slope_tiles",
+        "gate.gated",
+        "gate.slopes",
+        "topk.best_of_rows",
+        "topk.order_rows",
+        "adam.move",
         "triplet_loss.triplets",
         "triplet_loss.slopes",
         "unit_rows.lengths",
@@ -52,7 +61,15 @@ def test_every_kernel_compiles_for_sm_80_and_sm_90():
     }
     assert sorted({each["capability"] for each in compiled}) == [80, 90]
     for each in compiled:
+        multiplies = each["kernel"].partition(",")[0] in (
+            "infonce.pulls",
+            "similarity_gap.gram_tiles",
+            "similarity_gap.slope_tiles",
+        )
+        older = each["capability"] < 90
+        # what every GPU grants without being asked; with tensor cores, what every GPU of that age grants
+        granted = (99 if older else 227) if multiplies else 48
         assert each["cubin_bytes"] > 1000, each
         assert 16 <= each["registers"] <= 255, each
-        assert each["shared_bytes"] <= 48 * 1024, each  # what every GPU grants without being asked
-        assert each["spill_store_bytes"] + each["spill_load_bytes"] <= 64, each
+        assert each["shared_bytes"] <= granted * 1024, each
+        assert each["spill_store_bytes"] + each["spill_load_bytes"] <= (2048 if multiplies and older else 64), each

@@ -5,6 +5,7 @@ Example:
 """
 
 import json
+import math
 import re
 import subprocess
 import tempfile
@@ -17,7 +18,18 @@ from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
 from alignrec_geo.errors import InputError
-from alignrec_geo.kernels.triton import gather, infonce, spmm, triplet_loss, unit_rows
+from alignrec_geo.kernels.triton import (
+    adam,
+    gate,
+    gather,
+    infonce,
+    parts,
+    similarity_gap,
+    spmm,
+    topk,
+    triplet_loss,
+    unit_rows,
+)
 from alignrec_geo.kernels.triton.launch import INTERPRETED
 
 CAPABILITIES = (80, 90)
@@ -30,10 +42,15 @@ _POINTERS = {
     **dict.fromkeys(
         ("crow", "col", "order", "part_row", "part_start", "part_slot", "split_row", "split_start"), "*i32"
     ),
-    **dict.fromkeys(("rows", "target", "source", "ids", "weight"), "*i64"),
+    **dict.fromkeys(("rows", "target", "source", "ids", "weight", "best_column", "column", "sorted_column"), "*i64"),
+    **dict.fromkeys(("parts", "columns", "corner"), "*bf16"),
+    "squares": "*fp64",
+    **dict.fromkeys(("over", "eps", "decay"), "fp32"),
 }
-"""Types of the tables that do not hold float32."""
-_COUNTS = ("count", "part_count", "width", "size", "batch_size")
+"""Types of what is no table of float32."""
+_ALIGNED = ("width", "padded_rows", "padded_width", "own_width", "first", "padded_size", "own")
+"""Counts that are multiples of 16 at embeddings of 64 numbers."""
+_COUNTS = ("count", "part_count", "size", "batch_size", "groups", "shares", "k", *_ALIGNED)
 
 
 class Kernel(NamedTuple):
@@ -41,6 +58,10 @@ class Kernel(NamedTuple):
 
     function: Any
     constants: Mapping[str, int | float | None]
+    options: Mapping[str, int] = {}
+    """Warps and stages, where they are not Triton's own."""
+    stages: int | None = None
+    """Of those that multiply parts, whose warps and stages go by the capability."""
 
 
 class Resources(NamedTuple):
@@ -62,9 +83,14 @@ class Resources(NamedTuple):
 
 def kernels() -> dict[str, Kernel]:
     """Return every kernel with the constants it runs with at embeddings of 64 numbers."""
-    softmax = {"BLOCK": 2048}
+    tile = {"TILE": parts.TILE}
+    pulls = {**tile, "MOST": infonce.MOST_SHARES, "WIDTH": WIDTH}
+    plain = {"ids": None, "weight": None}
+    best = {"CHUNK": topk.CHUNK, "GUESSES": topk.GUESSES}
+    betas = {"BETA1": 0.9, "BETA2": 0.999, "LOG1": math.log(0.9), "LOG2": math.log(0.999)}
     rows = {"ROWS": spmm.ROWS, "UNROLL": spmm.UNROLL, "PART": spmm.PART, "CHUNK": spmm.CHUNK, "WIDTH": WIDTH}
     triplets = {"ROWS": triplet_loss.ROWS, "WIDTH": WIDTH}
+    gates = {"ROWS": gate.ROWS, "WIDTH": WIDTH}
     unit = {"ROWS": unit_rows.NUMBERS // WIDTH, "WIDTH": WIDTH}
     sort = {"KEYS": gather.KEYS, "OTHERS": gather.OTHERS}
     return {
@@ -73,9 +99,21 @@ def kernels() -> dict[str, Kernel]:
         "gather.rank_sort": Kernel(gather.rank_sort, {**sort, "NARROW": True}),
         "gather.rank_sort, wide": Kernel(gather.rank_sort, {**sort, "NARROW": False}),
         "gather.segment_sums": Kernel(gather.segment_sums, {"PLACES": gather.PLACES, "WIDTH": WIDTH}),
-        "infonce.softmax_rows": Kernel(infonce.softmax_rows, {**softmax, "ids": None, "weight": None}),
-        "infonce.softmax_rows, ids": Kernel(infonce.softmax_rows, {**softmax, "weight": None}),
-        "infonce.softmax_rows, weight": Kernel(infonce.softmax_rows, {**softmax, "ids": None}),
+        "infonce.pulls": Kernel(infonce.pulls, {**pulls, **plain, "OF_KEYS": False}, stages=infonce.STAGES),
+        "infonce.pulls, of keys": Kernel(infonce.pulls, {**pulls, **plain, "OF_KEYS": True}, stages=infonce.STAGES),
+        "infonce.pulls, ids and weight": Kernel(infonce.pulls, {**pulls, "OF_KEYS": True}, stages=infonce.STAGES),
+        "infonce.finish": Kernel(infonce.finish, {"ROWS": infonce.ROWS, "WIDTH": WIDTH, "weight": None}),
+        "parts.split_rows": Kernel(parts.split_rows, {"ROWS": parts.ROWS, "COLUMNS": parts.TILE}),
+        "similarity_gap.gram_tiles": Kernel(similarity_gap.gram_tiles, tile, stages=similarity_gap.STAGES),
+        "similarity_gap.slope_tiles": Kernel(
+            similarity_gap.slope_tiles, {**tile, "SHARES": similarity_gap.SHARES}, stages=similarity_gap.STAGES
+        ),
+        "gate.gated": Kernel(gate.gated, gates),
+        "gate.slopes": Kernel(gate.slopes, gates),
+        "topk.best_of_rows": Kernel(topk.best_of_rows, {"BLOCK": 8192, **best}),
+        "topk.best_of_rows, longest": Kernel(topk.best_of_rows, {"BLOCK": topk.LONGEST, **best}, {"num_warps": 16}),
+        "topk.order_rows": Kernel(topk.order_rows, {"ROWS": 1, "SIDE": 64}),
+        "adam.move": Kernel(adam.move, {**betas, "BLOCK": adam.BLOCK}, {"num_warps": adam.WARPS}),
         "triplet_loss.triplets": Kernel(triplet_loss.triplets, triplets),
         "triplet_loss.slopes": Kernel(triplet_loss.slopes, triplets),
         "unit_rows.lengths": Kernel(unit_rows.lengths, unit),
@@ -103,10 +141,14 @@ def compile_kernel(name: str, kernel: Kernel, capability: int) -> Resources:
     aligned = {
         (place,): [["tt.divisibility", 16]]
         for place, name in enumerate(names)
-        if types[name].startswith("*") or (name == "width" and name not in kernel.constants)
+        if types[name].startswith("*") or (types[name] == "i32" and name in _ALIGNED)
     }
     source = ASTSource(kernel.function, types, constexprs=dict(kernel.constants), attrs=aligned)
-    compiled = triton.compile(source, target=GPUTarget("cuda", capability, _THREADS_PER_WARP))
+    options = dict(kernel.options)
+    if kernel.stages is not None:
+        hopper = {"num_warps": parts.HOPPER_WARPS, "num_stages": kernel.stages}
+        options |= hopper if capability >= 90 else parts.AMPERE
+    compiled = triton.compile(source, target=GPUTarget("cuda", capability, _THREADS_PER_WARP), options=options)
     said = _assemble(compiled.asm["ptx"])
     return Resources(
         kernel=name,

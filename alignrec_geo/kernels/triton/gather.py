@@ -5,6 +5,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from alignrec_geo.kernels.gather import Order
 from alignrec_geo.kernels.triton.launch import on_device_of, padded
 
 PLACES = 8
@@ -17,13 +18,14 @@ MOST_COMPARED = 16384
 """Of more rows not all pairs are compared; they are sorted by torch."""
 
 
-def accumulate(grad: Tensor, rows: Tensor, size: int) -> Tensor:
+def accumulate(grad: Tensor, rows: Tensor, size: int, order: Order | None = None) -> Tensor:
     """Backend ``triton`` of ``gather``: add row ``j`` of ``grad`` to row ``rows[j]`` of a table of zeros.
 
     Args:
         grad: ``[n, D]``.
         rows: ``[n]`` int64.
         size: rows of the table, ``N``.
+        order: of ``rows``, if it is known.
 
     Returns:
         ``[N, D]``, the same bits on every run.
@@ -35,20 +37,22 @@ def accumulate(grad: Tensor, rows: Tensor, size: int) -> Tensor:
         return table
     tile = padded(width, 1, WIDEST)
     with on_device_of(grad):
-        target, source = _sorted(rows, size)
+        target, source = in_order(rows, size) if order is None else order
         grid = (triton.cdiv(count, PLACES), triton.cdiv(width, tile))
         segment_sums[grid](grad, target, source, table, count, width, PLACES=PLACES, WIDTH=tile)
     return table
 
 
-def _sorted(rows: Tensor, size: int) -> tuple[Tensor, Tensor]:
-    """The rows in order, and where each came from, equal ones in their old order."""
+def in_order(rows: Tensor, size: int) -> tuple[Tensor, Tensor]:
+    """Return the rows in order, and where each came from, equal ones in their old order."""
     count = len(rows)
     if count > MOST_COMPARED:
         return torch.sort(rows, stable=True)
     target, source = torch.empty_like(rows), torch.empty_like(rows)
-    grid = (triton.cdiv(count, KEYS),)
-    rank_sort[grid](rows, target, source, count, KEYS=KEYS, OTHERS=OTHERS, NARROW=size * count < 2**31)
+    if count:
+        with on_device_of(rows):
+            grid = (triton.cdiv(count, KEYS),)
+            rank_sort[grid](rows, target, source, count, KEYS=KEYS, OTHERS=OTHERS, NARROW=size * count < 2**31)
     return target, source
 
 

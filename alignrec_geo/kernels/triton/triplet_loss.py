@@ -33,12 +33,12 @@ def terms_and_gradients(
         return triplet_loss.terms_and_gradients(user, positive, negative, batch_size)
     user, positive, negative = user.contiguous(), positive.contiguous(), negative.contiguous()
     programs = triton.cdiv(size, ROWS)
-    partial = user.new_empty(programs, 3)  # added up by torch, in a fixed order
+    partial = user.new_empty(3, programs)  # added up by torch, in a fixed order
     slope, inverse, cosine = (user.new_empty(size) for _ in range(3))
     tables = user, positive, negative, partial, slope, inverse, cosine
     with on_device_of(user):
         triplets[(programs,)](*tables, size, width, batch_size, ROWS=ROWS, WIDTH=padded(width, 1, WIDEST))
-    return partial.sum(dim=0), slope, inverse, cosine
+    return partial.sum(dim=1), slope, inverse, cosine
 
 
 def gradients(
@@ -159,6 +159,7 @@ def triplets(
     tl.store(cosine + row, similarity / size, mask=exists)
     bpr = tl.sum(tl.where(exists, softplus, 0.0), axis=0) / size
     uia = tl.sum(tl.where(exists, 1.0 - similarity, 0.0), axis=0) / size
-    tl.store(partial + tl.program_id(0) * 3, bpr)
-    tl.store(partial + tl.program_id(0) * 3 + 1, uia)
-    tl.store(partial + tl.program_id(0) * 3 + 2, tl.sum(squares, axis=0) / batch_size / 2)
+    place = partial + tl.program_id(0)
+    tl.store(place, bpr)
+    tl.store(place + tl.num_programs(0), uia)
+    tl.store(place + 2 * tl.num_programs(0), tl.sum(squares, axis=0) / batch_size / 2)

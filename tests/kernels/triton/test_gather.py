@@ -3,8 +3,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alignrec_geo.kernels.backends import use_backends
-from alignrec_geo.kernels.gather import gather_rows, reference_accumulate, reference_gather_rows
-from alignrec_geo.kernels.triton.gather import _sorted, accumulate
+from alignrec_geo.kernels.gather import Order, gather_rows, reference_accumulate, reference_gather_rows
+from alignrec_geo.kernels.triton.gather import accumulate, in_order
 
 
 @given(st.integers(0, 999), st.integers(1, 12), st.integers(0, 40), st.integers(1, 19))
@@ -44,7 +44,17 @@ def test_gradcheck(device):
 @settings(max_examples=8, deadline=None)
 def test_sort_by_comparing_equals_a_stable_sort(device, seed, count, size):
     rows = torch.randint(size, (count,), generator=torch.Generator().manual_seed(seed)).to(device)
-    target, source = _sorted(rows, size)
+    target, source = in_order(rows, size)
     expected = torch.sort(rows, stable=True)
     assert torch.equal(target, expected.values)
     assert torch.equal(source, expected.indices)
+
+
+def test_an_order_that_is_known_changes_nothing(device):
+    generator = torch.Generator().manual_seed(1)
+    users, items = torch.randint(5, (20,), generator=generator), torch.randint(9, (30,), generator=generator)
+    grad = torch.randn(50, 6, generator=generator).to(device)
+    order = Order(*in_order(users.to(device), 5)).then(Order(*in_order(items.to(device), 9)), 5)
+    rows = torch.cat([users, items + 5]).to(device)
+    assert all(torch.equal(*pair) for pair in zip(order, in_order(rows, 14), strict=True))
+    assert torch.equal(accumulate(grad, rows, 14, order), accumulate(grad, rows, 14))

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from alignrec_geo.kernels.backends import use_backends
 from alignrec_geo.kernels.infonce import infonce, reference_infonce, reference_loss_and_gradients
-from alignrec_geo.kernels.triton.infonce import LONGEST, loss_and_gradients
+from alignrec_geo.kernels.triton.infonce import LARGEST_EXPONENT, loss_and_gradients
 
 
 def pairs(seed, size, width, device, dtype=torch.float64):
@@ -18,22 +18,29 @@ def pairs(seed, size, width, device, dtype=torch.float64):
 
 
 @given(
-    st.integers(1, 70), st.integers(1, 20), st.sampled_from([0.005, 0.05, 0.2, 2.0]), st.booleans(), st.integers(0, 99)
+    st.integers(1, 90),
+    st.integers(1, 20),
+    st.sampled_from([0.005, 0.05, 0.2, 2.0]),
+    st.booleans(),
+    st.integers(0, 99),
+    st.sampled_from([torch.float32, torch.float64]),
 )
-@settings(max_examples=12, deadline=None)
-def test_value_and_gradients_equal_the_reference(device, size, width, temperature, unique, seed):
-    query, key, ids = pairs(seed, size, width, device)
+@settings(max_examples=8, deadline=None)
+def test_value_and_gradients_equal_the_reference(device, size, width, temperature, unique, seed, dtype):
+    query, key, ids = pairs(seed, size, width, device, dtype)
     labels = ids if unique else None
     with use_backends(infonce="triton"):
         fast = infonce(query, key, temperature, labels)
         grads = torch.autograd.grad(3 * fast, (query, key))
-    slow = reference_infonce(query, key, temperature, labels)
-    torch.testing.assert_close(fast, slow)
-    for ours, theirs in zip(grads, torch.autograd.grad(3 * slow, (query, key)), strict=True):
-        torch.testing.assert_close(ours, theirs)
+    exact = [rows.detach().double().requires_grad_() for rows in (query, key)]
+    slow = reference_infonce(*exact, temperature, labels)
+    within = {"rtol": 1e-7, "atol": 1e-7} if dtype == torch.float64 else {"rtol": 1e-4, "atol": 2e-6 / temperature}
+    torch.testing.assert_close(fast.double(), slow, **within)
+    for ours, theirs in zip(grads, torch.autograd.grad(3 * slow, exact), strict=True):
+        torch.testing.assert_close(ours.double(), theirs, **within)
 
 
-@pytest.mark.parametrize("width", [1, 50, 64, 300])
+@pytest.mark.parametrize("width", [1, 64, 100, 300])
 def test_float32_is_within_1e_5(device, width):
     generator = torch.Generator().manual_seed(0)
     query, key = (F.normalize(torch.randn(2, 70, width, generator=generator), dim=2) for _ in range(2))
@@ -48,7 +55,7 @@ def test_float32_is_within_1e_5(device, width):
 
 
 def test_groups_equal_one_after_the_other(device):
-    batches = [pairs(seed, 40, 9, device) for seed in range(3)]
+    batches = [pairs(seed, 66, 9, device, torch.float32) for seed in range(2)]
     query, key, ids = (torch.stack([batch[i].detach() for batch in batches]) for i in range(3))
     with use_backends(infonce="triton"):
         together = infonce(query, key, 0.1, ids)
@@ -72,8 +79,9 @@ def test_known_values(device):
         assert float(infonce(torch.empty(0, 4, device=device), torch.empty(0, 4, device=device))) == 0.0
 
 
-def test_weights_stand_for_equal_rows_and_zero_leaves_out(device):
-    query, key, _ = pairs(1, 12, 5, device)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_weights_stand_for_equal_rows_and_zero_leaves_out(device, dtype):
+    query, key, _ = pairs(1, 12, 5, device, dtype)
     times = torch.tensor([1, 0, 3, 2, 0, 1, 1, 4, 1, 1, 2, 1], device=device)
     with use_backends(infonce="triton"):
         ours = infonce(query, key, 0.3, weight=times)
@@ -89,9 +97,9 @@ def test_weights_stand_for_equal_rows_and_zero_leaves_out(device):
     assert all(bool((grad == 0).all()) for grad in grads)
 
 
-def test_batches_too_long_for_a_program_take_torch(device, monkeypatch):
-    monkeypatch.setattr("alignrec_geo.kernels.triton.infonce.LONGEST", 10)
-    query, key, _ = pairs(1, 11, 5, device)
-    with use_backends(infonce="triton"):
-        torch.testing.assert_close(infonce(query, key), reference_infonce(query, key))
-    assert LONGEST > 8192  # the longest batch that the defaults of any model come near
+def test_opposite_rows_at_the_lowest_temperature_that_tiles_take(device):
+    """The smallest exponentials there are."""
+    query = F.normalize(torch.ones(70, 8), dim=1).to(device)
+    losses, *grads = loss_and_gradients(query[None], -query[None], 1.0 / LARGEST_EXPONENT, None)
+    assert losses.item() == pytest.approx(torch.tensor(70.0).log().item(), rel=1e-5)
+    assert all(bool(grad.isfinite().all()) for grad in grads)
