@@ -89,7 +89,7 @@ def baby_work(shape: Shape, batch: int) -> list[Work]:
         Work(
             "infonce",
             f"{groups} losses of {batch} pairs, both gradients: three products of batch x batch x {WIDTH} each",
-            groups * batch * (7 * row + 12 + 5 * 4 * batch),
+            groups * batch * (4 * row + 4),
             groups * 3 * 2 * batch * batch * WIDTH,
         ),
         Work("triplet_loss", f"{batch} triplets", batch * (3 * row + 12), 10 * batch * WIDTH),

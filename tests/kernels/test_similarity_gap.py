@@ -4,6 +4,8 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from alignrec_geo.kernels.backends import use_backends
+from alignrec_geo.kernels.fixed_shapes import use_fixed_shapes
 from alignrec_geo.kernels.similarity_gap import reference_similarity_gap, similarity_gap
 
 
@@ -55,3 +57,14 @@ def test_weights_stand_for_repeated_rows():
     slow = reference_similarity_gap(hidden.repeat_interleave(weight, 0), anchor.repeat_interleave(weight, 0))
     torch.testing.assert_close(fast, slow)
     torch.testing.assert_close(torch.autograd.grad(fast, hidden)[0], torch.autograd.grad(slow, hidden)[0])
+
+
+@pytest.mark.parametrize(("backend", "fixed"), [("reference", False), ("reference", True), ("torch", True)])
+def test_backends_and_shapes_agree(backend, fixed):
+    hidden, anchor = drawn(3, 20, 4, 9)
+    plain = similarity_gap(hidden, anchor)
+    expected = torch.autograd.grad(3.0 * plain, hidden)[0]
+    with use_backends(similarity_gap=backend), use_fixed_shapes(fixed):
+        other = similarity_gap(hidden, anchor)
+    torch.testing.assert_close(other, plain)
+    torch.testing.assert_close(torch.autograd.grad(3.0 * other, hidden)[0], expected)

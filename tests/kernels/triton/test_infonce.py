@@ -25,7 +25,7 @@ def pairs(seed, size, width, device, dtype=torch.float64):
     st.integers(0, 99),
     st.sampled_from([torch.float32, torch.float64]),
 )
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=6, deadline=None)
 def test_value_and_gradients_equal_the_reference(device, size, width, temperature, unique, seed, dtype):
     query, key, ids = pairs(seed, size, width, device, dtype)
     labels = ids if unique else None
@@ -40,7 +40,7 @@ def test_value_and_gradients_equal_the_reference(device, size, width, temperatur
         torch.testing.assert_close(ours.double(), theirs, **within)
 
 
-@pytest.mark.parametrize("width", [1, 64, 100, 300])
+@pytest.mark.parametrize("width", [1, 100, 300])
 def test_float32_is_within_1e_5(device, width):
     generator = torch.Generator().manual_seed(0)
     query, key = (F.normalize(torch.randn(2, 70, width, generator=generator), dim=2) for _ in range(2))
@@ -55,7 +55,7 @@ def test_float32_is_within_1e_5(device, width):
 
 
 def test_groups_equal_one_after_the_other(device):
-    batches = [pairs(seed, 66, 9, device, torch.float32) for seed in range(2)]
+    batches = [pairs(seed, 40, 9, device, torch.float32) for seed in range(2)]
     query, key, ids = (torch.stack([batch[i].detach() for batch in batches]) for i in range(3))
     with use_backends(infonce="triton"):
         together = infonce(query, key, 0.1, ids)
