@@ -42,7 +42,7 @@ li > div { flex: 1; min-width: 0; } .name { overflow-wrap: anywhere; } .id { opa
 .bars { margin-top: .2rem; } .bar { height: .5rem; margin-bottom: 2px; background: linear-gradient(90deg,
 transparent calc({{ zero }}% - 1px), #8884 calc({{ zero }}% - 1px) {{ zero }}%, transparent {{ zero }}%); }
 .bar i { display: block; height: 100%; }
-.identity { background: #2563a8; } .content { background: #c2410c; } .other { background: #888; }
+.identity { background: #2563a8; } .content { background: #c2410c; }
 @media (prefers-color-scheme: dark) { .identity { background: #7db4ec; } .content { background: #f59e6b; } }
 .key { display: block; } .key i + i { margin-left: .8rem; }
 .key i { display: inline-block; width: .8rem; height: .8rem; border-radius: .15rem; margin-right: .3rem; }
@@ -74,8 +74,8 @@ transparent calc({{ zero }}% - 1px), #8884 calc({{ zero }}% - 1px) {{ zero }}%, 
 <div class="id">{{ one.id }}</div>{% endif %}<div class="bars">{{ bar(one.identity, "identity") }}
 {{ bar(one.content, "content") }}</div></div>
 <span class="value">{{ one.value }}</span></li>{% endfor %}
-{% for name, value, text in others %}<li><span class="blank"></span><div><div class="name">{{ name }}</div>
-<div class="bars">{{ bar(value, "other") }}</div></div><span class="value">{{ text }}</span></li>{% endfor %}</ol>
+{% for name, value in others %}<li><span class="blank"></span><div><div class="name">{{ name }}</div></div>
+<span class="value">{{ value }}</span></li>{% endfor %}</ol>
 {% else %}<p>None: this model learns every user's vector by itself, so no past item has a part in it.</p>{% endif %}
 </body></html>
 """
@@ -111,7 +111,7 @@ def page(why: Explanation) -> str:
     if left:
         others = {f"{len(left)} more past items": sum(one.contribution for one in left), **others}
     rest = why.parts[REST]
-    numbers = [0.0, *(value for one in shown for value in (one.identity, one.content)), *others.values()]
+    numbers = [0.0, *(value for one in shown for value in (one.identity, one.content))]  # sums would dwarf single items
     low, span = min(numbers), max(max(numbers) - min(numbers), 1e-12)
     return PAGES.from_string(PAGE).render(
         why=why,
@@ -121,7 +121,7 @@ def page(why: Explanation) -> str:
         sources=[(name, _signed(value)) for name, value in why.sources.items() if abs(value) >= SEEN],
         carried_how=HOW[why.history_is == "exact"],
         history=[_row(one) for one in shown],
-        others=[(name, value, _signed(value)) for name, value in others.items()],
+        others=[(name, _signed(value)) for name, value in others.items()],
         zero=f"{-100 * low / span:.1f}",
         start=lambda value: 100 * (min(value, 0.0) - low) / span,
         width=lambda value: 100 * abs(value) / span,
