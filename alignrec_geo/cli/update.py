@@ -104,7 +104,7 @@ def update(
     result, more = RunFolder(to_run).read_result(), done.extension
     if as_json:
         counts = {"pairs": more.pairs, "known": more.known, "users": more.users, "items": more.items}
-        print_json({**result, "run": str(to_run), "dataset": str(to_data), "new": counts})
+        print_json({**result, "run": str(to_run), "dataset": to_data.name, "path": str(to_data), "new": counts})
         return
     if result["metrics"]:
         print_metrics(f"{config.model} on {to_data.name}, test, protocol {config.protocol}", result["metrics"])

@@ -1,7 +1,7 @@
 """A run that goes on with new pairs, users and items, in a folder of its own."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import polars as pl
@@ -109,7 +109,7 @@ def update_run(
     RunFolder(out).refuse_existing(False, overwrite, before.path)
     trained = load(run, before, trust)
     extension = extended(before, new, items, rows, images)
-    extension.dataset.save(data_out, overwrite)
+    replace(extension.dataset, name=data_out.resolve().name).save(data_out, overwrite)
     wanted = config.model_copy(
         update={
             "dataset": str(data_out.resolve()),

@@ -56,6 +56,7 @@ def test_new_users_and_items_are_recommended_and_the_old_folders_untouched(data,
     config = yaml.safe_load((tmp_path / "run2" / "config.yaml").read_text())
     assert config["warm_start"] == str(run.resolve())
     assert config["dataset"] == str((tmp_path / "shop2").resolve())
+    assert Dataset.open(tmp_path / "shop2").name == "shop2"
     made = Dataset.open(tmp_path / "shop2")
     assert made.items.tail(2)["title"].to_list() == ["A red mug", None]
     assert made.features("plain").matrix[60].tolist() == pytest.approx([0.5, 0.1, 0.9])
