@@ -28,7 +28,7 @@ def table(
     interactions: Annotated[
         list[Path],
         typer.Argument(
-            metavar="FILE…",
+            metavar="FILE",
             help="CSV, TSV, Parquet or JSON lines; text also .gz. Also a folder of such files, or 'FOLDER/*.parquet'.",
             show_default=False,
         ),
