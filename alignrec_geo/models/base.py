@@ -210,9 +210,9 @@ class Recommender(Explained, ABC):
             top = TopItems(top.embeddings, top.dataset, own)
         return top.recommend(users, k, unknown, include_cold, **rules)
 
-    def similar_items(self, item: Any, k: int = 10) -> SimilarItems:
+    def similar_items(self, item: Any, k: int = 10, **rules: Any) -> SimilarItems:
         """Return the ``k`` items closest to an item; see :meth:`alignrec_geo.serving.TopItems.similar`."""
-        return self.top_items().similar(item, k)
+        return self.top_items().similar(item, k, **rules)
 
     @classmethod
     def load(cls, path: str | PathLike[str], dataset: Any = None, trust: bool = False) -> Self:

@@ -17,8 +17,9 @@ from alignrec_geo.serving.results import CONTENT, MODEL, POPULAR
 from alignrec_geo.serving.rules import Rules
 from alignrec_geo.typing import Int64
 
-BLOCK_SCORES = 1 << 29
-"""Scores computed for a block, though never held at once: some seconds of work."""
+BLOCK_SCORES = 1 << 31
+"""Scores computed for a block, though never held at once: some seconds of work. Smaller blocks copy the items' vectors
+into the order of the product more often."""
 BLOCK_ROWS = 1 << 19
 """Rows of a frame at most."""
 MOST_USERS = 1 << 14
@@ -48,7 +49,7 @@ def block_size(n_items: int, k: int) -> int:
 
     Example:
         >>> block_size(200_000, 20), block_size(100, 1000)
-        (2684, 5242)
+        (10737, 5242)
     """
     return max(1, min(MOST_USERS, BLOCK_SCORES // max(n_items, 1), BLOCK_ROWS // min(k, max(n_items, 1))))
 

@@ -12,8 +12,11 @@ from alignrec_geo.reading import first_line
 
 LONGEST = 10_000
 """Characters of a condition."""
+MOST_OPERATORS = 200
+"""Comparisons, ``and``, ``or`` and so on: what polars needs for a chain grows with the third power of its length."""
 KEYWORDS = ("and", "or", "not", "in", "is", "null", "like", "ilike", "between", "true", "false", "date")
 FUNCTIONS = ("abs", "ceil", "coalesce", "ends_with", "floor", "length", "lower", "round", "starts_with", "upper")
+OPERATORS = "<>=!+-*/%"
 TOKENS = re.compile(
     r"""(?P<space>\s+)
     |(?P<text>'(?:[^']|'')*')
@@ -56,6 +59,12 @@ def matching(items: pl.DataFrame, where: str) -> NDArray[np.bool_]:
         raise InputError(f"where: a condition of at most {LONGEST} characters is needed (got {given!r:.80})")
     tokens = list(_rewritten(where, items.columns))
     text = " ".join(tokens)
+    operators = sum(token.lower() in KEYWORDS or token[0] in OPERATORS for token in tokens)
+    if operators > MOST_OPERATORS:
+        raise InputError(
+            f"where: has {operators} operators, {MOST_OPERATORS} are taken; many values are compared by in (…), many "
+            "ids are listed by only_items="
+        )
     try:
         found = items.select(pl.all(), pl.sql_expr(text).alias(_KEPT))[_KEPT]
     except (KeyboardInterrupt, SystemExit):
