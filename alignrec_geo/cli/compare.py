@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from alignrec_geo.cli.flags import in_options
+from alignrec_geo.cli.ids_alone import note_ids_alone
 from alignrec_geo.cli.output import JsonFlag, print_json, print_table, stderr
 
 COSTS = {"s/epoch": ("seconds_per_epoch", ".2f"), "MB": ("peak_memory_mb", ",.0f"), "weights": ("parameters", ",.0f")}
@@ -58,15 +59,21 @@ def compare(
     """
     from alignrec_geo.cli.compare_progress import LiveTable
     from alignrec_geo.comparison import compare as run_comparison
+    from alignrec_geo.comparison.plan import model_and_layer
     from alignrec_geo.comparison.request import with_layers
     from alignrec_geo.comparison.results import failures
+    from alignrec_geo.dataset.store import Dataset
     from alignrec_geo.device import choose_device
+    from alignrec_geo.models.registry import MODELS
 
     if device is not None:
         choose_device(device)
     names = split_names(models)
     if user_item_conv is not None:
         names = with_layers(names, split_names(user_item_conv))
+    if features is None:
+        plain = MODELS if names == ["all"] else [model_and_layer(name)[0] for name in names]
+        note_ids_alone(Dataset.open(dataset), dict.fromkeys(plain))
     try:
         results = run_comparison(
             dataset,

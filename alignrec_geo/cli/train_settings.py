@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from alignrec_geo.cli.output import print_notes
+from alignrec_geo.cli.ids_alone import note_ids_alone
 from alignrec_geo.errors import InputError
 
 if TYPE_CHECKING:
@@ -40,7 +40,6 @@ def resolved_settings(
     """
     from alignrec_geo.cli.refit import settings_of
     from alignrec_geo.dataset.store import Dataset
-    from alignrec_geo.models.registry import find_model
     from alignrec_geo.settings import read_yaml
     from alignrec_geo.training.run_config import RunConfig
     from alignrec_geo.training.run_files import CONFIG
@@ -57,8 +56,7 @@ def resolved_settings(
     if resolved.features is None:
         data = Dataset.open(str(resolved.dataset))
         resolved = resolved.model_copy(update={"features": data.feature_names})
-        if not data.feature_names and find_model(resolved.model).uses_features:
-            print_notes([f"data set '{data.name}' has no features; {resolved.model} runs on ids alone, if it can"])
+        note_ids_alone(data, [resolved.model])
     if stored is None:
         return resolved
     changed = {name: pair for name, pair in stored.differences(resolved).items() if name not in MORE}

@@ -8,6 +8,7 @@ import typer
 
 from alignrec_geo.cli.compare import split_names
 from alignrec_geo.cli.flags import in_options
+from alignrec_geo.cli.ids_alone import note_ids_alone
 from alignrec_geo.cli.output import JsonFlag, print_json, print_table, stderr
 from alignrec_geo.errors import InputError
 
@@ -52,11 +53,14 @@ def tune(
     """
     from alignrec_geo.cli.compare_progress import LiveTable
     from alignrec_geo.comparison import tune as run_search
+    from alignrec_geo.dataset.store import Dataset
     from alignrec_geo.device import choose_device
 
     seconds = None if timeout is None else parse_duration(timeout)
     if device is not None:
         choose_device(device)
+    if features is None:
+        note_ids_alone(Dataset.open(dataset), [model])
     try:
         found = run_search(
             dataset,

@@ -102,11 +102,16 @@ def test_nothing_to_align(verb, texts: Path, tmp_path: Path) -> None:
 def test_content_models_without_features_say_so(verb, texts: Path, tmp_path: Path) -> None:
     done = verb("train", texts, "--model", "alignrec", "--out", tmp_path / "a", *SMALL)
     assert done.code == 0, done.err
-    assert "note: data set 'texts' has no features; alignrec runs on ids alone" in done.err
+    assert "note: data set 'texts' has no features; alignrec runs on ids alone, or not at all" in done.err
     asked = verb("train", texts, "--features", "none", "--out", tmp_path / "b", *SMALL)
     assert "ids alone" not in asked.err
     verb("train", texts, "--model", "vbpr", "--out", tmp_path / "c").refused("VBPR needs at least one feature matrix")
     assert "ids alone" not in verb("train", texts, "--model", "lightgcn", "--out", tmp_path / "d", *SMALL).err
+    several = verb("compare", texts, "--models", "mgcn,lightgcn,alignrec", "--seeds", "0", "--out", tmp_path / "e")
+    several.refused("seeds must be at least 1")
+    assert "note: data set 'texts' has no features; mgcn, alignrec run on ids alone" in several.err
+    one = verb("tune", texts, "--model", "bm3", "--trials", "0", "--out", tmp_path / "f")
+    assert "bm3 runs on ids alone" in one.err
 
 
 def test_whiten_prints_one_object_and_refuses(verb, tmp_path: Path) -> None:
