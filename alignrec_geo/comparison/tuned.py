@@ -150,7 +150,9 @@ def best_yaml(plan: Plan, results: Mapping[str, Any]) -> str:
     """The settings of the best trial as ``train --config`` takes them; the data set is named by the command."""
     best = results["best"]
     config = plan.config(results["model"], TRIAL_SEED, best["settings"]).model_dump(mode="json")
-    del config["dataset"], config["training"]["tensorboard"]  # not searched; trials write no event files
+    for name in ("dataset", "refit", "warm_start"):  # which are the command's
+        del config[name]
+    del config["training"]["tensorboard"]  # trials write no event files
     of = f"trial {best['trial']} of {len(results['trials'])}"
     said = f"{results['metric']} {best['value']:.4f} on validation, {of} of: {printable(results['command'])}"
     return f"# {said}\n" + yaml.safe_dump(config, sort_keys=False)

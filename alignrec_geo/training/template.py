@@ -11,7 +11,7 @@ from alignrec_geo.training.run_config import RunConfig, sections_of
 
 WIDTH = 100
 TOP = ("model", "features", "protocol", "seed")
-"""The settings of a run beside its sections; the data set is named by the command."""
+"""The settings of a run beside its sections; the others (the data set, what a run begins with) are the command's."""
 
 
 def model_settings(model: str) -> dict[str, list[tuple[SettingLine, tuple[Any, ...]]]]:

@@ -7,8 +7,8 @@ import pytest
 
 from alignrec_geo.dataset import make_catalogue
 from alignrec_geo.models import MODELS
-from alignrec_geo.training.run_config import RunConfig
-from alignrec_geo.training.template import config_template, model_settings
+from alignrec_geo.training.run_config import SECTIONS, RunConfig
+from alignrec_geo.training.template import TOP, config_template, model_settings
 from alignrec_geo.yaml_text import parse_yaml
 
 
@@ -19,7 +19,7 @@ def test_the_template_is_the_defaults(name):
     assert RunConfig.resolve(parse_yaml(text, "template")) == default
     given = parse_yaml(text, "template")
     values = default.model_dump(mode="json")
-    assert given == {key: value for key, value in values.items() if key != "dataset"}
+    assert given == {key: values[key] for key in (*TOP, *SECTIONS)}
     assert max(map(len, text.splitlines())) <= 104
 
 
