@@ -15,6 +15,8 @@ CELL = 8
 """Bytes of a cell in memory, roughly."""
 UNASKED = 64 << 20
 """Bytes in memory below which no ratio is asked."""
+_ABSENT_LISTS = "Expected all lists to be of size"
+"""How pyarrow below 26 says that it cannot read lists of a fixed size of which some are absent; polars can."""
 
 
 def parquet_columns(path: Path) -> list[str]:
@@ -57,10 +59,21 @@ def _read(path: Path, names: list[str]) -> pl.DataFrame:
 
     with reading(path, KIND), pq.ParquetFile(path, coerce_int96_timestamp_unit="us") as file:
         _check_size(path, file.metadata.num_rows, len(names))
-        table = file.read(columns=names).select(names)
+        schema, apart = file.schema_arrow, list[str]()
+        try:
+            table = file.read(columns=names)
+        except pa.ArrowInvalid as error:
+            if _ABSENT_LISTS not in str(error):
+                raise
+            apart = [name for name in names if _has_fixed_size(schema.field(name).type)]
+            table = file.read(columns=[name for name in names if name not in apart])
         table.validate(full=True)  # strings that are not UTF-8, offsets beyond the end
-        plain = {name: _plain(table.column(name), f"{path}: column '{name}'") for name in names}
-        return pl.DataFrame(pl.from_arrow(pa.table(plain))) if names else pl.DataFrame()
+        plain = {name: _plain(table.column(name), f"{path}: column '{name}'") for name in table.column_names}
+        frame = pl.DataFrame(pl.from_arrow(pa.table(plain))) if plain else pl.DataFrame()
+        if apart:
+            lists = pl.read_parquet(path, columns=apart, hive_partitioning=False)
+            frame = frame.hstack(lists) if plain else lists
+        return frame.select(names)
 
 
 def _check_size(path: Path, rows: int, columns: int) -> None:
@@ -87,6 +100,14 @@ def _plain(column: Any, label: str) -> Any:
     if not _fits(column.type):
         raise InputError(f"{label} holds {column.type}, a type that is not read")
     return column
+
+
+def _has_fixed_size(kind: Any) -> bool:
+    """Whether a type is, or holds, lists of a fixed size."""
+    from pyarrow import types
+
+    inside = (kind.field(place).type for place in range(kind.num_fields))
+    return types.is_fixed_size_list(kind) or any(map(_has_fixed_size, inside))
 
 
 def _fits(kind: Any) -> bool:
