@@ -5,11 +5,12 @@
 
 Strong generalisation: a tenth of the users is held out for validation and another tenth for test. Of each of them 80 %
 of the pairs are known when the user is folded in, and the rest is to be found among all other items. Each model is
-trained with its defaults on the other users. The epoch is chosen on the validation users, and so is the number of
-neighbours of item-kNN. A run that is there already is used.
+trained with its defaults on the other users. The epoch is chosen on the validation users, and so are the settings of
+item-kNN. A run that is there already is used.
 """
 
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -34,7 +35,9 @@ from alignrec_geo.training.configured import fit_config
 from alignrec_geo.training.run_config import RunConfig
 
 METRICS = ("recall@20", "ndcg@20")
-NEIGHBOURS = (10, 20, 50, 100, 200)
+NEIGHBOURS = (10, 50, 200)
+POWERS = (0.0, 0.25, 0.5)
+"""Of the popularity by which item-kNN divides: 0.5 is the cosine, less lets popular items win more often."""
 
 
 def main(
@@ -112,18 +115,18 @@ class Measured:
         }
 
     def item_knn(self) -> dict[str, Any]:
-        """Item-based collaborative filtering: cosine of the training columns, k chosen on validation."""
+        """Item-based collaborative filtering from the training pairs; k and power are chosen on validation."""
         found = {}
-        for k in NEIGHBOURS:
-            found[k] = {
-                part.label: summary(evaluator.measure(self._ranked(evaluator, k)))
+        for choice in product(NEIGHBOURS, POWERS):
+            similar = item_similarity(self.train, *choice)
+            found[choice] = {
+                part.label: summary(evaluator.measure(self._ranked(evaluator, similar)))
                 for part, evaluator in self.evaluators.items()
             }
-        best = max(found, key=lambda k: found[k]["validation"][METRICS[0]]["mean"])
-        return {**found[best], "k": best}
+        best = max(found, key=lambda choice: found[choice]["validation"][METRICS[0]]["mean"])
+        return {**found[best], "k": best[0], "power": best[1]}
 
-    def _ranked(self, evaluator: Evaluator, k: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-        similar = item_cosines(self.train, k)
+    def _ranked(self, evaluator: Evaluator, similar: Tensor) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         for users in evaluator.users.split(256):
             row, item = self.history.entries(users)
             block = torch.sparse_coo_tensor(
@@ -134,16 +137,21 @@ class Measured:
             yield users, *top_k(scores, evaluator.depth)
 
 
-def item_cosines(train: CSR, k: int) -> Tensor:
-    """Each item's ``k`` most similar others by the cosine of their users, sparse ``[I, I]``, made in blocks."""
+def item_similarity(train: CSR, k: int, power: float) -> Tensor:
+    """Each item's ``k`` most similar others, sparse ``[I, I]``, made in blocks.
+
+    Users in common over the root of the item's own popularity and the ``power`` of the other's.
+    """
     (item, user), _ = train.edges()
     degree = torch.bincount(item, minlength=train.shape[1]).clamp(min=1).float()
     value = degree[item].rsqrt()
     unit = torch.sparse_coo_tensor(torch.stack([item, user]), value, (train.shape[1], train.shape[0])).coalesce()
+    factor = torch.bincount(item, minlength=train.shape[1]).clamp(min=1).float() ** (0.5 - power)
     places, values = [], []
     for first in range(0, train.shape[1], 512):
         rows = torch.arange(first, min(first + 512, train.shape[1]))
         block = torch.sparse.mm(unit, unit.index_select(0, rows).to_dense().T).T.contiguous()  # [b, I]
+        block = block * factor
         block[torch.arange(len(rows)), rows] = 0.0
         best, column = block.topk(min(k, block.shape[1]), dim=1)
         places.append(torch.stack([rows[:, None].expand_as(column).flatten(), column.flatten()]))

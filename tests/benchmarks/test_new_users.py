@@ -21,10 +21,13 @@ def test_item_cosines_are_those_of_the_columns():
     dense = (torch.rand(30, 12, generator=generator) < 0.4).float()
     dense[0] = 1.0
     user, item = torch.nonzero(dense, as_tuple=True)
-    found = fold_in.item_cosines(CSR.pattern(user, item, (30, 12)), 12).to_dense()
+    pairs = CSR.pattern(user, item, (30, 12))
+    found = fold_in.item_similarity(pairs, 12, 0.5).to_dense()
     unit = dense / dense.norm(dim=0)
     torch.testing.assert_close(found, (unit.T @ unit).fill_diagonal_(0.0))
-    nearest = fold_in.item_cosines(CSR.pattern(user, item, (30, 12)), 3).to_dense()
+    shared = fold_in.item_similarity(pairs, 12, 0.0).to_dense()
+    torch.testing.assert_close(shared, ((dense.T @ dense) / dense.norm(dim=0)[:, None]).fill_diagonal_(0.0))
+    nearest = fold_in.item_similarity(pairs, 3, 0.5).to_dense()
     assert ((nearest > 0).sum(dim=1) == 3).all()
     torch.testing.assert_close(nearest.max(dim=1).values, found.max(dim=1).values)
 
