@@ -73,6 +73,7 @@ def main(
         "rows": rows,
         "machine": machine(),
     }
+    stored["command"] = [part["command"] for part in stored["data sets"].values()]
     write_json(file, stored)
     print(table(rows))
 

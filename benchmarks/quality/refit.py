@@ -62,7 +62,9 @@ def main(
     stored = read_json(file) if file.exists() else {"name": name, "data sets": {}}
     counts = data.counts()
     stored["data sets"][data.name] = {"command": command(), "features": names, "counts": counts, "rows": rows}
-    write_json(file, {**stored, "machine": machine()})
+    stored["data sets"][data.name]["machine"] = machine()
+    stored["command"] = [part["command"] for part in stored["data sets"].values()]
+    write_json(file, stored)
 
 
 def run(config: RunConfig, data: Dataset) -> FitResult:

@@ -86,6 +86,7 @@ def main(
         "rows": rows,
         "machine": machine(),
     }
+    stored["command"] = [part["command"] for part in stored["data sets"].values()]
     write_json(file, stored)
 
 
