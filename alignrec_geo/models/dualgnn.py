@@ -29,7 +29,7 @@ from alignrec_geo.nn.init import init_linear, init_xavier, linear
 from alignrec_geo.nn.modality_encoder import ModalityEncoder
 from alignrec_geo.nn.paths import row_of
 from alignrec_geo.randomness import child_generator
-from alignrec_geo.serving.folding import Folding
+from alignrec_geo.serving.folding import Folding, fitted_folding
 
 
 class DualGNNConfig(ModelConfig):
@@ -176,8 +176,10 @@ class DualGNN(GraphRecommender):
         weighed = paths.map(lambda rows: scale * (rows.view(len(rows), -1, self.config.dim) * weight).sum(dim=1))
         return replace(weighed, similar_users=similar)
 
-    def folding(self) -> None:
-        """Not linear: a new user has neighbours among the others; see :meth:`fold_in`."""
+    @torch.no_grad()
+    def folding(self) -> Folding | None:
+        """Not linear, as a new user has neighbours among the others (:meth:`fold_in`); regressed with edge weights."""
+        return None if self.pair_weight is None else fitted_folding(self.embeddings(), self.histories())
 
     @torch.no_grad()
     def fold_in(self, histories: CSR) -> Tensor:
@@ -187,6 +189,8 @@ class DualGNN(GraphRecommender):
         :mod:`~alignrec_geo.models.fold_in`, and weighted by the mean of the trained users' weights.
         Neighbours are the k trained users with the most items in common, each once, by the softmax of these counts.
         """
+        if (folding := self.folding()) is not None:
+            return folding(histories)
         layers = self.config.layers
         rows = propagated_rows(self.graph, self._start(), layers, self.n_users) * (layers + 1)
         own = [unit_rows(self.own_rows(preference)(histories)) for preference in self.preferences]

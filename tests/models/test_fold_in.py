@@ -153,6 +153,18 @@ def test_layers_with_weights_are_regressed(name):
     assert folding(history_of(model, 0, 1)).shape == (2, 64)
 
 
+@pytest.mark.parametrize("name", sorted({*MODELS} - {"random", "popularity", "content-knn"}))
+def test_weighted_pairs_are_folded_in_by_every_model(name):
+    data = toy_graph("image", "text")
+    data[INTERACTS].edge_weight = torch.linspace(0.1, 0.4, data[INTERACTS].edge_index.shape[1])
+    model = MODELS[name](data, seed=3).eval()
+    users = model.fold_in(history_of(model, 0, 7))
+    assert users.shape == (2, model.encode().users.shape[1])
+    assert bool(torch.isfinite(users).all())
+    weighted = name in ("lightgcn", "alignrec", "bm3", "slmrec", "mgcn", "dualgnn")
+    assert (model.folding() is not None and model.folding().scale == "mean") == (weighted or name in ("bpr", "vbpr"))
+
+
 def test_popularity_and_content_are_exact():
     model = built("content-knn")
     torch.testing.assert_close(model.fold_in(model.histories()), model.encode().users)
