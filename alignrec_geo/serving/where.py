@@ -94,7 +94,7 @@ def quoted(name: str) -> str:
 
 def _rewritten(where: str, columns: list[str]) -> Iterator[str]:
     """The condition with every column in double quotes and every text in single ones."""
-    place = 0
+    place = depth = 0
     while place < len(where):
         found = TOKENS.match(where, place)
         if found is None or found.lastgroup == "comment":
@@ -106,6 +106,9 @@ def _rewritten(where: str, columns: list[str]) -> Iterator[str]:
             name = token[1:-1].replace('""', '"')
             yield token if name in columns else "'" + name.replace("'", "''") + "'"
         elif kind != "space":
+            depth += (token == "(") - (token == ")")
+            if token == "," and depth < 1:  # else a second condition, of which polars may say nothing
+                raise InputError(f"where: cannot be read from {where[place - 1 : place + 19]!r} on")
             yield "=" if token == "==" else token
 
 

@@ -42,7 +42,7 @@ def test_many_items_are_as_one_by_one(monkeypatch, size, include_cold):
         item="asked", rank="rank", similar_item="item", title="title", score=pl.col("score").cast(pl.Float32),
         source="source", cold="cold",
     )  # fmt: skip
-    assert_frame_equal(stream.to_frame(), expected, rel_tol=1e-5)
+    assert_frame_equal(stream.to_frame(), expected)
 
 
 def test_new_items_are_asked_with_and_found_only_if_wanted():

@@ -38,7 +38,7 @@ def brute(
 @given(
     only=st.none() | st.sets(st.integers(0, 299), min_size=1, max_size=40),
     without=st.none() | st.sets(st.integers(0, 299), max_size=40),
-    price=st.none() | st.floats(0, 25),
+    price=st.none() | st.floats(0, 25, width=16, allow_subnormal=False),
     seen=st.sampled_from(["hide", "keep"]),
     excluded=st.sets(st.integers(0, 299), max_size=20),
     user=st.integers(0, 38),
@@ -178,7 +178,7 @@ def test_conditions(where, kept):
         ("price < 3 /* x */", r"cannot be read from '/\*"),
         ("price::int < 3", "cannot be read from '::int"),
         ("price <", "not a condition on the items"),
-        ("price < 3, price > 4", "not a condition on the items"),
+        ("price < 3, price > 4", "cannot be read from ', price > 4' on"),
         ("price", r"must be true or false for each item \(got Float64"),
         ("price < 'abc'", r"not a condition on the items \(cannot compare .*; price holds Float64\)"),
         ("'open", "cannot be read from"),
