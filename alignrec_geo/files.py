@@ -33,7 +33,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     sweep(path)
-    with staged_file(path) as staging, _named(path):
+    with staged_file(path) as staging, naming(path):
         yield staging
         os.chmod(staging, 0o666 & ~umask())
         os.replace(staging, path)
@@ -76,7 +76,7 @@ def read_object(path: Path) -> dict[str, Any]:
 
 
 @contextmanager
-def _named(path: Path) -> Iterator[None]:
+def naming(path: Path) -> Iterator[None]:
     """Say which file a failure belongs to: that of a full disk comes without a name, or as an error of a library."""
     try:
         yield

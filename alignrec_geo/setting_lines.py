@@ -5,6 +5,7 @@ import inspect
 import textwrap
 from collections.abc import Iterator
 from enum import Enum
+from functools import cache
 from itertools import pairwise
 from typing import Any, Literal, NamedTuple, get_args, get_origin
 
@@ -45,8 +46,13 @@ def setting_lines(kind: type[BaseModel]) -> list[SettingLine]:
     ]
 
 
-def _documented(kind: type) -> Iterator[tuple[str, str]]:
+@cache
+def _documented(kind: type) -> tuple[tuple[str, str], ...]:
     """The names of a class with the text below each of them."""
+    return tuple(_read(kind))
+
+
+def _read(kind: type) -> Iterator[tuple[str, str]]:
     try:
         tree = ast.parse(textwrap.dedent(inspect.getsource(kind)))
     except (OSError, TypeError, SyntaxError):  # made at run time, or in C

@@ -24,6 +24,7 @@ from alignrec_geo.failures import machine_failure
 from alignrec_geo.files import write_json
 from alignrec_geo.models.base import Recommender
 from alignrec_geo.records import read_epochs
+from alignrec_geo.serving.folding_store import FOLDING
 from alignrec_geo.serving.store import DATASET, EMBEDDINGS
 from alignrec_geo.training.configured import fit_config
 from alignrec_geo.training.result import FitResult
@@ -96,7 +97,7 @@ def trim(folder: RunFolder, serve: bool) -> None:
     """Delete what a finished run no longer needs; of trials also what serving would need."""
     folder.last.unlink(missing_ok=True)
     if not serve:
-        for path in (folder.best, folder.path / EMBEDDINGS, folder.path / DATASET):
+        for path in (folder.best, folder.path / EMBEDDINGS, folder.path / FOLDING, folder.path / DATASET):
             _remove(path)
 
 

@@ -11,7 +11,7 @@ from urllib.parse import quote, unquote
 
 from alignrec_geo.dataset.archives import members
 from alignrec_geo.errors import InputError
-from alignrec_geo.files import is_within
+from alignrec_geo.files import is_within, naming
 from alignrec_geo.image_files import broken_image, suffixes
 from alignrec_geo.limits import limit
 
@@ -173,7 +173,8 @@ def store_images(source: Iterable[ImageBytes], ids: Sequence[str], folder: Path)
             notes.twice(f"item '{item}' has more than one image; {names[row]}, the first, is kept")
         else:
             names[row] = name = _file_name(item, row, suffix, taken)
-            (folder / name).write_bytes(content)
+            with naming(folder / name):
+                (folder / name).write_bytes(content)
     if not matched:
         raise _nothing_matched(source, unknown, unknown_count, ids)
     have = sum(name is not None for name in names)

@@ -11,7 +11,7 @@ from alignrec_geo.dataset.images import store_images
 from alignrec_geo.dataset.interactions import OPTIONAL, Interactions
 from alignrec_geo.dataset.manifest import ENCODERS, read_manifest, stored_file
 from alignrec_geo.dataset.schema import stored_image_path
-from alignrec_geo.files import inside
+from alignrec_geo.files import inside, naming
 from alignrec_geo.folders import copy_file, copy_tree
 
 if TYPE_CHECKING:
@@ -33,7 +33,9 @@ def write_tables(folder: Path, pairs: Interactions, users: pl.DataFrame, items: 
     }
     frame = pl.DataFrame({name: column for name, column in columns.items() if column is not None})
     for name, table in (("interactions", frame), ("users", users), ("items", items)):
-        table.write_parquet(folder / f"{name}.parquet")
+        file = folder / f"{name}.parquet"
+        with naming(file):
+            table.write_parquet(file)
 
 
 def without_images(data: "Dataset") -> pl.DataFrame:

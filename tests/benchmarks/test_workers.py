@@ -40,6 +40,7 @@ def test_memory_now_is_at_most_the_peak():
     assert 0 < memory("VmRSS") <= memory("VmHWM")
 
 
+@pytest.mark.slow
 def test_a_contestant_trains():
     assert {"step-ours-trainable", "step-naive-trainable"} <= CONTESTANTS.keys()
     options = ["--shape", "quick", "--batch", "256", "--steps", "1"]

@@ -155,6 +155,7 @@ def test_every_verb_has_help_with_an_example(name, verb):
     assert f"Example: alignrec-geo {name}" in " ".join(done.out.split())
 
 
+@pytest.mark.slow
 def test_killed_a_run_resumes_to_the_metrics_of_an_unbroken_one(catalogue, verb, tmp_path):
     def line(out):
         return ("train", catalogue.path, "--out", out, "--set", "epochs=15", "--set", "batch_size=64", "--json")

@@ -136,6 +136,7 @@ def test_studies_of_two_models_share_one_file(tmp_path):
         log.close()
 
 
+@pytest.mark.slow
 def test_killed_at_random_moments_it_ends_with_the_same_table(program, fake_compare, tmp_path, monkeypatch):
     whole = fake_compare("alignrec", "popularity", trials=4, seeds=2, settings=FAST, out="whole")
     out, chance = tmp_path / "out", random.Random(0)
@@ -152,6 +153,7 @@ def test_killed_at_random_moments_it_ends_with_the_same_table(program, fake_comp
     assert same(json.loads((out / "results.json").read_text())) == same(whole)
 
 
+@pytest.mark.slow
 def test_two_processes_share_the_work_and_train_nothing_twice(program, fake_compare, tmp_path):
     whole = fake_compare("alignrec", "popularity", trials=4, seeds=2, settings=FAST, out="whole")
     out = tmp_path / "out"

@@ -198,6 +198,7 @@ def test_a_comparison_is_no_search(fake_tune, fake_compare, tmp_path):
         fake_tune(out="notes")
 
 
+@pytest.mark.slow
 def test_a_search_that_was_killed_ends_as_an_unbroken_one(fake_tune, catalogue, tmp_path, monkeypatch):
     whole = fake_tune(trials=3, out="whole")
     out, chance = tmp_path / "out", random.Random()

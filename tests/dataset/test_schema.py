@@ -68,7 +68,7 @@ def write(folder: Path, table: str, frame: pl.DataFrame) -> None:
         ("interactions", {"user": pl.lit(3)}, "interactions.parquet: column 'user', row 0: must lie in 0..2 (got 3)"),
         ("interactions", {"item": pl.lit(-1)}, "column 'item', row 0: must lie in 0..2 (got -1)"),
         ("interactions", {"user": pl.lit(0.0)}, "column 'user' must be integers (got Float64)"),
-        ("interactions", {"split": pl.lit(3)}, "column 'split', row 0: must lie in -1..2 (got 3)"),
+        ("interactions", {"split": pl.lit(4)}, "column 'split', row 0: must lie in -1..3 (got 4)"),
         ("interactions", {"split": pl.lit(None, dtype=pl.Int8)}, "column 'split' has 6 nulls"),
         ("interactions", {"user": pl.lit(0), "item": pl.lit(0)}, "interactions.parquet: a user-item pair occurs twice"),
         ("interactions", {"timestamp": pl.lit("now")}, "column 'timestamp' must be numbers (got String)"),

@@ -14,7 +14,7 @@ from alignrec_geo.content.feature_sets.report import feature_report
 from alignrec_geo.dataset.interactions import EVALUATED, OPTIONAL, Split
 from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.errors import InputError
-from alignrec_geo.files import read_json, sha256_of, write_json
+from alignrec_geo.files import naming, read_json, sha256_of, write_json
 from alignrec_geo.folders import FolderKind, atomic_directory, folder_target
 
 MADE_BY = "alignrec-geo features export"
@@ -60,7 +60,7 @@ def export_mmrec(
     pairs = dataset.interactions.of(*EVALUATED)
     n_items, n_users = int(pairs.item.max()) + 1, int(pairs.user.max()) + 1
     notes = _left_out(dataset, n_users, n_items)
-    with atomic_directory(out, EXPORT, overwrite, [dataset.path]) as folder:
+    with atomic_directory(out, EXPORT, overwrite, [dataset.path]) as folder, naming(folder):
         columns: dict[str, Any] = {"userID": pairs.user, "itemID": pairs.item, "x_label": pairs.split}
         columns |= {name: getattr(pairs, name) for name in OPTIONAL if getattr(pairs, name) is not None}
         pl.DataFrame(columns).write_csv(folder / f"{quote(dataset.name, safe=' ')}.inter", separator="\t")

@@ -129,6 +129,7 @@ def test_options_that_cannot_be_followed(clicks: Path, options: dict[str, object
 
 
 @pytest.mark.realdata
+@pytest.mark.slow
 def test_ml_1m_has_its_counts(shared_data: Path, tmp_path: Path) -> None:
     folder = shared_data / "ml-1m"
     data = read_table(
