@@ -30,7 +30,7 @@ def settings_of(run: Path) -> dict[str, Any]:
     best = folder.read_result()["best_epoch"]
     if best >= 0:  # there was something to train
         values["training"] = {**(values.get("training") or {}), "epochs": best + 1}
-    return {key: value for key, value in values.items() if key not in ("refit", "warm_start")}
+    return {key: value for key, value in values.items() if key not in ("refit", "warm_start", "warm_start_keep")}
 
 
 def chosen_by_validation(config: "RunConfig") -> "RunConfig":

@@ -43,6 +43,10 @@ def update(
     weight: Annotated[str | None, typer.Option("--weight", metavar="COLUMN", help="Column of the weight.")] = None,
     separator: Annotated[str | None, typer.Option("--separator", help="Separator of a text file.")] = None,
     epochs: Annotated[int, typer.Option("--epochs", min=1, help="Epochs at most.")] = 10,
+    keep: Annotated[
+        float,
+        typer.Option("--keep", min=0, max=1, help="Share of the old parameters to begin with; the rest are fresh."),
+    ] = 0.3,
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="key=value", help="Training settings that differ. Repeatable.")
     ] = None,
@@ -95,6 +99,7 @@ def update(
             to_data,
             dataset=data,
             training=resolved.training,
+            keep=keep,
             overwrite=overwrite,
             trust=trust,
             observers=[progress],

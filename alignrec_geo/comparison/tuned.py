@@ -150,7 +150,7 @@ def best_yaml(plan: Plan, results: Mapping[str, Any]) -> str:
     """The settings of the best trial as ``train --config`` takes them; the data set is named by the command."""
     best = results["best"]
     config = plan.config(results["model"], TRIAL_SEED, best["settings"]).model_dump(mode="json")
-    for name in ("dataset", "refit", "warm_start"):  # which are the command's
+    for name in ("dataset", "refit", "warm_start", "warm_start_keep"):  # which are the command's
         del config[name]
     del config["training"]["tensorboard"]  # trials write no event files
     of = f"trial {best['trial']} of {len(results['trials'])}"

@@ -86,7 +86,7 @@ def fitted_folding(tables: Embeddings, histories: CSR, items: Tensor | None = No
     centred over the users, and the trained users :math:`h_u` with their mean :math:`\mu`, ridge regression gives
 
     .. math::
-        W = \arg\min_W \sum_u \| (\bar v_u - \bar v) W - (h_u - \mu) \|^2 + \lambda \|W\|^2, \qquad
+        W = \operatorname{arg\,min}_W \sum_u \| (\bar v_u - \bar v) W - (h_u - \mu) \|^2 + \lambda \|W\|^2, \qquad
         T_i = (V_i - \bar v)\, W, \quad b = \mu
 
     with :math:`\lambda` one hundredth of the mean square of the regressors, times the number of users.

@@ -53,6 +53,7 @@ def fit_config(
         test=test,
         observers=observers,
         warm_start=config.warm_start,
+        warm_start_keep=config.warm_start_keep,
     )
     return model, result
 

@@ -64,6 +64,7 @@ def fit(
     metrics: Any = None,
     observers: Observer | Iterable[Observer] = (),
     warm_start: str | None = None,
+    warm_start_keep: float = 1.0,
 ) -> FitResult:
     """Train a model, choose the epoch by validation, and test that epoch once.
 
@@ -86,6 +87,7 @@ def fit(
         observers: told about every step and epoch.
         warm_start: run folder whose parameters the model was given (see
             :func:`~alignrec_geo.training.warm_start.warm_start`); it is noted in the settings of the run.
+        warm_start_keep: share of them that was kept, likewise.
 
     Raises:
         InputError: an argument is of a wrong kind, the data set cannot be trained on, early stopping has nobody to
@@ -125,7 +127,7 @@ def fit(
             "another split"
         )
     folder = None if out is None else RunFolder(Path(out))
-    wanted = RunConfig.of(model, data, settings, backends, trial, seed, warm_start)
+    wanted = RunConfig.of(model, data, settings, backends, trial, seed, warm_start, warm_start_keep)
     opened = nullcontext() if folder is None else folder.writing(data, wanted, resume, overwrite)
     watching = [*listening, *tensorboard_of(folder, settings)]
     keep_freed_memory()

@@ -38,6 +38,8 @@ class RunConfig(Settings):
     """Train on the pairs of all splits, for use: nothing is measured."""
     warm_start: str | None = None
     """Run folder whose parameters the model began with (made by ``update``)."""
+    warm_start_keep: float = Field(default=1.0, ge=0, le=1)
+    """Share of those parameters in the first ones; the rest are fresh initial values."""
     parameters: SerializeAsAny[ModelConfig] = ModelConfig()
     """Settings of the model."""
     training: TrainingConfig = TrainingConfig()
@@ -104,6 +106,7 @@ class RunConfig(Settings):
         protocol: Protocol,
         seed: int,
         warm_start: str | None = None,
+        warm_start_keep: float = 1.0,
     ) -> "RunConfig":
         """The settings of a run that starts now."""
         return cls(
@@ -114,6 +117,7 @@ class RunConfig(Settings):
             seed=seed,
             refit=dataset.split_config.rule == "all-train",
             warm_start=warm_start,
+            warm_start_keep=warm_start_keep,
             parameters=model.config,
             training=training,
             kernels=kernels,
@@ -139,7 +143,7 @@ class RunConfig(Settings):
         Where the data set lies and what the run began with do not count.
         """
         here, there = (dict(_flat(config.model_dump(mode="json"))) for config in (self, other))
-        names = [name for name in {**here, **there} if name not in ("dataset", "warm_start")]
+        names = [name for name in {**here, **there} if name not in ("dataset", "warm_start", "warm_start_keep")]
         pairs = {name: (here.get(name), there.get(name)) for name in names}
         return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
 

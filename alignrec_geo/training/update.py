@@ -23,10 +23,12 @@ from alignrec_geo.training.result import FitResult
 from alignrec_geo.training.run_config import RunConfig
 from alignrec_geo.training.run_files import CONFIG
 from alignrec_geo.training.run_folder import RunFolder
-from alignrec_geo.training.warm_start import warm_start
+from alignrec_geo.training.warm_start import check_keep, warm_start
 
 EPOCHS = 10
 """Epochs at most of an update."""
+KEEP = 0.3
+"""Share of the old parameters that an update begins with."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,7 @@ def update_run(
     rows: Mapping[str, Rows] | None = None,
     images: Mapping[str, Path] | None = None,
     training: TrainingConfig | None = None,
+    keep: float = KEEP,
     overwrite: bool = False,
     trust: bool = False,
     observers: Observer | Iterable[Observer] = (),
@@ -95,6 +98,7 @@ def update_run(
         rows: their rows of the feature matrices.
         images: files of their images, by id.
         training: settings of the training loop; those of the run with :data:`EPOCHS` epochs if not given.
+        keep: share of the old parameters in the first ones, the rest are fresh values; 1 goes on from the old ones.
         overwrite: replace a run in ``out`` and a data set in ``data_out``.
         trust: run code (class paths of layers) that the run names.
         observers: told about every step and epoch.
@@ -103,6 +107,7 @@ def update_run(
         InputError: no finished run, its data set is not there, nothing is new, or a folder is taken.
         TrainingDiverged: the loss is not finite.
     """
+    check_keep(keep)
     config = RunConfig.load(run / CONFIG, trust=True)  # load refuses code that is not trusted
     before = data_set_of(run, config) if dataset is None else dataset
     folder_target(data_out, DATA_SET, overwrite, [before.path, run])
@@ -114,12 +119,13 @@ def update_run(
         update={
             "dataset": str(data_out.resolve()),
             "warm_start": str(run.resolve()),
+            "warm_start_keep": keep,
             "training": config.training.model_copy(update={"epochs": EPOCHS}) if training is None else training,
         }
     )
     data = data_set_for(wanted)
     model = find_model(config.model).from_dataset(data, wanted.features, wanted.parameters, wanted.seed)
-    warm_start(model, trained)
+    warm_start(model, trained, keep)
     result = fit(
         model,
         data,
@@ -131,5 +137,6 @@ def update_run(
         overwrite=overwrite,
         observers=observers,
         warm_start=wanted.warm_start,
+        warm_start_keep=keep,
     )
     return Update(result, extension, wanted)

@@ -19,8 +19,19 @@ CONTENT = ("content", "encoder.tables.")
 
 
 @torch.no_grad()
-def warm_start(model: Recommender, trained: Recommender) -> None:
-    """Give a model the parameters of a trained one.
+def warm_start(model: Recommender, trained: Recommender, keep: float = 1.0) -> None:
+    r"""Give a model the parameters of a trained one.
+
+    Every parameter begins at
+
+    .. math::
+
+        \theta = \kappa \, \theta_{\text{trained}} + (1 - \kappa) \, \theta_{\text{fresh}}
+
+    with the values :math:`\theta_{\text{fresh}}` that the model was made with. For :math:`\kappa = 1` it goes on from
+    where the trained one ended. Such a start often ends at a worse model than a fresh one does on the same data; a
+    smaller :math:`\kappa` (*shrink and perturb*, `Ash and Adams, 2020 <https://arxiv.org/abs/1910.08475>`_) keeps the
+    head start without that.
 
     Tables with a row per user or item get the old rows. A new item's row is made of its content neighbours' rows, as
     :class:`~alignrec_geo.serving.NeighbourMean` makes vectors; one without content keeps the row that the model was
@@ -32,11 +43,13 @@ def warm_start(model: Recommender, trained: Recommender) -> None:
         model: the new model; the rows of the old users and items come first in its data set, as
             :func:`~alignrec_geo.dataset.extend.extended` leaves them.
         trained: the model to begin with.
+        keep: :math:`\kappa`, from 0 to 1.
 
     Raises:
-        InputError: the models are of different classes or settings, or the data set does not begin with the old one's
-            users and items.
+        InputError: the models are of different classes or settings, the data set does not begin with the old one's
+            users and items, or ``keep`` is out of range.
     """
+    check_keep(keep)
     before, now = _dataset(trained), _dataset(model)
     if type(model) is not type(trained):
         raise InputError(f"a {type(model).__name__} cannot begin with the parameters of a {type(trained).__name__}")
@@ -48,6 +61,7 @@ def warm_start(model: Recommender, trained: Recommender) -> None:
     sizes = [(data.interactions.n_users, data.interactions.n_items) for data in (before, now)]
     own, given = trainable_state(model), trainable_state(trained)
     parameters = dict(model.named_parameters())
+    fresh = {name: value.detach().clone() for name, value in parameters.items()} if keep < 1 else {}
     for name, target in own.items():
         source = given.get(name)
         if source is None or source.shape[1:] != target.shape[1:]:
@@ -63,6 +77,20 @@ def warm_start(model: Recommender, trained: Recommender) -> None:
             target.copy_(source)
         elif name in parameters:
             raise InputError(f"the models have different settings: parameter '{name}' does not fit")
+    for name, value in fresh.items():
+        if name in own:
+            value.lerp_(parameters[name], keep)
+            parameters[name].copy_(value)
+
+
+def check_keep(keep: float) -> None:
+    """Refuse a share that is none.
+
+    Raises:
+        InputError: it does not lie from 0 to 1.
+    """
+    if not 0 <= keep <= 1:
+        raise InputError(f"keep must be from 0 to 1 (got {keep})")
 
 
 def _dataset(model: Recommender) -> Dataset:

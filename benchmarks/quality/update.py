@@ -41,7 +41,8 @@ def main(
     dataset: Annotated[Path, typer.Argument(help="Data set folder.")],
     models: Annotated[str, typer.Option(help="Comma-separated.")] = "lightgcn,alignrec",
     features: Annotated[str, typer.Option(help="Comma-separated, or none.")] = "image,text",
-    epochs: Annotated[str, typer.Option(help="Epochs of updates, comma-separated.")] = "5,20",
+    epochs: Annotated[int, typer.Option(help="Epochs of updates.")] = 20,
+    keep: Annotated[str, typer.Option(help="Shares of the old parameters, comma-separated.")] = "1,0.3,0.1",
     seed: int = 0,
     settings: Annotated[list[str] | None, typer.Option("--set", help="key=value, for all runs.")] = None,
     runs: Annotated[Path, typer.Option(help="Where runs and data sets go.")] = Path("runs/update"),
@@ -66,12 +67,12 @@ def main(
         fit_config(configs["after"], here / f"{model}-anew", overwrite=True)
         rows[f"{model}, trained anew"] = row(here / f"{model}-anew")
         rows[f"{model}, warm start alone"] = untrained(here / f"{model}-old", after, configs["after"])
-        for count in map(int, epochs.split(",")):
-            training = configs["old"].training.model_copy(update={"epochs": count})
-            out = here / f"{model}-update-{count}"
-            content = {"items": items, "rows": rows_of(data, items)}
-            update_run(here / f"{model}-old", new, out, here / "updated", training=training, overwrite=True, **content)
-            rows[f"{model}, update of {count} epochs"] = row(out)
+        for share in map(float, keep.split(",")):
+            out = here / f"{model}-update-{share:g}"
+            content = {"items": items, "rows": rows_of(data, items), "keep": share}
+            content["training"] = configs["old"].training.model_copy(update={"epochs": epochs})
+            update_run(here / f"{model}-old", new, out, here / "updated", overwrite=True, **content)
+            rows[f"{model}, update, keep {share:g}"] = row(out)
         for label, found in rows.items():
             print(label, found, flush=True)
     file = RESULTS / f"{name}.json"

@@ -40,6 +40,23 @@ def built(name, data, seed):
     return MODELS[name].from_dataset(data, config={} if name == "grcn" else {"dim": 8}, seed=seed)
 
 
+@pytest.mark.parametrize("name", ["alignrec", "bpr"])
+def test_a_share_of_the_old_parameters_is_kept(name, data, more):
+    trained = built(name, data, 1)
+    whole, shrunk, fresh = (built(name, more, 2) for _ in range(3))
+    warm_start(whole, trained)
+    warm_start(shrunk, trained, keep=0.3)
+    parts = zip(whole.parameters(), fresh.parameters(), shrunk.named_parameters(), strict=True)
+    for kept, new, (key, value) in parts:
+        torch.testing.assert_close(value, 0.3 * kept + 0.7 * new, msg=key)
+    nothing = built(name, more, 2)
+    warm_start(nothing, trained, keep=0)
+    assert all(torch.equal(a, b) for a, b in zip(nothing.parameters(), fresh.parameters(), strict=True))
+    for wrong in (-0.1, 1.5, float("nan")):
+        with pytest.raises(InputError, match="keep must be from 0 to 1"):
+            warm_start(shrunk, trained, keep=wrong)
+
+
 @pytest.mark.parametrize("name", TRAINED)
 def test_old_rows_are_the_trained_ones(name, data, more):
     trained, model = built(name, data, 1), built(name, more, 2)
