@@ -42,11 +42,11 @@ def update(
     rating: Annotated[str | None, typer.Option("--rating", metavar="COLUMN", help="Column of the rating.")] = None,
     weight: Annotated[str | None, typer.Option("--weight", metavar="COLUMN", help="Column of the weight.")] = None,
     separator: Annotated[str | None, typer.Option("--separator", help="Separator of a text file.")] = None,
-    epochs: Annotated[int, typer.Option("--epochs", min=1, help="Epochs at most.")] = 10,
+    epochs: Annotated[int, typer.Option("--epochs", min=1, help="Epochs at most.")] = 20,
     keep: Annotated[
         float,
         typer.Option("--keep", min=0, max=1, help="Share of the old parameters to begin with; the rest are fresh."),
-    ] = 0.3,
+    ] = 0.1,
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="key=value", help="Training settings that differ. Repeatable.")
     ] = None,

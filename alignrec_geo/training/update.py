@@ -25,9 +25,9 @@ from alignrec_geo.training.run_files import CONFIG
 from alignrec_geo.training.run_folder import RunFolder
 from alignrec_geo.training.warm_start import check_keep, warm_start
 
-EPOCHS = 10
+EPOCHS = 20
 """Epochs at most of an update."""
-KEEP = 0.3
+KEEP = 0.1
 """Share of the old parameters that an update begins with."""
 
 
