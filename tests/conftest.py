@@ -59,7 +59,7 @@ class Done:
 
 
 def in_this_process(*args: object) -> Done:
-    """Run a verb as the fixture ``verb`` does, for fixtures of a module or a session."""
+    """Run a verb through the program's own ``main`` in this process: the fixture ``verb``, for other fixtures too."""
     out, err, code = StringIO(), StringIO(), 0
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
         patch.setattr(sys, "argv", ["alignrec-geo", *map(str, args)])
@@ -72,21 +72,9 @@ def in_this_process(*args: object) -> Done:
 
 
 @pytest.fixture
-def verb(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Done]:
+def verb() -> Callable[..., Done]:
     """Run a verb through the program's own ``main`` in this process, which saves the start of a new one."""
-
-    def run(*args: object) -> Done:
-        monkeypatch.setattr(sys, "argv", ["alignrec-geo", *map(str, args)])
-        monkeypatch.setenv("COLUMNS", "200")
-        code = 0
-        try:
-            main()
-        except SystemExit as stop:
-            code = int(stop.code or 0)
-        said = capsys.readouterr()
-        return Done(code, said.out, said.err)
-
-    return run
+    return in_this_process
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from alignrec_geo.cli.output import print_json, print_notes
+from alignrec_geo.cli.served import load_for_items
 from alignrec_geo.errors import InputError
 
 if TYPE_CHECKING:
@@ -48,17 +49,13 @@ def for_basket(
 def _served(run: Path, ids: list[str], include_cold: bool, device: str) -> "TopItems":
     """The run's tables, with its rule for new users, and with the items of 'embed' if the basket holds one of them."""
     from alignrec_geo.device import choose_device
-    from alignrec_geo.serving.cold_store import COLD
     from alignrec_geo.serving.folding_store import StoredFolding
-    from alignrec_geo.serving.store import load_top_items
+    from alignrec_geo.training.run_files import CONFIG
 
-    where = choose_device(device)
-    served = load_top_items(run, include_cold, where)
-    if not include_cold and (run / COLD).exists() and not all(map(served.knows_item, ids)):
-        served = load_top_items(run, include_cold=True, device=where)
-    if not StoredFolding(run).there and (run / "config.yaml").exists():
+    served = load_for_items(run, ids, include_cold, device)
+    if not StoredFolding(run).there and (run / CONFIG).exists():
         # a rule that is not one table, or a run of an earlier release: the model itself, from its data set
         from alignrec_geo.models.stored import load
 
-        served.fold_in = load(run).to(where).fold_in
+        served.fold_in = load(run).to(choose_device(device)).fold_in
     return served

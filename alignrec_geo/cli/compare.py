@@ -6,6 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
+from alignrec_geo.cli.comparing import chosen_features, continued_by_the_same_command, split_names
+from alignrec_geo.cli.device import TrainingDeviceOption, device_setting
 from alignrec_geo.cli.flags import in_options
 from alignrec_geo.cli.ids_alone import note_ids_alone
 from alignrec_geo.cli.output import JsonFlag, print_json, print_table, stderr
@@ -37,9 +39,7 @@ def compare(
         str | None,
         typer.Option(help="The model the others are compared with (default alignrec, or the first that is trained)."),
     ] = None,
-    device: Annotated[
-        str | None, typer.Option("--device", metavar="DEVICE", help="auto (default), cpu, cuda, or cuda:1.")
-    ] = None,
+    device: TrainingDeviceOption = None,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Train failed runs again.")] = False,
     user_item_conv: Annotated[
         str | None,
@@ -74,25 +74,22 @@ def compare(
     if features is None:
         plain = MODELS if names == ["all"] else [model_and_layer(name)[0] for name in names]
         note_ids_alone(Dataset.open(dataset), dict.fromkeys(plain))
-    try:
+    with continued_by_the_same_command(out):
         results = run_comparison(
             dataset,
             out,
             names,
-            features=None if features is None else [] if features == "none" else split_names(features),
+            features=chosen_features(features),
             protocol=protocol,
             seeds=seeds,
             trials=trials,
             jobs=jobs,
-            settings=[*(settings or []), *([] if device is None else [f"training.device={device}"])],
+            settings=[*(settings or []), *device_setting(device)],
             metrics=split_names(metrics or ""),
             reference=reference,
             retry_failed=retry_failed,
             observer=LiveTable(stderr),
         )
-    except KeyboardInterrupt:
-        stderr.print(f"stopped; every finished epoch is saved in {out}, continue with the same command", soft_wrap=True)
-        raise
     if as_json:
         print_json({**results, "out": str(out)})
     else:
@@ -104,11 +101,6 @@ def compare(
     if failed:
         stderr.print("to train failed runs again, repeat the command with --retry-failed")
         raise typer.Exit(1)
-
-
-def split_names(text: str) -> list[str]:
-    """The names of a comma-separated list."""
-    return [name.strip() for name in text.split(",") if name.strip()]
 
 
 def _print_results(results: dict[str, Any], costs: bool) -> None:

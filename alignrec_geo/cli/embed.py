@@ -8,7 +8,7 @@ import typer
 
 from alignrec_geo.cli.device import DeviceOption
 from alignrec_geo.cli.encoding import progress_bars
-from alignrec_geo.cli.new_items import encoder_folders, new_items
+from alignrec_geo.cli.new_items import MovedDatasetOption, NewImagesOption, encoder_folders, new_items
 from alignrec_geo.cli.output import JsonFlag, print_json, print_notes, stderr, stdout
 from alignrec_geo.errors import InputError
 
@@ -22,13 +22,8 @@ def embed(
     items: Annotated[
         Path | None, typer.Option("--items", metavar="FILE", help="New items, one JSON object per line.")
     ] = None,
-    images: Annotated[
-        Path | None,
-        typer.Option("--images", metavar="DIR", help="Folder of their images; that of --items if not given."),
-    ] = None,
-    dataset: Annotated[
-        Path | None, typer.Option("--dataset", metavar="DIR", help="Data set of the run, if it was moved.")
-    ] = None,
+    images: NewImagesOption = None,
+    dataset: MovedDatasetOption = None,
     encoders: Annotated[
         list[str] | None,
         typer.Option(

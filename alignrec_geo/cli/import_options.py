@@ -21,6 +21,12 @@ NameOption = Annotated[
     str | None, typer.Option("--name", help="Name of the data set; that of its folder if not given.")
 ]
 OverwriteFlag = Annotated[bool, typer.Option("--overwrite", help="Replace the folder of --out.")]
+UserColumn = Annotated[str, typer.Option("--user", metavar="COLUMN", help="Column of the user id.")]
+ItemColumn = Annotated[str, typer.Option("--item", metavar="COLUMN", help="Column of the item id.")]
+RatingColumn = Annotated[str | None, typer.Option("--rating", metavar="COLUMN", help="Column of the rating.")]
+TimestampColumn = Annotated[
+    str | None, typer.Option("--timestamp", metavar="COLUMN", help="Column of the time (number or ISO).")
+]
 RuleOption = Annotated[Rule | None, typer.Option("--rule", help="Split rule; random (8:1:1 per user) if not given.")]
 SeedOption = Annotated[int, typer.Option("--seed", help="Seed of the split rule.")]
 MinRatingOption = Annotated[float | None, typer.Option("--min-rating", help="Keep rows rated at least this.")]

@@ -8,6 +8,7 @@ import typer
 from alignrec_geo.cli.import_options import (
     AllItemsFlag,
     ImagesOption,
+    ItemColumn,
     ItemsOption,
     KCoreOption,
     KeepHtmlFlag,
@@ -15,9 +16,12 @@ from alignrec_geo.cli.import_options import (
     NameOption,
     OutOption,
     OverwriteFlag,
+    RatingColumn,
     RuleOption,
     SeedOption,
     TextOption,
+    TimestampColumn,
+    UserColumn,
     dataset_name,
     write,
 )
@@ -34,15 +38,13 @@ def table(
         ),
     ],
     out: OutOption,
-    user: Annotated[str, typer.Option("--user", metavar="COLUMN", help="Column of the user id.")] = "user",
-    item: Annotated[str, typer.Option("--item", metavar="COLUMN", help="Column of the item id.")] = "item",
-    rating: Annotated[str | None, typer.Option("--rating", metavar="COLUMN", help="Column of the rating.")] = None,
+    user: UserColumn = "user",
+    item: ItemColumn = "item",
+    rating: RatingColumn = None,
     weight: Annotated[
         str | None, typer.Option("--weight", metavar="COLUMN", help="Column of the weight of a row in training.")
     ] = None,
-    timestamp: Annotated[
-        str | None, typer.Option("--timestamp", metavar="COLUMN", help="Column of the time (number or ISO).")
-    ] = None,
+    timestamp: TimestampColumn = None,
     split: Annotated[
         str | None,
         typer.Option("--split", metavar="COLUMN", help="Column of train/validation/test or 0/1/2."),

@@ -1,13 +1,24 @@
 """What the verbs that take new items share: the file of items, and where their encoders are."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from alignrec_geo.errors import InputError
 
 if TYPE_CHECKING:
     from alignrec_geo.content.item_encoder import NewItem
     from alignrec_geo.dataset.store import Dataset
+
+
+NewImagesOption = Annotated[
+    Path | None,
+    typer.Option("--images", metavar="DIR", help="Folder of their images; that of --items if not given."),
+]
+MovedDatasetOption = Annotated[
+    Path | None, typer.Option("--dataset", metavar="DIR", help="Data set of the run, if it was moved.")
+]
 
 
 def new_items(file: Path | None, images: Path | None, data: "Dataset", widths: dict[str, int]) -> "list[NewItem]":

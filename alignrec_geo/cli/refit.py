@@ -17,6 +17,7 @@ def settings_of(run: Path) -> dict[str, Any]:
         InputError: no run, or one that has not ended.
     """
     from alignrec_geo.settings import read_yaml
+    from alignrec_geo.training.run_config import ORIGIN
     from alignrec_geo.training.run_files import CONFIG
     from alignrec_geo.training.run_folder import RUN, RunFolder
 
@@ -30,7 +31,7 @@ def settings_of(run: Path) -> dict[str, Any]:
     best = folder.read_result()["best_epoch"]
     if best >= 0:  # there was something to train
         values["training"] = {**(values.get("training") or {}), "epochs": best + 1}
-    return {key: value for key, value in values.items() if key not in ("refit", "warm_start", "warm_start_keep")}
+    return {key: value for key, value in values.items() if key not in ("refit", *ORIGIN)}
 
 
 def chosen_by_validation(config: "RunConfig") -> "RunConfig":

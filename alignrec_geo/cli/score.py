@@ -8,6 +8,7 @@ import typer
 
 from alignrec_geo.cli.bulk_output import Out, Overwrite, check_output
 from alignrec_geo.cli.device import DeviceOption
+from alignrec_geo.cli.import_options import ItemColumn, UserColumn
 from alignrec_geo.cli.output import JsonFlag, print_json, print_notes, print_table, stderr, stdout
 from alignrec_geo.cli.recommend import RunArgument
 from alignrec_geo.cli.rules import IncludeCold
@@ -24,8 +25,8 @@ def score(
             "--pairs", metavar="FILE", help="Table with a column of users and one of items.", show_default=False
         ),
     ],
-    user: Annotated[str, typer.Option("--user", metavar="COLUMN", help="Column of the user id.")] = "user",
-    item: Annotated[str, typer.Option("--item", metavar="COLUMN", help="Column of the item id.")] = "item",
+    user: UserColumn = "user",
+    item: ItemColumn = "item",
     unknown: Annotated[
         str,
         typer.Option(

@@ -11,12 +11,13 @@ from alignrec_geo.cli.id_files import read_ids
 from alignrec_geo.cli.output import JsonFlag, print_json, print_notes, print_table
 from alignrec_geo.cli.recommend import CountOption, RunArgument, print_items
 from alignrec_geo.cli.rules import IncludeCold, ItemTable, OnlyItems, Where, WithoutItems, item_rules
+from alignrec_geo.cli.served import load_for_items
 from alignrec_geo.errors import InputError
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from alignrec_geo.serving import TopItems
+    from alignrec_geo.serving.results import Recommendation
 
 
 def similar(
@@ -58,10 +59,6 @@ def similar(
 
     The item may also be one that 'embed' gave a vector to; those are listed with --include-cold.
     """
-    from alignrec_geo.device import choose_device
-    from alignrec_geo.serving.cold_store import COLD
-    from alignrec_geo.serving.store import load_top_items
-
     needs = {"all_items": all_items, "all_users": all_users}
     check_output(out, overwrite, lists, run, [items_file, users_file, only_items, without_items, item_table], **needs)
     what, ids = _asked(item, items_file, all_items, user, users_file, all_users)
@@ -71,9 +68,7 @@ def similar(
         raise InputError(
             "--only-items, --without-items, --where and --item-table are rules on items; users have no such columns"
         )
-    top = load_top_items(run, include_cold, choose_device(device))
-    if what == "items" and not include_cold and (run / COLD).exists() and not _knows(top, ids):
-        top = load_top_items(run, True, choose_device(device))
+    top = load_for_items(run, ids if what == "items" else (), include_cold, device)
     stream = (
         top.similar_users(ids, k, policy) if what == "users" else top.similar_all(ids, k, policy, include_cold, **rules)
     )
@@ -81,13 +76,14 @@ def similar(
         write_stream(stream, what, run, out, overwrite, lists, as_json)
         return
     assert ids is not None
-    asked = [name for name in dict.fromkeys(map(str, ids)) if name not in set(map(str, stream.left_out))]
     if not as_json:
         print_notes([*stream.notes, *left_out_note(stream.left_out, what)])
     if what == "users":
         _show_users(stream.to_frame(), single=len(ids) == 1, as_json=as_json)
         return
-    found = {name: top.similar(name, k, include_cold, **rules) for name in asked}
+    left_out = set(map(str, stream.left_out))
+    asked = [name for name in dict.fromkeys(map(str, ids)) if name not in left_out]
+    found = _by_item(stream.to_frame(), asked)
     if as_json:
         records = {name: [one._asdict() for one in items] for name, items in found.items()}
         single = len(ids) == 1
@@ -124,8 +120,15 @@ def _asked(
     return what, pl.Series(listed)
 
 
-def _knows(top: "TopItems", ids: "pl.Series | None") -> bool:
-    return ids is not None and all(top.knows_item(name) for name in ids)
+def _by_item(frame: "pl.DataFrame", asked: list[str]) -> "dict[str, list[Recommendation]]":
+    """The rows of a frame by the item that was asked with; empty for one that nothing is like."""
+    from alignrec_geo.serving.results import Recommendation
+
+    found: dict[str, list[Recommendation]] = {name: [] for name in asked}
+    for row in frame.drop("rank").iter_rows(named=True):
+        item = str(row.pop("item"))
+        found[item].append(Recommendation(item=str(row.pop("similar_item")), **row))
+    return found
 
 
 def _show_users(frame: "pl.DataFrame", single: bool, as_json: bool) -> None:

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from alignrec_geo.cli.comparing import split_names
+from alignrec_geo.cli.device import TrainingDeviceOption, device_setting
 from alignrec_geo.cli.output import JsonFlag, print_json, print_metrics, stderr
 from alignrec_geo.errors import InputError
 
@@ -32,9 +34,7 @@ def train(
     item_item_conv: Annotated[str | None, typer.Option(help="Layer of the item-item graph, likewise.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Seed (default 0).")] = None,
     protocol: Annotated[str | None, typer.Option(help="Ranking protocol: clean (default) or mmrec.")] = None,
-    device: Annotated[
-        str | None, typer.Option("--device", metavar="DEVICE", help="auto (default), cpu, cuda, or cuda:1.")
-    ] = None,
+    device: TrainingDeviceOption = None,
     compiled: Annotated[bool, typer.Option("--compile", help="Compile the loss with torch.compile.")] = False,
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue the run in --out from its last finished epoch.")
@@ -64,7 +64,7 @@ def train(
     given = {
         "dataset": str(dataset.resolve()),
         "model": model,
-        "features": None if features is None else _split_names(features),
+        "features": None if features is None else _feature_names(features),
         "seed": seed,
         "protocol": protocol,
     }
@@ -72,7 +72,7 @@ def train(
     layers = {"user_item_conv": user_item_conv, "item_item_conv": item_item_conv}
     overrides = [f"parameters.{name}={layer}" for name, layer in layers.items() if layer is not None]
     overrides += [*(settings or []), *(["training.compile=true"] if compiled else [])]
-    overrides += [] if device is None else [f"training.device={device}"]
+    overrides += device_setting(device)
     if resume and overwrite:
         raise InputError("--resume continues a run and --overwrite replaces it; pass one of them")
     if like is not None and (not refit or config is not None):
@@ -148,6 +148,6 @@ def run_training(config: "RunConfig", out: Path, resume: bool = False, overwrite
             raise
 
 
-def _split_names(text: str) -> list[str]:
-    names = [name.strip() for name in text.split(",") if name.strip()]
+def _feature_names(text: str) -> list[str]:
+    names = split_names(text)
     return [] if names == ["none"] else names

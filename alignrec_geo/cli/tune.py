@@ -6,7 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from alignrec_geo.cli.compare import split_names
+from alignrec_geo.cli.comparing import chosen_features, continued_by_the_same_command
+from alignrec_geo.cli.device import TrainingDeviceOption, device_setting
 from alignrec_geo.cli.flags import in_options
 from alignrec_geo.cli.ids_alone import note_ids_alone
 from alignrec_geo.cli.output import JsonFlag, print_json, print_table, stderr
@@ -36,9 +37,7 @@ def tune(
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="key=value, repeatable; what is set is not searched.")
     ] = None,
-    device: Annotated[
-        str | None, typer.Option("--device", metavar="DEVICE", help="auto (default), cpu, cuda, or cuda:1.")
-    ] = None,
+    device: TrainingDeviceOption = None,
     no_prune: Annotated[bool, typer.Option("--no-prune", help="Let trials end that are behind.")] = False,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Train failed trials again.")] = False,
     trust: Annotated[bool, typer.Option("--trust", help="Run code (class paths) that only --space names.")] = False,
@@ -61,7 +60,7 @@ def tune(
         choose_device(device)
     if features is None:
         note_ids_alone(Dataset.open(dataset), [model])
-    try:
+    with continued_by_the_same_command(out):
         found = run_search(
             dataset,
             out,
@@ -69,18 +68,15 @@ def tune(
             trials=trials,
             timeout=seconds,
             space=space,
-            features=None if features is None else [] if features == "none" else split_names(features),
+            features=chosen_features(features),
             protocol=protocol,
             jobs=jobs,
-            settings=[*(settings or []), *([] if device is None else [f"training.device={device}"])],
+            settings=[*(settings or []), *device_setting(device)],
             prune=not no_prune,
             retry_failed=retry_failed,
             trust=trust,
             observer=LiveTable(stderr),
         )
-    except KeyboardInterrupt:
-        stderr.print(f"stopped; every finished epoch is saved in {out}, continue with the same command", soft_wrap=True)
-        raise
     if as_json:
         print_json({**found, "out": str(out)})
     else:

@@ -7,8 +7,10 @@ import typer
 
 from alignrec_geo.cli.device import DeviceOption
 from alignrec_geo.cli.encoding import progress_bars
-from alignrec_geo.cli.new_items import encoder_folders, new_items
+from alignrec_geo.cli.import_options import ItemColumn, RatingColumn, TimestampColumn, UserColumn
+from alignrec_geo.cli.new_items import MovedDatasetOption, NewImagesOption, encoder_folders, new_items
 from alignrec_geo.cli.output import JsonFlag, print_json, print_metrics, print_notes, stderr
+from alignrec_geo.training.update_defaults import EPOCHS, KEEP
 
 if TYPE_CHECKING:
     from alignrec_geo.dataset.store import Dataset
@@ -23,10 +25,7 @@ def update(
         Path | None,
         typer.Option("--items", metavar="FILE", help="New items, one JSON object per line, as of embed."),
     ] = None,
-    images: Annotated[
-        Path | None,
-        typer.Option("--images", metavar="DIR", help="Folder of their images; that of --items if not given."),
-    ] = None,
+    images: NewImagesOption = None,
     out: Annotated[
         Path | None, typer.Option("--out", metavar="DIR", help="New run folder; RUN-updated if not given.")
     ] = None,
@@ -34,25 +33,21 @@ def update(
         Path | None,
         typer.Option("--data-out", metavar="DIR", help="New data set folder; else DATASET-updated."),
     ] = None,
-    user: Annotated[str, typer.Option("--user", metavar="COLUMN", help="Column of the user id.")] = "user",
-    item: Annotated[str, typer.Option("--item", metavar="COLUMN", help="Column of the item id.")] = "item",
-    timestamp: Annotated[
-        str | None, typer.Option("--timestamp", metavar="COLUMN", help="Column of the time (number or ISO).")
-    ] = None,
-    rating: Annotated[str | None, typer.Option("--rating", metavar="COLUMN", help="Column of the rating.")] = None,
+    user: UserColumn = "user",
+    item: ItemColumn = "item",
+    timestamp: TimestampColumn = None,
+    rating: RatingColumn = None,
     weight: Annotated[str | None, typer.Option("--weight", metavar="COLUMN", help="Column of the weight.")] = None,
     separator: Annotated[str | None, typer.Option("--separator", help="Separator of a text file.")] = None,
-    epochs: Annotated[int, typer.Option("--epochs", min=1, help="Epochs at most.")] = 20,
+    epochs: Annotated[int, typer.Option("--epochs", min=1, help="Epochs at most.")] = EPOCHS,
     keep: Annotated[
         float,
         typer.Option("--keep", min=0, max=1, help="Share of the old parameters to begin with; the rest are fresh."),
-    ] = 0.1,
+    ] = KEEP,
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="key=value", help="Training settings that differ. Repeatable.")
     ] = None,
-    dataset: Annotated[
-        Path | None, typer.Option("--dataset", metavar="DIR", help="Data set of the run, if it was moved.")
-    ] = None,
+    dataset: MovedDatasetOption = None,
     encoders: Annotated[
         list[str] | None,
         typer.Option("--encoder", metavar="NAME=FOLDER", help="Folder of the encoder of features NAME, as of embed."),

@@ -30,6 +30,7 @@ from alignrec_geo.files import atomic_path, write_json
 from alignrec_geo.locks import locked
 from alignrec_geo.notebook import html_table
 from alignrec_geo.plain import printable
+from alignrec_geo.training.run_config import ORIGIN
 
 SCHEMA = 1
 TUNING, TRIALS, BEST, REPORT = "tuning.json", "trials.csv", "best.yaml", "report.html"
@@ -150,7 +151,7 @@ def best_yaml(plan: Plan, results: Mapping[str, Any]) -> str:
     """The settings of the best trial as ``train --config`` takes them; the data set is named by the command."""
     best = results["best"]
     config = plan.config(results["model"], TRIAL_SEED, best["settings"]).model_dump(mode="json")
-    for name in ("dataset", "refit", "warm_start", "warm_start_keep"):  # which are the command's
+    for name in ("dataset", "refit", *ORIGIN):  # which are the command's
         del config[name]
     del config["training"]["tensorboard"]  # trials write no event files
     of = f"trial {best['trial']} of {len(results['trials'])}"

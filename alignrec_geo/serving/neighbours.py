@@ -74,7 +74,7 @@ def similar_items(model: Prepared, items: Any, k: int, unknown: str, include_col
 
 
 def similar_users(model: Prepared, users: Any, k: int, unknown: str) -> FrameStream:
-    """See :meth:`alignrec_geo.serving.TopItems.similar_users_all`."""
+    """See :meth:`alignrec_geo.serving.TopItems.similar_users`."""
     given, names = (model.user_ids, model.users.ids) if users is None else asked_series(users, "users")
     found = Neighbours(model.unit_users, model.unit_users)
 

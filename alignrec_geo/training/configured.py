@@ -1,6 +1,6 @@
 """A training run from its settings alone."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from alignrec_geo.dataset.splits import SplitConfig
@@ -19,7 +19,8 @@ def fit_config(
     resume: bool = False,
     overwrite: bool = False,
     test: bool = True,
-    observers: Iterable[Observer] = (),
+    observers: Observer | Iterable[Observer] = (),
+    begin: Callable[[Recommender], object] | None = None,
 ) -> tuple[Recommender, FitResult]:
     """Open the data set, build the model that the settings describe, and train it.
 
@@ -30,6 +31,7 @@ def fit_config(
         overwrite: likewise.
         test: likewise.
         observers: likewise.
+        begin: called with the new model before it is trained, to give it other parameters.
 
     Returns:
         The model with the parameters of the chosen epoch, and the result.
@@ -40,6 +42,8 @@ def fit_config(
     """
     data = data_set_for(config)
     model = find_model(config.model).from_dataset(data, config.features, config.parameters, config.seed)
+    if begin is not None:
+        begin(model)
     result = fit(
         model,
         data,

@@ -18,6 +18,8 @@ from alignrec_geo.nn.class_path import named_paths, refuse_code
 from alignrec_geo.settings import Settings, check_keys, checked, current_names, home_of, parse_setting, read_yaml
 from alignrec_geo.training.config import TrainingConfig
 
+ORIGIN = ("warm_start", "warm_start_keep")
+"""What says where a run began; a run that takes over its settings does not."""
 SECTIONS = ("parameters", "training", "kernels")
 
 
@@ -143,7 +145,7 @@ class RunConfig(Settings):
         Where the data set lies and what the run began with do not count.
         """
         here, there = (dict(_flat(config.model_dump(mode="json"))) for config in (self, other))
-        names = [name for name in {**here, **there} if name not in ("dataset", "warm_start", "warm_start_keep")]
+        names = [name for name in {**here, **there} if name not in ("dataset", *ORIGIN)]
         pairs = {name: (here.get(name), there.get(name)) for name in names}
         return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
 

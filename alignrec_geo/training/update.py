@@ -12,23 +12,17 @@ from alignrec_geo.dataset.splits import SplitConfig
 from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.errors import InputError
 from alignrec_geo.folders import folder_target
-from alignrec_geo.models.registry import find_model
 from alignrec_geo.models.stored import load
 from alignrec_geo.observer import Observer
 from alignrec_geo.serving.store import DATASET
 from alignrec_geo.training.config import TrainingConfig
-from alignrec_geo.training.configured import data_set_for
-from alignrec_geo.training.loop import fit
+from alignrec_geo.training.configured import fit_config
 from alignrec_geo.training.result import FitResult
 from alignrec_geo.training.run_config import RunConfig
 from alignrec_geo.training.run_files import CONFIG
 from alignrec_geo.training.run_folder import RunFolder
+from alignrec_geo.training.update_defaults import EPOCHS, KEEP
 from alignrec_geo.training.warm_start import check_keep, warm_start
-
-EPOCHS = 20
-"""Epochs at most of an update."""
-KEEP = 0.1
-"""Share of the old parameters that an update begins with."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +91,8 @@ def update_run(
         items: content of new items, see :func:`~alignrec_geo.dataset.extend.extended`.
         rows: their rows of the feature matrices.
         images: files of their images, by id.
-        training: settings of the training loop; those of the run with :data:`EPOCHS` epochs if not given.
+        training: settings of the training loop; those of the run with :data:`~.update_defaults.EPOCHS` epochs if not
+            given.
         keep: share of the old parameters in the first ones, the rest are fresh values; 1 goes on from the old ones.
         overwrite: replace a run in ``out`` and a data set in ``data_out``.
         trust: run code (class paths of layers) that the run names.
@@ -123,20 +118,11 @@ def update_run(
             "training": config.training.model_copy(update={"epochs": EPOCHS}) if training is None else training,
         }
     )
-    data = data_set_for(wanted)
-    model = find_model(config.model).from_dataset(data, wanted.features, wanted.parameters, wanted.seed)
-    warm_start(model, trained, keep)
-    result = fit(
-        model,
-        data,
-        wanted.training,
-        kernels=wanted.kernels,
-        protocol=wanted.protocol,
-        seed=wanted.seed,
-        out=out,
+    _, result = fit_config(
+        wanted,
+        out,
         overwrite=overwrite,
         observers=observers,
-        warm_start=wanted.warm_start,
-        warm_start_keep=keep,
+        begin=lambda model: warm_start(model, trained, keep),
     )
     return Update(result, extension, wanted)

@@ -3,7 +3,6 @@
 import gzip
 import io
 import json
-import sys
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -12,8 +11,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from alignrec_geo.cli.app import main
-from tests.conftest import Cli
+from tests.conftest import Cli, in_this_process
 from tests.dataset.toys import dataset, png, write
 
 Refused = Callable[..., str]
@@ -21,17 +19,14 @@ CLICKS = "user,item,part\na,1,train\na,0,valid\nb,0,test\nb,1,train\n"
 
 
 @pytest.fixture
-def refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Refused:
+def refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Refused:
     """Run a verb in this process; it must leave the folder as it was, and its one error line is returned."""
     monkeypatch.chdir(tmp_path)
 
     def run(*args: str) -> str:
         before = sorted(path.relative_to(tmp_path) for path in tmp_path.rglob("*"))
-        monkeypatch.setattr(sys, "argv", ["alignrec-geo", *args])
-        with pytest.raises(SystemExit) as stopped:
-            main()
-        printed = capsys.readouterr()
-        assert stopped.value.code == 2
+        printed = in_this_process(*args)
+        assert printed.code == 2
         assert printed.out == ""
         assert printed.err.count("\n") == 1
         assert printed.err.startswith("error: ")
