@@ -4,11 +4,11 @@ from pathlib import Path
 from statistics import median
 
 from alignrec_geo.comparison.layout import Layout
-from alignrec_geo.comparison.run import COST, PRUNED, Run, is_over
+from alignrec_geo.comparison.run import COST, PRUNED, Run, drop_served, is_over
 from alignrec_geo.files import write_json
 from alignrec_geo.records import read_epochs
-from alignrec_geo.serving.store import DATASET, EMBEDDINGS
 from alignrec_geo.staging import remove_folder
+from alignrec_geo.training.run_files import METRICS_FILE
 
 STARTUP = 4
 """Trials that must have finished before one is compared with them."""
@@ -40,7 +40,7 @@ class MedianRule:
 
     def behind(self, run: Run) -> tuple[int, float] | None:
         """The epoch after which a trial that is being trained is to be stopped, and its best validation until then."""
-        log = run.folder / "metrics.jsonl"
+        log = run.folder / METRICS_FILE
         size = log.stat().st_size if log.exists() else 0
         if size == self._sizes.get(run.folder, 0):
             return None
@@ -61,16 +61,15 @@ def mark_pruned(folder: Path, epochs: int, value: float) -> None:
     if is_over(folder):
         return
     write_json(folder / PRUNED, {"epochs": epochs, "value": value})
-    for name in ("checkpoint", DATASET):
-        if (folder / name).is_dir():
-            remove_folder(folder / name)
-    (folder / EMBEDDINGS).unlink(missing_ok=True)
+    if (folder / "checkpoint").is_dir():
+        remove_folder(folder / "checkpoint")
+    drop_served(folder)
 
 
 def curve(folder: Path, metric: str) -> Curve:
     """The best validation of a run so far, by epochs trained."""
     found: Curve = []
-    for record in read_epochs(folder / "metrics.jsonl"):
+    for record in read_epochs(folder / METRICS_FILE):
         value = (record.get("validation") or {}).get(metric)
         if value is not None:
             found.append((record["epoch"] + 1, max(value, found[-1][1]) if found else value))

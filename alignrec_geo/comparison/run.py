@@ -12,6 +12,8 @@ from alignrec_geo.comparison.plan import Plan
 from alignrec_geo.errors import InputError
 from alignrec_geo.files import write_json
 from alignrec_geo.records import Record, RunResult, read_record
+from alignrec_geo.serving.folding_store import FOLDING
+from alignrec_geo.serving.store import DATASET, EMBEDDINGS
 from alignrec_geo.staging import remove_folder
 from alignrec_geo.training.run_config import RunConfig
 from alignrec_geo.training.run_files import CONFIG, METRICS_FILE, RESULT
@@ -173,3 +175,11 @@ def forget_failed(plan: Plan, layout: Layout) -> None:
         for folder in sorted(layout.model(model).glob("seed-*")):
             if error_of(folder) is not None:
                 remove_folder(folder)
+
+
+def drop_served(folder: Path) -> None:
+    """Delete what serving would need of a run: tables, the rule for new users, the copy of the data set."""
+    for name in (EMBEDDINGS, FOLDING):
+        (folder / name).unlink(missing_ok=True)
+    if (folder / DATASET).is_dir():
+        remove_folder(folder / DATASET)

@@ -92,8 +92,10 @@ class Scheduler:
                 self.observer.run_died(process.run)
 
     def _prune(self) -> None:
-        for process in [process for process in self._processes if self._rule is not None and not process.run.test]:
-            found = None if self._rule is None else self._rule.behind(process.run)
+        if self._rule is None:
+            return
+        for process in [process for process in self._processes if not process.run.test]:
+            found = self._rule.behind(process.run)
             if found is None:
                 continue
             process.stop()

@@ -6,7 +6,6 @@ it ends, whoever started this process is gone, and it ends too.
 
 import argparse
 import os
-import shutil
 import sys
 import threading
 import traceback
@@ -15,7 +14,7 @@ from statistics import median
 from typing import Any
 
 from alignrec_geo.comparison.machine import peak_memory_mb
-from alignrec_geo.comparison.run import COST, ERROR, GROUPS
+from alignrec_geo.comparison.run import COST, ERROR, GROUPS, drop_served
 from alignrec_geo.dataset.interactions import Split
 from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.errors import InputError, TrainingDiverged
@@ -24,8 +23,6 @@ from alignrec_geo.failures import machine_failure
 from alignrec_geo.files import write_json
 from alignrec_geo.models.base import Recommender
 from alignrec_geo.records import read_epochs
-from alignrec_geo.serving.folding_store import FOLDING
-from alignrec_geo.serving.store import DATASET, EMBEDDINGS
 from alignrec_geo.training.configured import fit_config
 from alignrec_geo.training.result import FitResult
 from alignrec_geo.training.run_config import RunConfig
@@ -97,15 +94,8 @@ def trim(folder: RunFolder, serve: bool) -> None:
     """Delete what a finished run no longer needs; of trials also what serving would need."""
     folder.last.unlink(missing_ok=True)
     if not serve:
-        for path in (folder.best, folder.path / EMBEDDINGS, folder.path / FOLDING, folder.path / DATASET):
-            _remove(path)
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
+        folder.best.unlink(missing_ok=True)
+        drop_served(folder.path)
 
 
 def _end_with_parent() -> None:

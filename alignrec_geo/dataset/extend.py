@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from alignrec_geo.dataset.features import Features
 from alignrec_geo.dataset.images import ImageBytes
 from alignrec_geo.dataset.interactions import OPTIONAL, Interactions
+from alignrec_geo.dataset.rows_by_id import RowsById
 from alignrec_geo.dataset.splits import SplitConfig
 from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.errors import InputError
@@ -75,7 +76,7 @@ def extended(
     table = pl.concat([data.items, described, bare.with_columns(image=pl.lit(None, pl.String))], how="diagonal")
     fresh = new.users.filter(~pl.col("id").is_in(data.users["id"].to_list()))
     users = pl.concat([data.users, fresh.select("id")], how="diagonal")
-    user, item = _places(users["id"], new.users["id"]), _places(table["id"], new.items["id"])
+    user, item = RowsById(users["id"]).many(new.users["id"]), RowsById(table["id"]).many(new.items["id"])
     pairs, added = _joined(data, new, user, item, (users.height, table.height))
     if not added and table.height == data.items.height:
         raise InputError(f"data set '{data.name}' holds everything already that '{new.name}' has; nothing is new")
@@ -129,13 +130,6 @@ def _joined(data: Dataset, new: Dataset, user: Int64, item: Int64, size: tuple[i
         for name, column in columns.items()
     }
     return Interactions(**joined, n_users=size[0], n_items=size[1]), int(unknown.sum())
-
-
-def _places(ids: pl.Series, wanted: pl.Series) -> Int64:
-    rows = pl.DataFrame({"id": wanted}).join(
-        pl.DataFrame({"id": ids}).with_row_index("row"), on="id", how="left", maintain_order="left"
-    )["row"]
-    return rows.to_numpy().astype(np.int64)
 
 
 def _padded(data: Dataset, name: str, n_items: int, rows: Rows | None) -> Features:

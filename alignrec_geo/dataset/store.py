@@ -28,6 +28,7 @@ from alignrec_geo.dataset.manifest import (
     read_manifest,
     stored_file,
 )
+from alignrec_geo.dataset.rows_by_id import RowsById
 from alignrec_geo.dataset.schema import check_counts, check_ids, read_interactions, stored_image_path
 from alignrec_geo.dataset.splits import SplitConfig, make_split
 from alignrec_geo.dataset.summary import html_summary, text_summary
@@ -286,11 +287,9 @@ class Dataset(FromMemory):
 
 def _rows(known: pl.Series, ids: Any, kind: str, dataset: str) -> Int64:
     wanted = text_ids(ids, f"{kind} ids")
-    rows = pl.DataFrame({"id": pl.Series(wanted, dtype=pl.String)}).join(
-        pl.DataFrame({"id": known}).with_row_index("row"), on="id", how="left", maintain_order="left"
-    )["row"]
-    if rows.null_count():
-        unknown = wanted[int(rows.is_null().arg_max() or 0)]
+    rows = RowsById(known).many(pl.Series(wanted, dtype=pl.String))
+    if (rows < 0).any():
+        unknown = wanted[int((rows < 0).argmax())]
         examples = ", ".join(f"'{name}'" for name in known.head(3).to_list())
         raise InputError(f"unknown {kind} '{unknown}' in data set '{dataset}'; known are for example {examples}")
-    return rows.to_numpy().astype(np.int64)
+    return rows

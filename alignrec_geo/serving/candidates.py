@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from alignrec_geo.dataset.interactions import Split
+from alignrec_geo.dataset.rows_by_id import RowsById
 from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.embeddings import Embeddings
 from alignrec_geo.errors import InputError
 from alignrec_geo.serving.cold import ColdItems
-from alignrec_geo.serving.rows_by_id import RowsById
 
 
 @dataclass(frozen=True)

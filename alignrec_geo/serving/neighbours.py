@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from alignrec_geo.dataset.manifest import DATA_SET
+from alignrec_geo.dataset.rows_by_id import RowsById
 from alignrec_geo.errors import InputError
 from alignrec_geo.serving.asked import asked_series
 from alignrec_geo.serving.bulk import Names, block_size, ranked_columns
 from alignrec_geo.serving.frame_stream import Block, FrameStream
 from alignrec_geo.serving.prepared import Prepared
 from alignrec_geo.serving.ranking import Ranking
-from alignrec_geo.serving.rows_by_id import RowsById
 from alignrec_geo.serving.rules import Rules
 from alignrec_geo.typing import Int64
 

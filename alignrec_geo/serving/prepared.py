@@ -13,6 +13,7 @@ from torch import Tensor
 
 from alignrec_geo.dataset.ids import ITEM_IDS, USER_IDS, WHOLE_NUMBERS, in_given_type
 from alignrec_geo.dataset.interactions import Split
+from alignrec_geo.dataset.rows_by_id import RowsById
 from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.embeddings import Embeddings, fitting
 from alignrec_geo.errors import InputError
@@ -20,7 +21,6 @@ from alignrec_geo.kernels.csr import CSR
 from alignrec_geo.serving.candidates import Candidates
 from alignrec_geo.serving.cold import ColdItems
 from alignrec_geo.serving.items_by_user import ItemsByUser
-from alignrec_geo.serving.rows_by_id import RowsById
 
 
 class Prepared:

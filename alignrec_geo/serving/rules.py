@@ -13,10 +13,10 @@ from alignrec_geo.dataset.readers.columns import id_column
 from alignrec_geo.dataset.readers.frames import frame_columns, frame_table
 from alignrec_geo.dataset.readers.kept_columns import kept_columns
 from alignrec_geo.dataset.readers.rows import Table
+from alignrec_geo.dataset.rows_by_id import RowsById
 from alignrec_geo.errors import InputError
 from alignrec_geo.serving.candidates import Candidates
 from alignrec_geo.serving.items_by_user import ItemsByUser
-from alignrec_geo.serving.rows_by_id import RowsById
 from alignrec_geo.serving.where import matching
 from alignrec_geo.typing import Int64
 

@@ -7,9 +7,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from alignrec_geo.dataset.rows_by_id import RowsById
 from alignrec_geo.serving.items_by_user import ItemsByUser, excluded
 from alignrec_geo.serving.ranking import Ranking
-from alignrec_geo.serving.rows_by_id import RowsById
 from tests.serving.drawn import drawn
 
 
