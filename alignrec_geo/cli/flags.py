@@ -34,9 +34,11 @@ PARAMETERS = (
     "strip_ids",
     "text",
     "timeout",
+    "timestamp",
     "title",
     "trust",
     "unknown",
+    "weight",
     "where",
     "without_items",
 )

@@ -96,5 +96,7 @@ def test_what_cannot_be_updated_leaves_nothing(data, run, new, verb, tmp_path):
     known = f"user,item,when\n{data.users['id'][user]},{data.items['id'][item]},1\n"
     (tmp_path / "known.csv").write_text(known)
     verb("update", run, "--interactions", tmp_path / "known.csv", "--timestamp", "when", *to).refused("nothing is new")
+    without = verb("update", run, "--interactions", tmp_path / "known.csv", *to)
+    without.refused("have a timestamp", "name its column with --timestamp")
     assert not (tmp_path / "run2").exists()
     assert not (tmp_path / "shop2").exists()
