@@ -14,6 +14,7 @@ from alignrec_geo.cli.embed import embed
 from alignrec_geo.cli.evaluate import evaluate
 from alignrec_geo.cli.explain import explain
 from alignrec_geo.cli.help import plain_help
+from alignrec_geo.cli.index import index
 from alignrec_geo.cli.mask_modality import mask_modality
 from alignrec_geo.cli.pretrain import pretrain
 from alignrec_geo.cli.probe import probe
@@ -46,6 +47,7 @@ for verb in (
     tune,
     evaluate,
     embed,
+    index,
     recommend,
     similar,
     score,

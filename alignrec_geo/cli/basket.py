@@ -19,7 +19,7 @@ Basket = Annotated[
 
 
 def for_basket(
-    run: Path, basket: str, k: int, include_cold: bool, device: str, rules: dict[str, Any], as_json: bool
+    run: Path, basket: str, k: int, include_cold: bool, device: str, index: str, rules: dict[str, Any], as_json: bool
 ) -> "SimilarItems | None":
     """Recommend for a basket: print one JSON object, or return the items to print.
 
@@ -29,6 +29,7 @@ def for_basket(
         k: how many.
         include_cold: rank the items of ``embed`` too.
         device: where.
+        index: ``exact``, or ``ann`` for the index of the run.
         rules: further arguments of :meth:`~alignrec_geo.serving.TopItems.recommend_for_items`.
         as_json: print one JSON object.
 
@@ -38,7 +39,7 @@ def for_basket(
     ids = [name.strip() for name in basket.split(",") if name.strip()]
     if not ids:
         raise InputError("--basket takes item ids, separated by commas (got none)")
-    found = _served(run, ids, include_cold, device).recommend_for_items(ids, k, include_cold, **rules)
+    found = _served(run, ids, include_cold, device, index).recommend_for_items(ids, k, include_cold, **rules)
     if as_json:
         print_json({"basket": ids, "items": [item._asdict() for item in found], "notes": list(found.notes)})
         return None
@@ -46,13 +47,13 @@ def for_basket(
     return found
 
 
-def _served(run: Path, ids: list[str], include_cold: bool, device: str) -> "TopItems":
+def _served(run: Path, ids: list[str], include_cold: bool, device: str, index: str) -> "TopItems":
     """The run's tables, with its rule for new users, and with the items of 'embed' if the basket holds one of them."""
     from alignrec_geo.device import choose_device
     from alignrec_geo.serving.folding_store import StoredFolding
     from alignrec_geo.training.run_files import CONFIG
 
-    served = load_for_items(run, ids, include_cold, device)
+    served = load_for_items(run, ids, include_cold, device, index)
     if not StoredFolding(run).there and (run / CONFIG).exists():
         # a rule that is not one table, or a run of an earlier release: the model itself, from its data set
         from alignrec_geo.models.stored import load

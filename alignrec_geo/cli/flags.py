@@ -14,6 +14,7 @@ PARAMETERS = (
     "features",
     "image",
     "images",
+    "index",
     "item_table",
     "items",
     "keep_html",

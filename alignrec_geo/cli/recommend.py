@@ -9,6 +9,7 @@ from alignrec_geo.cli.basket import Basket, for_basket
 from alignrec_geo.cli.bulk_output import Lists, Out, Overwrite, check_output, left_out_note, write_stream
 from alignrec_geo.cli.device import DeviceOption
 from alignrec_geo.cli.id_files import read_ids
+from alignrec_geo.cli.index import IndexOption
 from alignrec_geo.cli.output import JsonFlag, print_json, print_notes, print_table
 from alignrec_geo.cli.rules import (
     Exclude,
@@ -67,6 +68,7 @@ def recommend(
     out: Out = None,
     overwrite: Overwrite = False,
     lists: Lists = False,
+    index: IndexOption = "exact",
     device: DeviceOption = "cpu",
     as_json: JsonFlag = False,
 ) -> None:
@@ -94,14 +96,14 @@ def recommend(
         if contrary is not None:
             raise InputError(f"--basket stands for one user whom the run does not know; pass it without {contrary}")
         only = {**item_rules(only_items, without_items, where, item_table), "seen": seen}
-        found = for_basket(run, basket, k, include_cold, device, only, as_json)
+        found = for_basket(run, basket, k, include_cold, device, index, only, as_json)
         if found is not None:
             print_items(f"for a user with {basket}", found)
         return
     ids = _asked(user, users_file, all_users)
     policy = unknown or ("error" if users_file is None and not all_users else "skip")
     rules = {**item_rules(only_items, without_items, where, item_table), **pair_rules(seen, exclude)}
-    top = load_top_items(run, include_cold, choose_device(device))
+    top = load_top_items(run, include_cold, choose_device(device), index)
     if out is not None:
         stream = top.recommend_all(ids, k, policy, include_cold, **rules)
         write_stream(stream, "users", run, out, overwrite, lists, as_json)

@@ -8,6 +8,7 @@ import typer
 from alignrec_geo.cli.bulk_output import Lists, Out, Overwrite, check_output, left_out_note, write_stream
 from alignrec_geo.cli.device import DeviceOption
 from alignrec_geo.cli.id_files import read_ids
+from alignrec_geo.cli.index import IndexOption
 from alignrec_geo.cli.output import JsonFlag, print_json, print_notes, print_table
 from alignrec_geo.cli.recommend import CountOption, RunArgument, print_items
 from alignrec_geo.cli.rules import IncludeCold, ItemTable, OnlyItems, Where, WithoutItems, item_rules
@@ -50,6 +51,7 @@ def similar(
     out: Out = None,
     overwrite: Overwrite = False,
     lists: Lists = False,
+    index: IndexOption = "exact",
     device: DeviceOption = "cpu",
     as_json: JsonFlag = False,
 ) -> None:
@@ -68,7 +70,7 @@ def similar(
         raise InputError(
             "--only-items, --without-items, --where and --item-table are rules on items; users have no such columns"
         )
-    top = load_for_items(run, ids if what == "items" else (), include_cold, device)
+    top = load_for_items(run, ids if what == "items" else (), include_cold, device, index)
     stream = (
         top.similar_users(ids, k, policy) if what == "users" else top.similar_all(ids, k, policy, include_cold, **rules)
     )

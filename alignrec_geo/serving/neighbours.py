@@ -13,9 +13,12 @@ from alignrec_geo.dataset.rows_by_id import RowsById
 from alignrec_geo.errors import InputError
 from alignrec_geo.serving.asked import asked_series
 from alignrec_geo.serving.bulk import Names, block_size, ranked_columns
+from alignrec_geo.serving.candidates import Candidates
 from alignrec_geo.serving.frame_stream import Block, FrameStream
+from alignrec_geo.serving.index.chosen import chosen_ranking
+from alignrec_geo.serving.index.search import ItemIndex
 from alignrec_geo.serving.prepared import Prepared
-from alignrec_geo.serving.ranking import Ranking
+from alignrec_geo.serving.ranking import own_rows
 from alignrec_geo.serving.rules import Rules
 from alignrec_geo.typing import Int64
 
@@ -30,10 +33,19 @@ class Neighbours:
         table: those that are found, at length 1, ``[n, D]``; row ``r`` of both is the same for ``r < min(Q, n)``, and
             is never found for itself.
         allowed: rows of the table that may be found; ``None`` for all.
+        index: of the table, if it is to be searched.
+        other: which rows have another vector than the index has, ``[n]`` bool; ``None`` for none.
     """
 
-    def __init__(self, queries: Tensor, table: Tensor, allowed: Int64 | None = None) -> None:
-        self._ranking, self._size = Ranking(queries, table, allowed), len(table)
+    def __init__(
+        self,
+        queries: Tensor,
+        table: Tensor,
+        allowed: Int64 | None = None,
+        index: ItemIndex | None = None,
+        other: NDArray[np.bool_] | None = None,
+    ) -> None:
+        self._ranking, self._size = chosen_ranking(index, queries, table, allowed, other), len(table)
 
     def of(self, rows: Int64, k: int) -> tuple[NDArray[np.floating], Int64]:
         """Return cosines and rows, ``[b, k]`` each, the closest first; minus infinity where there are fewer.
@@ -42,8 +54,13 @@ class Neighbours:
             rows: of the vectors that are asked with, ``[b]``.
             k: how many.
         """
-        own = np.flatnonzero(rows < self._size)
-        return self._ranking.best(rows, k, [(own, rows[own])])
+        return self._ranking.best(rows, k, own_rows(rows, self._size))
+
+
+def among_items(model: Prepared, queries: Candidates, candidates: Candidates, allowed: Int64 | None) -> Neighbours:
+    """What finds the candidates that are closest to some items, by the index if the tables came with one."""
+    index = None if model.indexes is None else model.indexes.similar
+    return Neighbours(queries.unit_vectors, candidates.unit_vectors, allowed, index, candidates.by_content)
 
 
 def similar_items(model: Prepared, items: Any, k: int, unknown: str, include_cold: bool, rules: Rules) -> FrameStream:
@@ -52,7 +69,7 @@ def similar_items(model: Prepared, items: Any, k: int, unknown: str, include_col
     ids = queries.rows
     given, names = (ids.ids, ids.ids) if items is None else asked_series(items, "items")
     allowed, notes = rules.allowed(candidates)
-    found = Neighbours(queries.unit_vectors, candidates.unit_vectors, allowed)
+    found = among_items(model, queries, candidates, allowed)
     namer = Names(candidates, model.whole_item_ids)
     given = Names(queries, model.whole_item_ids).columns(np.arange(len(queries)))["item"] if items is None else given
 

@@ -20,7 +20,12 @@ from alignrec_geo.errors import InputError
 from alignrec_geo.kernels.csr import CSR
 from alignrec_geo.serving.candidates import Candidates
 from alignrec_geo.serving.cold import ColdItems
+from alignrec_geo.serving.index.chosen import chosen_ranking
+from alignrec_geo.serving.index.ranking import IndexRanking
+from alignrec_geo.serving.index.store import Indexes
 from alignrec_geo.serving.items_by_user import ItemsByUser
+from alignrec_geo.serving.ranking import Ranking
+from alignrec_geo.typing import Int64
 
 
 class Prepared:
@@ -31,9 +36,10 @@ class Prepared:
         dataset: ids, titles and seen items.
         cold_items: items without a training interaction, with vectors from their content.
         fold_in: gives users vectors from what they interacted with, ``[B, I]`` to ``[B, D]``; for baskets.
+        indexes: of the items, to be searched instead of scoring all of them.
 
     Raises:
-        InputError: the tables do not fit the data set.
+        InputError: the tables do not fit the data set, or the indexes are of other tables or the tables on a GPU.
     """
 
     def __init__(
@@ -42,6 +48,7 @@ class Prepared:
         dataset: Dataset,
         cold_items: ColdItems | None = None,
         fold_in: Callable[[CSR], Tensor] | None = None,
+        indexes: Indexes | None = None,
     ) -> None:
         given: Any = dataset
         if not isinstance(given, Dataset):
@@ -51,6 +58,9 @@ class Prepared:
         self.dataset = dataset
         self.cold_items = cold_items
         self.fold_in = fold_in
+        self.indexes = indexes
+        if indexes is not None:
+            indexes.check(self.embeddings.items)
 
     def candidates(self, include_cold: bool) -> Candidates:
         """The items that are ranked.
@@ -70,6 +80,17 @@ class Prepared:
         if self.cold_items is None:
             raise InputError("no vectors of cold items; make them with 'alignrec-geo embed RUN'")
         return self.trained.with_cold(self.cold_items)
+
+    def ranking(self, users: Tensor, candidates: Candidates, allowed: Int64 | None = None) -> Ranking | IndexRanking:
+        """What ranks the candidates for some users, by the index if the tables came with one.
+
+        Args:
+            users: ``[U, D]``.
+            candidates: the items.
+            allowed: rows of those that may be ranked, ascending; ``None`` for all.
+        """
+        index = None if self.indexes is None else self.indexes.recommend
+        return chosen_ranking(index, users, candidates.vectors, allowed, candidates.by_content)
 
     def item_queries(self, include_cold: bool) -> Candidates:
         """What items can be asked with: the candidates, and after them cold items that the data set does not know."""

@@ -16,6 +16,21 @@ Pairs = tuple[Int64, Int64]
 """Place of a user among those that are ranked for, and row of an item: ``[s]`` each."""
 
 
+def own_rows(rows: Int64, size: int) -> list[Pairs]:
+    """The pairs that keep each of some rows of a table from being found for itself.
+
+    Args:
+        rows: ``[b]``; one of at least ``size`` is not in the table.
+        size: rows of the table.
+
+    Example:
+        >>> [part.tolist() for part in own_rows(np.array([4, 9]), 5)[0]]
+        [[0], [4]]
+    """
+    own = np.flatnonzero(rows < size)
+    return [(own, rows[own])]
+
+
 class Ranking:
     """Ranks items by dot product, all of them or those that are allowed.
 

@@ -9,8 +9,7 @@ from alignrec_geo.serving.asked import asked_count, asked_ids
 from alignrec_geo.serving.basket import Basket
 from alignrec_geo.serving.candidates import Candidates
 from alignrec_geo.serving.for_many import ForMany
-from alignrec_geo.serving.neighbours import Neighbours
-from alignrec_geo.serving.ranking import Ranking
+from alignrec_geo.serving.neighbours import among_items
 from alignrec_geo.serving.request import Request
 from alignrec_geo.serving.results import CONTENT, MODEL, POPULAR, Recommendation, Recommendations, SimilarItems
 from alignrec_geo.serving.rules import Rules
@@ -27,6 +26,7 @@ class TopItems(ForMany):
         dataset: ids, titles and seen items.
         cold_items: items without a training interaction, with vectors from their content; for ``include_cold``.
         fold_in: gives users vectors from what they interacted with; for :meth:`recommend_for_items`.
+        indexes: of the items, to be searched instead of scoring all of them; see :mod:`alignrec_geo.serving.index`.
 
     Raises:
         InputError: the tables do not fit the data set.
@@ -127,7 +127,7 @@ class TopItems(ForMany):
         allowed, notes = rules.allowed(candidates)
         hidden = [basket.pairs(candidates)] if rules.hides_seen() else []
         user = np.zeros(1, dtype=np.int64)
-        scores, rows = Ranking(basket.vector(), candidates.vectors, allowed).best(user, k, hidden)
+        scores, rows = self.ranking(basket.vector(), candidates, allowed).best(user, k, hidden)
         found = SimilarItems(_named(candidates, scores[0], rows[0], MODEL))
         found.whole_ids, found.notes = self.whole_item_ids, notes
         return found
@@ -166,8 +166,7 @@ class TopItems(ForMany):
         if row < 0:
             raise self.unknown(queries.rows, name)
         allowed, notes = Rules(only_items, without_items, where, item_table).allowed(candidates)
-        neighbours = Neighbours(queries.unit_vectors, candidates.unit_vectors, allowed)
-        scores, items = neighbours.of(np.array([row]), k)
+        scores, items = among_items(self, queries, candidates, allowed).of(np.array([row]), k)
         found = SimilarItems(_named(candidates, scores[0], items[0], MODEL))
         found.whole_ids, found.notes = self.whole_item_ids, notes
         return found

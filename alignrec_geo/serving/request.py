@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from alignrec_geo.errors import InputError
 from alignrec_geo.serving.candidates import Candidates
+from alignrec_geo.serving.index.ranking import IndexRanking
 from alignrec_geo.serving.items_by_user import ItemsByUser
 from alignrec_geo.serving.prepared import Prepared
 from alignrec_geo.serving.ranking import Pairs, Ranking
@@ -78,7 +79,7 @@ class Request:
         self._allowed, self.notes = rules.allowed(self.candidates)
         self._excluded, said = rules.excluded(self.candidates, names)
         self.notes += said
-        self._by_model = Ranking(model.embeddings.users, self.candidates.vectors, self._allowed)
+        self._by_model = model.ranking(model.embeddings.users, self.candidates, self._allowed)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -107,7 +108,7 @@ class Request:
         order = np.argsort(np.concatenate(parts), kind="stable")
         return places, Answer(*(np.concatenate(columns)[order] for columns in zip(*answers, strict=True)))
 
-    def _ranked(self, ranking: Ranking, rows: Int64, places: Int64, popular: bool) -> Answer:
+    def _ranked(self, ranking: Ranking | IndexRanking, rows: Int64, places: Int64, popular: bool) -> Answer:
         if not len(rows):
             width = min(self.k, len(ranking.items))
             return Answer(np.empty((0, width), np.float32), np.empty((0, width), np.int64), np.empty(0, np.bool_))

@@ -19,11 +19,14 @@ from alignrec_geo.serving.cold_store import COLD, load_cold_items
 from alignrec_geo.serving.folding import Folding
 from alignrec_geo.serving.folding_store import EMBEDDINGS as EMBEDDINGS
 from alignrec_geo.serving.folding_store import FOLDING, StoredFolding, save_folding
+from alignrec_geo.serving.index.store import IN_RUN, open_indexes
 from alignrec_geo.serving.recommend import TopItems
 from alignrec_geo.staging import recover
 from alignrec_geo.tensors import read_tensors
 
 DATASET = "dataset"
+WAYS = ("exact", "ann")
+"""How items can be ranked."""
 
 
 def save_embeddings(
@@ -74,7 +77,10 @@ def read_embeddings(folder: Path) -> Embeddings:
 
 
 def load_top_items(
-    path: str | os.PathLike[str], include_cold: bool = False, device: torch.device | str = "cpu"
+    path: str | os.PathLike[str],
+    include_cold: bool = False,
+    device: torch.device | str = "cpu",
+    index: str = "exact",
 ) -> TopItems:
     """Open a run folder for recommending.
 
@@ -82,20 +88,25 @@ def load_top_items(
         path: the folder.
         include_cold: also read the vectors of cold items that ``alignrec-geo embed`` left in it.
         device: where the tables are kept and items are ranked.
+        index: ``exact`` scores all items; ``ann`` searches the index that ``alignrec-geo index`` built, on the CPU.
 
     Raises:
-        InputError: not a run folder, a damaged file, or no vectors of cold items that fit the tables.
+        InputError: not a run folder, a damaged file, no vectors of cold items that fit the tables, or no index of them
+            (see :func:`~alignrec_geo.serving.index.open_indexes`).
 
     Example:
         >>> load_top_items("runs/tiktok").recommend(["42"], k=5)  # doctest: +SKIP
     """
     folder = as_path(path)
+    if index not in WAYS:
+        raise InputError(f"index must be one of {', '.join(WAYS)} (got {index!r:.80})")
     recover(folder)
     embeddings = Embeddings(*(table.to(device) for table in read_embeddings(folder)))
     cold_items = load_cold_items(folder / COLD, folder / EMBEDDINGS) if include_cold else None
     if cold_items is not None:
         cold_items = replace(cold_items, vectors=cold_items.vectors.to(device))
-    return TopItems(embeddings, Dataset.open(folder / DATASET), cold_items, StoredFolding(folder))
+    indexes = open_indexes(folder) if index == "ann" else None
+    return TopItems(embeddings, Dataset.open(folder / DATASET), cold_items, StoredFolding(folder), indexes)
 
 
 def serving_problem(folder: Path) -> str | None:
@@ -113,5 +124,5 @@ def _problem(folder: Path) -> str | None:
 SAVED_MODEL = FolderKind(
     name="saved model",
     problem=_problem,
-    owns=tuple(map(re.escape, (EMBEDDINGS, FOLDING, COLD))),
+    owns=(*map(re.escape, (EMBEDDINGS, FOLDING, COLD)), *IN_RUN),
 )

@@ -23,6 +23,7 @@ from alignrec_geo.records import RunResult, read_record
 from alignrec_geo.serving.cold_store import COLD
 from alignrec_geo.serving.folding import Folding
 from alignrec_geo.serving.folding_store import FOLDING, save_folding
+from alignrec_geo.serving.index.store import IN_RUN
 from alignrec_geo.serving.store import DATASET, EMBEDDINGS, write_embeddings
 from alignrec_geo.settings import read_yaml
 from alignrec_geo.staging import recover, sweep_inside
@@ -244,6 +245,7 @@ RUN = FolderKind(
         r"checkpoint/(last|best)\.safetensors",
         r"tensorboard/events\.out\.tfevents\.[^/]+",
         r"(cost|groups|error)\.json",
+        *IN_RUN,
     ),
     guard=_guard,
 )
