@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from alignrec_geo.serving.index.package import load_faiss
 from alignrec_geo.typing import Int64
 
-ROUNDS = 8
+ROUNDS = 6
 """Rounds of k-means."""
-PER_CENTRE = 64
+PER_CENTRE = 50
 """Vectors that k-means sees for each centre at most."""
 BLOCK = 1 << 15
 

@@ -62,6 +62,9 @@ class ItemIndex:
         faiss, wanted = self._faiss, self.probes if probes is None else min(probes, len(self.sizes))
         found = np.empty((len(queries), depth), dtype=np.int64)
         scores = np.empty((len(queries), depth), dtype=np.float32)
+        if among is not None and not among.any():
+            found.fill(-1)
+            return found
         held = self.sizes if among is None else np.bincount(self.list_of[among], minlength=len(self.sizes))
         bits = None if among is None else np.packbits(among, bitorder="little")
         selector = None if bits is None else faiss.IDSelectorBitmap(bits)
