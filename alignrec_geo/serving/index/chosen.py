@@ -11,6 +11,8 @@ from alignrec_geo.typing import Int64
 
 FEW = 20_000
 """So many allowed items or fewer are ranked exactly, whatever the index: that takes some milliseconds."""
+SHARE = 0.05
+"""So large a part of the items likewise: an index has to go through many lists for them, and is no faster."""
 
 
 def chosen_ranking(
@@ -31,6 +33,6 @@ def chosen_ranking(
         allowed: rows of the items that may be ranked; ``None`` for all.
         other: which items have another vector than the index has.
     """
-    if index is None or (allowed is not None and len(allowed) <= FEW):
+    if index is None or (allowed is not None and len(allowed) <= max(FEW, SHARE * len(items))):
         return Ranking(users, items, allowed)
     return IndexRanking(index, users, items, allowed, None if other is None or not other.any() else other)
