@@ -20,6 +20,7 @@ def doctor(as_json: JsonFlag = False) -> None:
     from alignrec_geo.device import choose_device, gpus
     from alignrec_geo.files import cache_folder
     from alignrec_geo.kernels.backends import NEEDS, TABLE, choose
+    from alignrec_geo.training.tracking.choose import TRACKERS
 
     there = gpus()
     machine = {
@@ -34,7 +35,7 @@ def doctor(as_json: JsonFlag = False) -> None:
     }
     device = str(choose_device())
     chosen = [choose(operation, device) for operation in TABLE]
-    optional = {package: find_spec(package) is not None for package in (*NEEDS.values(), "tensorboard")}
+    optional = {package: find_spec(package) is not None for package in (*NEEDS.values(), *TRACKERS)}
     versions = {name: installed(name) for name in PACKAGES}
     report = {
         "versions": versions,

@@ -36,6 +36,10 @@ def train(
     protocol: Annotated[str | None, typer.Option(help="Ranking protocol: clean (default) or mmrec.")] = None,
     device: TrainingDeviceOption = None,
     compiled: Annotated[bool, typer.Option("--compile", help="Compile the loss with torch.compile.")] = False,
+    log_to: Annotated[
+        str | None,
+        typer.Option("--log-to", help="Also log to: tensorboard (default), mlflow, wandb, comma-separated; or none."),
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue the run in --out from its last finished epoch.")
     ] = False,
@@ -72,6 +76,7 @@ def train(
     layers = {"user_item_conv": user_item_conv, "item_item_conv": item_item_conv}
     overrides = [f"parameters.{name}={layer}" for name, layer in layers.items() if layer is not None]
     overrides += [*(settings or []), *(["training.compile=true"] if compiled else [])]
+    overrides += [] if log_to is None else [f"training.log_to={log_to}"]
     overrides += device_setting(device)
     if resume and overwrite:
         raise InputError("--resume continues a run and --overwrite replaces it; pass one of them")

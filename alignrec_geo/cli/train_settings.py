@@ -9,8 +9,8 @@ from alignrec_geo.errors import InputError
 if TYPE_CHECKING:
     from alignrec_geo.training.run_config import RunConfig
 
-MORE = ("training.epochs", "training.patience")
-"""What a run may go on with that it was not started with: how long it is trained."""
+MORE = ("training.epochs", "training.patience", "training.log_to")
+"""What a run may go on with that it was not started with: how long it is trained, and where it is logged."""
 
 
 def resolved_settings(

@@ -143,7 +143,7 @@ def _plan_model(
     model = find_model(base)
     if layer is not None:
         settings = [*settings, f"{LAYER}={layer}"]
-    plain = RunConfig.resolve({"model": base, "training": {"tensorboard": False}}, settings)
+    plain = RunConfig.resolve({"model": base, "training": {"log_to": []}}, settings)
     if layer is not None:
         with seeded(None):  # tried once here, so that a wrong layer is refused before anything is written
             resolve_conv(layer, int(plain.parameters.model_dump()["dim"]), 1)

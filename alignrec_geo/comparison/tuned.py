@@ -153,7 +153,7 @@ def best_yaml(plan: Plan, results: Mapping[str, Any]) -> str:
     config = plan.config(results["model"], TRIAL_SEED, best["settings"]).model_dump(mode="json")
     for name in ("dataset", "refit", *ORIGIN):  # which are the command's
         del config[name]
-    del config["training"]["tensorboard"]  # trials write no event files
+    del config["training"]["log_to"]  # trials are logged nowhere else
     of = f"trial {best['trial']} of {len(results['trials'])}"
     said = f"{results['metric']} {best['value']:.4f} on validation, {of} of: {printable(results['command'])}"
     return f"# {said}\n" + yaml.safe_dump(config, sort_keys=False)

@@ -164,7 +164,7 @@ class KnownAnswers:
             for name, stops in (("whole", [4]), ("broken", [2, 4])):
                 for epochs in stops:
                     model = self.model.from_dataset(data, config=self.config, seed=1)
-                    settings = TrainingConfig(epochs=epochs, batch_size=100, tensorboard=False)
+                    settings = TrainingConfig(epochs=epochs, batch_size=100, log_to=())
                     result = fit(model, config=settings, out=Path(folder, name), resume=epochs == 4, seed=1)
                 results.append(result)
         assert results[0].metrics == results[1].metrics, "the metrics of the resumed run differ"

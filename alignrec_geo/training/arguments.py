@@ -14,9 +14,6 @@ from alignrec_geo.evaluation.protocols import Protocol
 from alignrec_geo.models.base import Recommender
 from alignrec_geo.observer import Observer
 from alignrec_geo.settings import Settings, checked
-from alignrec_geo.training.config import TrainingConfig
-from alignrec_geo.training.run_folder import RunFolder
-from alignrec_geo.training.tensorboard import tensorboard_observer
 
 Config = TypeVar("Config", bound=Settings)
 OBSERVED = ("epoch_started", "step_done", "epoch_done")
@@ -67,11 +64,3 @@ def evaluator_of(dataset: Dataset, split: Split, protocol: Protocol, metrics: li
     """The evaluator of a split, ``None`` where the split holds nobody to evaluate."""
     there = len(counted_users(dataset.interactions, split)) > 0
     return Evaluator(dataset, split, protocol, metrics=metrics) if there else None
-
-
-def tensorboard_of(folder: RunFolder | None, config: TrainingConfig) -> list[Observer]:
-    """The observer of a run folder whose settings ask for TensorBoard's files."""
-    if folder is None or not config.tensorboard:
-        return []
-    observer = tensorboard_observer(lambda: folder.path / "tensorboard")
-    return [] if observer is None else [observer]

@@ -1,5 +1,8 @@
 """Settings of the training loop."""
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 import torch
 from pydantic import Field, field_validator
 
@@ -7,6 +10,7 @@ from alignrec_geo.device import AUTO, choose_device, device_name
 from alignrec_geo.evaluation.metrics import CUTOFFS, DEFAULT, choose_metrics
 from alignrec_geo.settings import Settings
 from alignrec_geo.training.precision import Precision
+from alignrec_geo.training.tracking.choose import known_trackers
 
 
 class TrainingConfig(Settings):
@@ -40,8 +44,15 @@ class TrainingConfig(Settings):
     """Record a step as one CUDA graph; by default wherever the device is a GPU."""
     precision: Precision = "float32"
     """Of the factors of matrix products in a step: ``float32``, ``tf32`` on a GPU, or ``bf16`` on a CPU that has it."""
-    tensorboard: bool = True
-    """Also write TensorBoard event files into the run folder, if TensorBoard is installed."""
+    log_to: tuple[str, ...] = ("tensorboard",)
+    """Where a run is logged too: ``tensorboard`` (event files in its folder, if installed), ``mlflow``, ``wandb``."""
+
+    renamed: ClassVar[Mapping[str, str]] = {"tensorboard": "log_to"}
+
+    @field_validator("log_to", mode="before")
+    @classmethod
+    def _known_trackers(cls, value: object) -> object:
+        return known_trackers(value)
 
     @field_validator("metric")
     @classmethod

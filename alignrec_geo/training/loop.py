@@ -35,7 +35,6 @@ from alignrec_geo.training.arguments import (
     has_parameters,
     listening_observers,
     resolved_settings,
-    tensorboard_of,
     training_data,
 )
 from alignrec_geo.training.config import TrainingConfig
@@ -45,6 +44,7 @@ from alignrec_geo.training.run import Run
 from alignrec_geo.training.run_config import RunConfig
 from alignrec_geo.training.run_folder import RunFolder
 from alignrec_geo.training.sampling import TripletSampler
+from alignrec_geo.training.tracked import Tracking
 
 __all__ = ["FitResult", "fit"]
 
@@ -129,11 +129,17 @@ def fit(
     folder = None if out is None else RunFolder(Path(out))
     wanted = RunConfig.of(model, data, settings, backends, trial, seed, warm_start, warm_start_keep)
     opened = nullcontext() if folder is None else folder.writing(data, wanted, resume, overwrite)
-    watching = [*listening, *tensorboard_of(folder, settings)]
+    tracking = Tracking(settings.log_to, folder)
     keep_freed_memory()
     model.to(device)
-    with opened, use_backends(**backends.model_dump()), use_matmul(device), enough_memory("training"):
-        run = Run(model, settings, data.interactions, sampler, validate, folder, watching, seed)
+    with (
+        opened,
+        use_backends(**backends.model_dump()),
+        use_matmul(device),
+        enough_memory("training"),
+        tracking.of(wanted, data.name, resume),
+    ):
+        run = Run(model, settings, data.interactions, sampler, validate, folder, [*listening, tracking], seed)
         if folder is not None:
             run.prepare_folder(folder, resume)
             if run.should_continue():
@@ -160,6 +166,7 @@ def fit(
             validated = 0 if validate is None else len(validate.users)
             known = isinstance(model, GraphRecommender) or model.dataset is not None  # by which pairs
             write_result(folder, result, trial, data, run.best, validated, model.folding() if known else None)
+        tracking.ended(result)
     return result
 
 

@@ -144,7 +144,7 @@ class RunConfig(Settings):
 
         Where the data set lies and what the run began with do not count.
         """
-        here, there = (dict(_flat(config.model_dump(mode="json"))) for config in (self, other))
+        here, there = flat_settings(self), flat_settings(other)
         names = [name for name in {**here, **there} if name not in ("dataset", *ORIGIN)]
         pairs = {name: (here.get(name), there.get(name)) for name in names}
         return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
@@ -153,6 +153,11 @@ class RunConfig(Settings):
         """Write ``config.yaml``, atomically."""
         with atomic_path(path) as staging:
             staging.write_text(yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False), encoding="utf-8")
+
+
+def flat_settings(config: RunConfig) -> dict[str, Any]:
+    """Every setting of a run by its whole name, ``training.lr`` for example."""
+    return dict(_flat(config.model_dump(mode="json")))
 
 
 def _flat(values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

@@ -29,7 +29,7 @@ from alignrec_geo.settings import read_yaml
 from alignrec_geo.staging import recover, sweep_inside
 from alignrec_geo.tensors import read_tensors
 from alignrec_geo.training.run_config import RunConfig
-from alignrec_geo.training.run_files import CONFIG, METRICS_FILE, PER_USER, RESULT
+from alignrec_geo.training.run_files import CONFIG, METRICS_FILE, PER_USER, RESULT, TRACKING
 
 
 class RunFolder:
@@ -240,7 +240,7 @@ RUN = FolderKind(
     name="run",
     problem=_problem,
     owns=(
-        *map(re.escape, (CONFIG, METRICS_FILE, RESULT, PER_USER, EMBEDDINGS, FOLDING, COLD)),
+        *map(re.escape, (CONFIG, METRICS_FILE, RESULT, PER_USER, TRACKING, EMBEDDINGS, FOLDING, COLD)),
         r"report\.html|worker\.log",
         r"checkpoint/(last|best)\.safetensors",
         r"tensorboard/events\.out\.tfevents\.[^/]+",

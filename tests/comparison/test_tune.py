@@ -58,7 +58,7 @@ def test_the_best_finished_trial_becomes_a_file_for_train(fake_tune, tmp_path):
     assert config.training.lr == best["settings"]["training.lr"]
     assert config.parameters.cca_weight == best["settings"]["cca_weight"]
     assert config.dataset is None
-    assert config.training.tensorboard
+    assert config.training.log_to == ("tensorboard",)
     assert json.loads((out / "tuning.json").read_text()) == found
     assert pl.read_csv(out / "trials.csv").height == 5
     assert found.to_frame().columns[:5] == ["trial", "state", "value", "epochs", "seconds"]

@@ -1,0 +1,1 @@
+"""Where a run is logged to beside its folder: TensorBoard, MLflow, Weights & Biases."""
