@@ -18,6 +18,8 @@ from alignrec_geo.cli.index import index
 from alignrec_geo.cli.mask_modality import mask_modality
 from alignrec_geo.cli.pretrain import pretrain
 from alignrec_geo.cli.probe import probe
+from alignrec_geo.cli.pull import pull
+from alignrec_geo.cli.push import push
 from alignrec_geo.cli.quickstart import quickstart
 from alignrec_geo.cli.recommend import recommend
 from alignrec_geo.cli.score import score
@@ -54,6 +56,8 @@ for verb in (
     explain,
     probe,
     mask_modality,
+    push,
+    pull,
     doctor,
 ):
     app.command()(verb)

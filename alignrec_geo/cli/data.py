@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from alignrec_geo.cli import data_import
+from alignrec_geo.cli.croissant import croissant
 from alignrec_geo.cli.data_summary import counts_line, summary
 from alignrec_geo.cli.fetch import fetch
 from alignrec_geo.cli.import_options import Rule
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="Fetch, import, split and describe data sets.")
 app.add_typer(data_import.app, name="import")
 app.command("fetch")(fetch)
+app.command("croissant")(croissant)
 
 Folder = Annotated[Path, typer.Argument(metavar="DATASET", help="Data set folder.", show_default=False)]
 

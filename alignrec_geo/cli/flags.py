@@ -22,6 +22,7 @@ PARAMETERS = (
     "only_items",
     "out",
     "overwrite",
+    "public",
     "rating",
     "resume",
     "rule",
@@ -29,6 +30,7 @@ PARAMETERS = (
     "separator",
     "skip_bad_rows",
     "skip_empty_ids",
+    "slim",
     "space",
     "split",
     "split_unused",
@@ -41,7 +43,9 @@ PARAMETERS = (
     "unknown",
     "weight",
     "where",
+    "without_images",
     "without_items",
+    "without_users",
 )
 """Parameters whose option is called as they are."""
 OTHERWISE = {

@@ -18,6 +18,8 @@ from alignrec_geo.settings import checked
 
 SCHEMA_VERSION = 1
 MANIFEST = "dataset.json"
+CROISSANT = "croissant.json"
+"""Describes the data set to other programs; made on demand."""
 ENCODERS = "encoders"
 """Folder of the encoders that were pre-trained on a data set, one folder each."""
 TABLES = ("interactions", "users", "items")
@@ -160,6 +162,7 @@ DATA_SET = FolderKind(
     problem=_problem,
     owns=(
         re.escape(MANIFEST),
+        re.escape(CROISSANT),
         r"(interactions|users|items)\.parquet",
         rf"features/\.[^/]+{re.escape(PENDING)}",
         rf"{ENCODERS}/[^/]+/(config\.json|model\.safetensors|last\.safetensors|metrics\.jsonl|tokenizer\.json)",
