@@ -26,13 +26,16 @@ EXT := .venv-ext
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 EXT_PIP := $(EXT)/bin/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
+# hundreds of processes and two workers would compile the same modules again and again
+test test-slow fuzz: export PYTHONDONTWRITEBYTECODE =
+
 .PHONY: bench-peers fuzz gpu-pack mutation quickstart test test-slow test-ext docs lint clean
 
 quickstart: $(VENV)/.installed
 	$(BIN)/alignrec-geo quickstart --out $(OUT)
 
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal --durations=20 $(if $(COVERAGE),$(WITH_COVERAGE))
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder --durations=20 $(if $(COVERAGE),$(WITH_COVERAGE))
 
 test-slow: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -m "slow or not slow"

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, ClassVar
@@ -74,6 +75,12 @@ class KnownAnswers:
         fit(model, config=TrainingConfig(**{**defaults, "epochs": self.epochs, "lr": self.lr, "batch_size": 256}))
         return model.embeddings()
 
+    @classmethod
+    @cache
+    def _parity_tables(cls) -> Embeddings:
+        """What the model learns from :func:`~alignrec_geo.testing.data.parity_by_content`, trained once."""
+        return cls().train(parity_by_content())
+
     def untrained(self, seed: int = 0) -> Recommender:
         """A model as it is made, with two modalities if it uses any."""
         return self.model.from_dataset(random_pairs(), config=self.config, seed=seed)
@@ -99,7 +106,7 @@ class KnownAnswers:
     def test_parity_carried_by_one_modality(self) -> None:
         """What only the content shows is learned from it."""
         self._need_features()
-        users, items = self.train(parity_by_content())
+        users, items = self._parity_tables()
         scores = users @ items.T
         same = (torch.arange(len(users))[:, None] + torch.arange(len(items))) % 2 == 0
         warm = slice(0, len(items) - 4)
@@ -110,7 +117,7 @@ class KnownAnswers:
 
     def test_cold_items(self) -> None:
         """Items without a training interaction have finite vectors, and good ones where the model claims it."""
-        users, items = self.train(parity_by_content())
+        users, items = self._parity_tables()
         assert users.isfinite().all(), "the users' table holds NaN or infinity"
         assert items.isfinite().all(), "the items' table holds NaN or infinity"
         if self.ranks_cold_items:

@@ -23,6 +23,7 @@ BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 SECTIONS = "parity,repeats,device,steps,epochs,models,operations,busy,10m,data"
 
 
+@pytest.mark.slow
 def test_every_section_runs_on_a_cpu(tmp_path):
     command = [sys.executable, str(BENCHMARKS / "gpu.py"), "--device", "cpu", "--quick", "--out", str(tmp_path)]
     command += ["--models", "lightgcn,popularity", "--sections", SECTIONS]

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
 
 import pytest
 
@@ -21,12 +22,14 @@ def catalogue(tmp_path_factory):
     return make_catalogue(n_users=80, n_items=50, image_size=16).save(tmp_path_factory.mktemp("data") / "catalogue")
 
 
-def test_a_comparison(catalogue, verb, tmp_path):
+@pytest.mark.parametrize("processes", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_a_comparison(catalogue, verb, tmp_path, processes):
     out = tmp_path / "out"
     line = ("compare", catalogue.path, "--models", "alignrec,popularity", "--features", "image", "--protocol", "mmrec")
     line = (*line, "--seeds", 1, "--set", "epochs=2", "--out", out)
     line = (*line, "--metrics", "coverage,diversity@10")
-    done = verb(*line, "--json")
+    with nullcontext() if processes else runs_in_this_process():
+        done = verb(*line, "--json")
     assert done.code == 0, done.err
     results = json.loads(done.out)
     assert {model["name"]: len(model["runs"]) for model in results["models"]} == {"alignrec": 1, "popularity": 1}
@@ -41,7 +44,8 @@ def test_a_comparison(catalogue, verb, tmp_path):
     assert "coverage@20" in again.out
     assert "mmrec" in again.out
     assert "1 of 1" in again.out
-    assert set(starts(out).values()) == {1}
+    if processes:
+        assert set(starts(out).values()) == {1}
 
 
 def test_failed_runs_give_exit_code_1_and_a_line_each(catalogue, verb, tmp_path):

@@ -79,9 +79,9 @@ def cold_rows(data: Dataset) -> set[str]:
     return set(data.items["id"].to_numpy()[data.interactions.of(0).item_degree() == 0].tolist())
 
 
-def test_new_items_are_embedded_and_recommended(cli, process, verb, data, run, new, encoders):
+def test_new_items_are_embedded_and_recommended(cli, verb, data, run, new, encoders):
     line = ("embed", run, "--items", new, "--images", new.parent / "photos", *encoders)
-    made = json.loads(process(*line, "--json", check=0).stdout)
+    made = json.loads(cli(*line, "--json", check=0).stdout)
     assert made["features"] == ["tiny-image", "tiny-text"]
     assert (made["items"], made["own"], made["left_out"]) == (2, len(cold_rows(data)), ["n-2"])
     assert made["broken"] == {"n-2": "not an image"}

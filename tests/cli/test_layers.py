@@ -22,6 +22,7 @@ def parameters(run):
     return yaml.safe_load((run / "config.yaml").read_text())["parameters"]
 
 
+@pytest.mark.slow
 def test_the_layer_of_the_documentation_trains_by_its_path_and_goes_on(catalogue, cli, process, tmp_path):
     block = re.search(r"^```python\n(.*?)^```$", PAGE.read_text(), flags=re.DOTALL | re.MULTILINE)
     (tmp_path / "mylayers.py").write_text(block[1])

@@ -19,12 +19,17 @@ def catalogue(tmp_path_factory):
     return make_catalogue(n_users=80, n_items=50, image_size=16).save(tmp_path_factory.mktemp("data") / "catalogue")
 
 
-@pytest.fixture
-def fake_compare(catalogue, tmp_path, monkeypatch):
-    """Call ``compare`` with the fake worker in this process; the tables are not made."""
+def use_fake_worker(monkeypatch):
+    """Let comparisons in this process start the fake worker; the tables are not made."""
     monkeypatch.setattr(process, "COMMAND", (sys.executable, str(FAKE)))
     monkeypatch.setattr(schedule, "POLL", 0.02)
     monkeypatch.setitem(sys.modules, "alignrec_geo.reporting", SimpleNamespace(write_report=lambda *args: None))
+
+
+@pytest.fixture
+def fake_compare(catalogue, tmp_path, monkeypatch):
+    """Call ``compare`` with the fake worker in this process."""
+    use_fake_worker(monkeypatch)
 
     def run(*models, out="out", **options):
         return engine.compare(catalogue.path, tmp_path / out, models, **options)

@@ -1,23 +1,33 @@
 """Files of a comparison that somebody else, or a fault, has changed: one error that names the file."""
 
 import json
+import shutil
 
 import polars as pl
 import pytest
 import yaml
 
+from alignrec_geo.comparison import engine
 from alignrec_geo.errors import InputError
+from tests.comparison.conftest import use_fake_worker
+
+REQUEST = {"trials": 2, "seeds": 1, "settings": ["epochs=3"]}
+
+
+@pytest.fixture(scope="module")
+def whole(catalogue, tmp_path_factory):
+    """A comparison with trials that has ended."""
+    out = tmp_path_factory.mktemp("whole") / "out"
+    with pytest.MonkeyPatch.context() as patch:
+        use_fake_worker(patch)
+        engine.compare(catalogue.path, out, ("bpr",), **REQUEST)
+    return out
 
 
 @pytest.fixture
-def finished(fake_compare, tmp_path):
-    """A comparison with trials that has ended, and how to ask for it again."""
-
-    def again(**more):
-        return fake_compare("bpr", **{"trials": 2, "seeds": 1, "settings": ["epochs=3"], **more})
-
-    again()
-    return tmp_path / "out", again
+def finished(whole, fake_compare, tmp_path):
+    """A copy of it, and how to ask for it again."""
+    return shutil.copytree(whole, tmp_path / "out"), lambda **more: fake_compare("bpr", **{**REQUEST, **more})
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from tests.fuzz.worker import Executor, random_of
 SHARE = 0.01
 
 
+@pytest.mark.slow
 def test_no_fault_in_a_slice(tmp_path):
     quick = [target for target in TARGETS if target.quick]
     found = run(quick, {target.name: max(int(target.count * SHARE), 1) for target in quick}, tmp_path / "fuzz", jobs=1)

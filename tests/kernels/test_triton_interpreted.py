@@ -28,8 +28,12 @@ def run(*command: object, **environment: str) -> subprocess.CompletedProcess[str
     )
 
 
-def test_kernels_in_the_interpreter():
-    done = run("-m", "pytest", FOLDER, "-q", f"--confcutdir={FOLDER}", "-p", "no:cacheprovider", TRITON_INTERPRET="1")
+@pytest.mark.first
+@pytest.mark.parametrize("half", [0, 1])
+def test_kernels_in_the_interpreter(half):
+    """In two processes, so that two workers end about together."""
+    files = sorted(FOLDER.glob("test_*.py"))[half::2]
+    done = run("-m", "pytest", *files, "-q", f"--confcutdir={FOLDER}", "-p", "no:cacheprovider", TRITON_INTERPRET="1")
     assert done.returncode == 0, done.stdout[-20000:] + done.stderr[-5000:]
     assert " passed" in done.stdout
 

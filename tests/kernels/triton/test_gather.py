@@ -37,7 +37,7 @@ def test_gradcheck(device):
     table = torch.rand(4, 3, dtype=torch.float64, device=device, requires_grad=True)
     rows = torch.tensor([1, 1, 3, 0, 1], device=device)
     with use_backends(gather="triton"):
-        assert torch.autograd.gradcheck(lambda t: gather_rows(t, rows), table)
+        assert torch.autograd.gradcheck(lambda t: gather_rows(t, rows), table, fast_mode=True)
 
 
 @given(st.integers(0, 99), st.integers(1, 300), st.sampled_from([1, 7, 1000, 2**40]))

@@ -66,7 +66,7 @@ def test_groups_equal_one_after_the_other(device):
 def test_gradcheck(device):
     query, key, ids = pairs(0, 5, 3, device)
     with use_backends(infonce="triton"):
-        assert torch.autograd.gradcheck(lambda q, k: infonce(q, k, 0.3, ids), (query, key))
+        assert torch.autograd.gradcheck(lambda q, k: infonce(q, k, 0.3, ids), (query, key), fast_mode=True)
 
 
 def test_known_values(device):
