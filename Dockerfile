@@ -12,8 +12,10 @@ WORKDIR /source
 # three layers, the one that changes least first: torch, the other packages, this one
 RUN pip install torch==2.13.0 --index-url https://download.pytorch.org/whl/cpu
 COPY pyproject.toml constraints.txt README.md LICENSE ./
+# others: --build-arg EXTRAS=encoders,serve (packages that constraints.txt does not pin come as they are)
+ARG EXTRAS=ann,compare,hub,onnx,serve
 RUN mkdir alignrec_geo && touch alignrec_geo/__init__.py \
-    && pip install -c constraints.txt '.[ann,compare,encoders,hub,onnx,serve]'
+    && pip install -c constraints.txt ".[${EXTRAS}]"
 COPY datasets datasets
 COPY alignrec_geo alignrec_geo
 RUN rm -rf build *.egg-info && pip install --no-deps --force-reinstall .
