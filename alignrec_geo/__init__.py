@@ -72,6 +72,7 @@ _PACKAGES = (
     "nn",
     "probing",
     "reporting",
+    "service",
     "serving",
     "testing",
     "training",

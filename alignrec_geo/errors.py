@@ -9,6 +9,10 @@ class InputError(ValueError):
     """
 
 
+class UnknownId(InputError):
+    """An external id that the data set does not have."""
+
+
 class TrainingDiverged(RuntimeError):
     """A loss term became NaN or infinite; the message names the epoch and the term."""
 

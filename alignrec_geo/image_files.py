@@ -119,6 +119,15 @@ def as_rgb(image: Image.Image) -> Image.Image:
     return seen.convert("RGB") if method is None else seen.convert("RGB").transpose(method)
 
 
+def thumbnail(image: Image.Image, side: int) -> bytes:
+    """A JPEG of an image as a person sees it, made smaller so that neither side has more than ``side`` pixels."""
+    seen = as_rgb(image)
+    seen.thumbnail((side, side))
+    stream = io.BytesIO()
+    seen.save(stream, format="JPEG", quality=85)
+    return stream.getvalue()
+
+
 def stretched(image: Image.Image, side: int) -> NDArray[np.uint8]:
     """An image as a person sees it, stretched to a square ``[side, side, 3]``."""
     return np.asarray(as_rgb(image).resize((side, side), Image.Resampling.BICUBIC))

@@ -23,6 +23,7 @@ from alignrec_geo.cli.push import push
 from alignrec_geo.cli.quickstart import quickstart
 from alignrec_geo.cli.recommend import recommend
 from alignrec_geo.cli.score import score
+from alignrec_geo.cli.serve import serve
 from alignrec_geo.cli.similar import similar
 from alignrec_geo.cli.train import train
 from alignrec_geo.cli.tune import tune
@@ -54,6 +55,7 @@ for verb in (
     similar,
     score,
     explain,
+    serve,
     probe,
     mask_modality,
     push,

@@ -22,6 +22,7 @@ PARAMETERS = (
     "only_items",
     "out",
     "overwrite",
+    "port",
     "public",
     "rating",
     "resume",

@@ -33,7 +33,7 @@ from alignrec_geo.dataset.schema import check_counts, check_ids, read_interactio
 from alignrec_geo.dataset.splits import SplitConfig, make_split
 from alignrec_geo.dataset.summary import html_summary, text_summary
 from alignrec_geo.dataset.write import feature_file, without_images, write_content, write_images, write_tables
-from alignrec_geo.errors import InputError
+from alignrec_geo.errors import InputError, UnknownId
 from alignrec_geo.files import inside, is_within, sha256_of, write_json
 from alignrec_geo.folders import atomic_directory
 from alignrec_geo.parquet import read_parquet
@@ -291,5 +291,5 @@ def _rows(known: pl.Series, ids: Any, kind: str, dataset: str) -> Int64:
     if (rows < 0).any():
         unknown = wanted[int((rows < 0).argmax())]
         examples = ", ".join(f"'{name}'" for name in known.head(3).to_list())
-        raise InputError(f"unknown {kind} '{unknown}' in data set '{dataset}'; known are for example {examples}")
+        raise UnknownId(f"unknown {kind} '{unknown}' in data set '{dataset}'; known are for example {examples}")
     return rows

@@ -1,16 +1,13 @@
 """An explanation as one self-contained page: inline style and images, no script, no request."""
 
 import base64
-import io
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
 from alignrec_geo.explaining.explanation import PARTS, REST, SEEN, Explanation, PastItem, signed
 from alignrec_geo.files import atomic_path
-from alignrec_geo.image_files import as_rgb, read_image
+from alignrec_geo.image_files import read_image, thumbnail
 from alignrec_geo.outputs import output_file
 from alignrec_geo.reading import as_path
 from alignrec_geo.reporting.html import PAGES, STYLE
@@ -147,13 +144,5 @@ def _thumbnail(file: Path | None) -> str | None:
     """A small JPEG as a ``data:`` address; ``None`` where there is no image that can be read."""
     if file is None:
         return None
-    small = read_image(file, _small)
+    small = read_image(file, lambda image: thumbnail(image, SIDE))
     return None if isinstance(small, str) else f"data:image/jpeg;base64,{base64.b64encode(small).decode()}"
-
-
-def _small(image: Image.Image) -> bytes:
-    seen = as_rgb(image)
-    seen.thumbnail((SIDE, SIDE))
-    stream = io.BytesIO()
-    seen.save(stream, format="JPEG", quality=85)
-    return stream.getvalue()

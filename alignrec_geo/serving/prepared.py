@@ -16,7 +16,7 @@ from alignrec_geo.dataset.interactions import Split
 from alignrec_geo.dataset.rows_by_id import RowsById
 from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.embeddings import Embeddings, fitting
-from alignrec_geo.errors import InputError
+from alignrec_geo.errors import InputError, UnknownId
 from alignrec_geo.kernels.csr import CSR
 from alignrec_geo.serving.candidates import Candidates
 from alignrec_geo.serving.cold import ColdItems
@@ -134,11 +134,11 @@ class Prepared:
         """External ids of all users, as whole numbers if they were given as such."""
         return in_given_type(self.dataset.users["id"], self.dataset.source.get(USER_IDS) == WHOLE_NUMBERS)
 
-    def unknown(self, ids: RowsById, name: str, hint: str = "") -> InputError:
+    def unknown(self, ids: RowsById, name: str, hint: str = "") -> UnknownId:
         """The error for an id that is not there."""
         kind = "user" if ids is self.users else "item"
         examples = ", ".join(f"'{known}'" for known in ids.ids.head(3).to_list())
-        return InputError(
+        return UnknownId(
             f"unknown {kind} '{name}' in data set '{self.dataset.name}'; known are for example {examples}{hint}"
         )
 
