@@ -120,13 +120,20 @@ class OpenRun:
                 self._model = load(self.run, self._settings.dataset, self._settings.trust)
             return self._model
 
-    def items_like(self, query: str, limit: int) -> list[int]:
-        """Rows of items by title and id: the one of this id, then those with all words of ``query``."""
+    def items_like(self, query: str | None, limit: int) -> list[int]:
+        """Rows of items by title and id: that of this id, then those with all words of ``query``; all for ``None``."""
+        if query is None:
+            rows: list[int] = self._index("items").first(limit).tolist()
+            return rows
         return _found(self.candidates.rows.get(query), self._index("items").find(query, limit).tolist(), limit)
 
-    def users_like(self, query: str, limit: int) -> list[str]:
+    def users_like(self, query: str | None, limit: int) -> list[str]:
         """Ids of users, likewise."""
-        rows = _found(self.top.users.get(query), self._index("users").find(query, limit).tolist(), limit)
+        index = self._index("users")
+        if query is None:
+            rows = index.first(limit).tolist()
+        else:
+            rows = _found(self.top.users.get(query), index.find(query, limit).tolist(), limit)
         return self.top.users.ids.gather(rows).to_list()
 
     def _index(self, which: str) -> WordIndex:

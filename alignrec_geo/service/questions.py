@@ -118,18 +118,23 @@ class Why(Question):
     k: Annotated[int, Field(description="How many past items.", json_schema_extra={"minimum": 1})] = 10
 
 
-class Find(Question):
-    """``GET /v1/items`` and ``GET /v1/users``: words of a title or id, or ids."""
+class FindUsers(Question):
+    """``GET /v1/users``: words of an id; without, those with the most interactions."""
 
     search: Annotated[
         Annotated[str, StringConstraints(max_length=LONGEST_TEXT)] | None,
-        Field(description="Words, or beginnings of words, of a title or id.", examples=["item 7"]),
+        Field(description="Words, or beginnings of words, of a title or id.", examples=["mug"]),
     ] = None
+    limit: Annotated[int, Field(ge=1, le=MOST_SHOWN, description="How many are listed.")] = 20
+
+
+class Find(FindUsers):
+    """``GET /v1/items``: words of a title or id, or ids; without both, the most popular."""
+
     id: Annotated[
         Annotated[list[_ONE], Field(max_length=MOST_SHOWN)] | None,
         Field(description="External ids, repeatable, in place of a search.", examples=[["item-0007"]]),
     ] = None
-    limit: Annotated[int, Field(ge=1, le=MOST_SHOWN, description="How many are listed.")] = 20
 
 
 class Picture(Question):

@@ -51,6 +51,10 @@ class WordIndex:
     def __len__(self) -> int:
         return len(self._order)
 
+    def first(self, limit: int) -> Int64:
+        """Return the most popular rows."""
+        return self._order[:limit]
+
     def find(self, query: str, limit: int) -> Int64:
         """Return rows that fit, the best ``limit`` of them; none for a query without a letter or digit."""
         asked = pl.Series([query]).to_frame("text").select(plain(pl.col("text")).str.extract_all(WORD)).item().to_list()

@@ -22,8 +22,8 @@ const make = (tag, given = {}, ...inner) => {
   return made;
 };
 
+const count = (value) => value.toLocaleString("en");
 const number = (value, digits = 3) => {
-  if (Number.isInteger(value) && Math.abs(value) >= 1) return value.toLocaleString("en");
   const small = value !== 0 && Math.abs(value) < 0.001;
   return (small ? value.toExponential(1) : value.toFixed(digits)).replace("-", "−");
 };

@@ -70,11 +70,11 @@ $("query").addEventListener("input", () => { clearTimeout(search.timer); search.
 $("query").addEventListener("focus", () => { if ($("query").value.trim()) look(); });
 $("query").addEventListener("blur", closeSearch);
 $("query").addEventListener("keydown", (event) => {
-  const count = search.hits.length;
+  const among = search.hits.length;
   if (event.key === "Escape") closeSearch();
-  if ($("found").hidden || !count) return;
-  if (event.key === "ArrowDown") mark((search.at + 1) % count);
-  else if (event.key === "ArrowUp") mark((search.at + count - 1) % count);
+  if ($("found").hidden || !among) return;
+  if (event.key === "ArrowDown") mark((search.at + 1) % among);
+  else if (event.key === "ArrowUp") mark((search.at + among - 1) % among);
   else return;
   event.preventDefault();
 });

@@ -35,7 +35,7 @@ const showWhy = async (user, item) => {
     const known = await details(why.history.map((one) => one.item));
     $("why-name").textContent = shown(why.title || why.item);
     const place = why.rank === null ? "one of the user's own items"
-      : `place ${number(why.rank)} of ${number(why.candidates)} items that the user has not`;
+      : `place ${count(why.rank)} of ${count(why.candidates)} items that the user has not`;
     const most = Math.max(0, ...why.history.flatMap((one) => [Math.abs(one.identity), Math.abs(one.content)]));
     const list = make("ol", { class: "why-list" });
     for (const one of why.history) {
@@ -51,7 +51,7 @@ const showWhy = async (user, item) => {
     if (why.more.items) left[`${why.more.items} more past items`] = why.more.identity + why.more.content;
     if (why.history_is !== "exact") left["not of first order"] = why.remainder;
     body.replaceChildren(
-      make("p", {}, make("strong", { text: `Score ${number(why.score, 4)}` }), `, ${place} (user ${shown(why.user)}).`),
+      make("p", {}, make("strong", { text: `Score ${number(why.score, 4)}` }), `, ${place} (${shown(why.user)}).`),
       make("h3", { text: `Past items that bring it (${why.history_is})` }),
       ...(why.history.length
         ? [make("p", {}, make("span", { class: "key" }, bar("identity", 0, 0), "of identity"),

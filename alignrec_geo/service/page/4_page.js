@@ -29,13 +29,13 @@ const card = (one, rank, most, what) => {
   const popular = one.source === "popular";
   const marks = make("div", { class: "marks" });
   if (one.cold) marks.append(make("span", { class: "mark", text: "cold" }));
-  if (MARKS[one.source]) marks.append(make("span", { class: "mark", text: MARKS[one.source] }));
+  if (MARKS[one.source] && !what.popular) marks.append(make("span", { class: "mark", text: MARKS[one.source] }));
   const meter = make("i");
   meter.style.width = `${most > 0 ? Math.max(2, (100 * Math.max(one.score, 0)) / most) : 0}%`;
   const score = make("div", { class: "score" }, make("span", { class: "rank", text: `${rank}.` }),
     make("span", { class: "meter", "aria-hidden": "true" }, meter),
     make("span", { title: popular ? "interactions" : what.item ? "cosine" : "score",
-      text: popular ? `${number(one.score)}×` : number(one.score) }));
+      text: popular ? `${count(one.score)} interactions` : number(one.score) }));
   const acts = make("div", { class: "acts" });
   const name = shown(one.title || one.item);
   if (what.user && !popular && one.source !== "content") {
@@ -78,6 +78,19 @@ const question = (what) => {
   return ["Recommended to somebody who has", "v1/basket", body];
 };
 
+const popular = async (signal) => {
+  const found = await ask(address("v1/items", { limit: 12 }), undefined, signal);
+  return found.items.map((one) => ({ ...one, score: one.interactions, source: "popular" }));
+};
+
+const list = async (items, what, notes, signal) => {
+  const most = Math.max(0, ...items.map((one) => one.score));
+  $("results").replaceChildren(...items.map((one, place) => card(one, place + 1, most, what)));
+  $("status").textContent = `${items.length} items`;
+  $("notes").textContent = shown(notes.join(" "));
+  if (items.length) adorn(await details(items.map((one) => one.item), signal));
+};
+
 const head = (what, kind, known) => {
   const item = what.item === null ? null : known.get(what.item);
   $("asked-kind").textContent = kind;
@@ -102,22 +115,19 @@ const show = async () => {
   const nothing = what.user === null && what.item === null && !what.basket.length;
   $("start").hidden = !nothing;
   $("asked").hidden = nothing;
-  if (nothing) { $("results").replaceChildren(); $("notes").textContent = ""; return; }
   $("where").value = what.where; $("k").value = what.k; $("cold").checked = what.cold; $("seen").checked = what.seen;
   if (!$("k").value) $("k").value = "20";
   $("results").classList.add("wait");
   try {
+    if (nothing) return list(await popular(signal), { ...what, popular: true }, [], signal);
     const [kind, path, body] = question(what);
     const about = await details(what.item === null ? what.basket : [what.item], signal);
     head(what, kind, about);
     const found = await ask(path, body, signal);
-    const list = found.items || found.similar;
-    const most = Math.max(0, ...list.map((one) => one.score));
-    $("results").replaceChildren(...list.map((one, place) => card(one, place + 1, most, what)));
-    $("status").textContent = `${list.length} items`;
-    const unknown = list.length && list[0].source === "popular" ? ["Nothing was learned of this user: these are the most popular items."] : [];
-    $("notes").textContent = shown([...unknown, ...found.notes, ...(list.length ? [] : ["Nothing is left to list."])].join(" "));
-    if (list.length) adorn(await details(list.map((one) => one.item), signal));
+    const items = found.items || found.similar, notes = [...found.notes];
+    if (!items.length) notes.push("Nothing is left to list.");
+    else if (items[0].source === "popular") notes.push("Nothing was learned of this user: these are the most popular items.");
+    await list(items, what, notes, signal);
   } catch (error) {
     if (error.name === "AbortError") return;
     $("results").replaceChildren();
@@ -148,7 +158,7 @@ addEventListener("hashchange", show);
   }
   document.title = shown(`${service.dataset} · alignrec-geo`);
   $("dataset").textContent = shown(service.dataset);
-  const facts = [service.model, `${number(service.users)} users`, `${number(service.items)} items`];
+  const facts = [service.model, `${count(service.users)} users`, `${count(service.items)} items`];
   $("facts").textContent = shown(facts.filter(Boolean).join(" · "));
   const columns = Object.entries(service.columns).filter(([name]) => !["id", "text"].includes(name)).slice(0, 10);
   $("columns").replaceChildren(...columns.map(([name, kind]) =>

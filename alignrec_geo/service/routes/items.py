@@ -10,7 +10,7 @@ from alignrec_geo.errors import InputError, UnknownId
 from alignrec_geo.service.answers import ExplainAnswer, ItemsAnswer, UsersFound, answer
 from alignrec_geo.service.opened import OpenRun
 from alignrec_geo.service.problems import documented
-from alignrec_geo.service.questions import Find, Picture, Why, parameters_of, read_query
+from alignrec_geo.service.questions import Find, FindUsers, Picture, Why, parameters_of, read_query
 from alignrec_geo.service.service import Service
 from alignrec_geo.serving.asked import asked_count
 
@@ -25,15 +25,15 @@ def looking(service: Service) -> APIRouter:
 
     @router.get("/items", response_model=ItemsAnswer, openapi_extra=parameters_of(Find))
     async def items(request: Request) -> Response:
-        """Items by words of their titles and ids, the most popular first, or by ids."""
+        """Items by words of their titles and ids, the most popular first, or by ids; without both the most popular."""
         asked, run = read_query(request, Find), service.run
-        if (asked.search is None) == (asked.id is None):
-            raise InputError("name either search= or id=")
+        if asked.search is not None and asked.id is not None:
+            raise InputError("name either search= or id=, not both")
 
         def rows() -> list[int]:
-            if asked.search is not None:
+            if asked.id is None:
                 return run.items_like(asked.search, asked.limit)
-            found = [(name, run.candidates.rows.get(name)) for name in asked.id or ()]
+            found = [(name, run.candidates.rows.get(name)) for name in asked.id]
             for name, row in found:
                 if row < 0:
                     raise run.top.unknown(run.candidates.rows, name)
@@ -41,14 +41,11 @@ def looking(service: Service) -> APIRouter:
 
         return answer({"items": await service.jobs.run(lambda: [details(run, row) for row in rows()])})
 
-    @router.get("/users", response_model=UsersFound, openapi_extra=parameters_of(Find))
+    @router.get("/users", response_model=UsersFound, openapi_extra=parameters_of(FindUsers))
     async def users(request: Request) -> Response:
-        """Users by their ids, those with the most interactions first."""
-        asked, run = read_query(request, Find), service.run
-        search = asked.search
-        if search is None or asked.id is not None:
-            raise InputError("search= is needed: the beginning of a user's id")
-        return answer({"users": await service.jobs.run(lambda: run.users_like(search, asked.limit))})
+        """Users by words of their ids, those with the most interactions first; without words the first of these."""
+        asked, run = read_query(request, FindUsers), service.run
+        return answer({"users": await service.jobs.run(lambda: run.users_like(asked.search, asked.limit))})
 
     @router.get(
         "/image",
