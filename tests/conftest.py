@@ -110,6 +110,14 @@ def cli(verb: Callable[..., "Done"], monkeypatch: pytest.MonkeyPatch, tmp_path: 
     return run
 
 
+@pytest.fixture(scope="session")
+def served_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run to serve, with images, an item that came later, and titles that would like to be code."""
+    from tests.service.small_run import trained
+
+    return trained(tmp_path_factory.mktemp("served"))
+
+
 @pytest.fixture
 def shared_data() -> Path:
     """The folder of real data beside the checkout; the test is skipped where it is absent."""

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from alignrec_geo.cli.device import DeviceOption
+from alignrec_geo.cli.index import IndexOption
 from alignrec_geo.cli.output import stderr, stdout
 from alignrec_geo.errors import InputError
 
@@ -21,7 +22,7 @@ def serve(
         Path | None,
         typer.Option("--dataset", "--data", help="The data set of the run with its images, if it was moved."),
     ] = None,
-    index: Annotated[str, typer.Option("--index", metavar="exact|ann", help="How items are searched.")] = "exact",
+    index: IndexOption = "exact",
     max_k: Annotated[int, typer.Option("--max-k", help="Largest k of a request.")] = 200,
     max_users: Annotated[int, typer.Option("--max-users", help="Most users of one request.")] = 1_000,
     max_body: Annotated[int, typer.Option("--max-body", help="Largest body of a request, bytes.")] = 4 << 20,

@@ -15,6 +15,7 @@ from torch import Tensor
 from alignrec_geo.dataset.manifest import MANIFEST
 from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.device import choose_device
+from alignrec_geo.embeddings import Embeddings
 from alignrec_geo.errors import InputError
 from alignrec_geo.image_files import read_image, thumbnail
 from alignrec_geo.kernels.csr import CSR
@@ -24,12 +25,14 @@ from alignrec_geo.service.settings import ServiceSettings
 from alignrec_geo.serving.candidates import Candidates
 from alignrec_geo.serving.cold_store import COLD
 from alignrec_geo.serving.folding_store import FOLDING, StoredFolding
+from alignrec_geo.serving.index.store import FACTS, FOLDER
+from alignrec_geo.serving.recommend import TopItems
 from alignrec_geo.serving.store import DATASET, EMBEDDINGS, load_top_items
 from alignrec_geo.settings import read_yaml
 from alignrec_geo.staging import recover
 
 CONFIG = "config.yaml"
-FILES = (EMBEDDINGS, COLD, FOLDING, f"{DATASET}/{MANIFEST}", CONFIG)
+FILES = (EMBEDDINGS, COLD, FOLDING, f"{DATASET}/{MANIFEST}", CONFIG, f"{FOLDER}/{FACTS}")
 KEPT_IMAGES = 2_000
 """Small images that are kept, some 10 kB each."""
 KEPT_REASONS = 500
@@ -65,11 +68,13 @@ class OpenRun:
         self._settings = settings
         for _ in range(TRIES):
             self.identity = identity(given)
-            self.top = load_top_items(self.run, (self.run / COLD).exists(), choose_device(settings.device))
+            cold = (self.run / COLD).exists()
+            self.top = load_top_items(self.run, cold, choose_device(settings.device), settings.index)
             if identity(given) == self.identity:
                 break
         else:
             raise InputError(f"{given}: its files change while they are read; wait until the run is finished")
+        _take_into_memory(self.top)
         self._lock, self._drawing = threading.RLock(), threading.Lock()
         self._model: Any = None
         folding = self.top.fold_in
@@ -219,6 +224,13 @@ def identity(run: Path) -> str:
         except OSError:
             digest.update(f"{name} -\n".encode())
     return digest.hexdigest()[:16]
+
+
+def _take_into_memory(top: TopItems) -> None:
+    """Copy what is mapped from files: whoever writes into such a file in place would end the process (SIGBUS)."""
+    top.embeddings = Embeddings(*(table.clone() for table in top.embeddings))
+    if isinstance(top.fold_in, StoredFolding):
+        top.fold_in.take_into_memory()
 
 
 def _found(exact: int, others: list[int], limit: int) -> list[int]:

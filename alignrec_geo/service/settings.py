@@ -7,7 +7,6 @@ from alignrec_geo.errors import InputError
 
 NEEDED = ("fastapi", "uvicorn", "prometheus_client")
 """What the extra ``serve`` installs."""
-INDEXES = ("exact", "ann")
 
 
 @dataclass(frozen=True)
@@ -57,8 +56,6 @@ class ServiceSettings:
             least = 0 if name == "waiting" else 1 if isinstance(value, int) else 0.001
             if not value >= least:
                 raise InputError(f"{name} must be at least {least} (got {value!r:.40})")
-        if self.index not in INDEXES:
-            raise InputError(f"index must be one of {', '.join(INDEXES)} (got {self.index!r:.40})")
 
 
 def check_installed() -> None:

@@ -1,5 +1,6 @@
 """The linear fold-in rule of a run on disk: ``folding.safetensors`` beside the tables that it belongs to."""
 
+from dataclasses import replace
 from functools import reduce
 from pathlib import Path
 from typing import get_args
@@ -79,6 +80,11 @@ class StoredFolding:
             self._folding = load_folding(inside(self.folder, FOLDING), self.folder / EMBEDDINGS)
         return self._folding is not None
 
+    def take_into_memory(self) -> None:
+        """Read the rule now, and keep nothing mapped from its file."""
+        if self.there and self._folding is not None:
+            self._folding = _copied(self._folding)
+
     def __call__(self, histories: CSR) -> Tensor:
         """Return the vectors of users with these histories."""
         if not self.there or self._folding is None:
@@ -87,3 +93,8 @@ class StoredFolding:
                 "training has not ended; alignrec_geo.load(…).top_items() makes one of the run's model"
             )
         return self._folding(histories)
+
+
+def _copied(rule: Folding) -> Folding:
+    more = None if rule.plus is None else _copied(rule.plus)
+    return replace(rule, table=rule.table.clone(), bias=None if rule.bias is None else rule.bias.clone(), plus=more)

@@ -35,7 +35,7 @@ def recommending(service: Service) -> APIRouter:
 
         def work() -> Any:
             return run.top.recommend(
-                [asked.user], k, asked.unknown, asked.include_cold, where=asked.where, seen=asked.seen
+                asked.user, k, asked.unknown, asked.include_cold, where=asked.where, seen=asked.seen
             )
 
         found = await service.jobs.run(work, service.cost(run, 1, where=asked.where))

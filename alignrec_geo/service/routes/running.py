@@ -12,7 +12,7 @@ from alignrec_geo.service.page import HEADERS, ICON, PAGE
 from alignrec_geo.service.problems import documented
 from alignrec_geo.service.service import Service
 
-LOOPBACK = ("127.0.0.1", "::1", "::ffff:127.0.0.1", "testclient")
+LOOPBACK = ("127.0.0.1", "::1", "::ffff:127.0.0.1")
 FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
 """What a proxy adds: behind one on this machine, everybody seems to be on this machine."""
 
