@@ -35,7 +35,7 @@ def make_app(settings: ServiceSettings, others: Callable[[], None] | None = None
 
     Example:
         >>> from starlette.testclient import TestClient
-        >>> app = make_app(ServiceSettings(Path("runs/shop")))  # doctest: +SKIP
+        >>> app = make_app(ServiceSettings("runs/shop"))  # doctest: +SKIP
         >>> TestClient(app).get("/v1/recommend", params={"user": "C-1029", "k": 3}).json()  # doctest: +SKIP
     """
     service = Service(settings, Current(settings), Jobs(settings.threads, settings.waiting), Measures(), others)

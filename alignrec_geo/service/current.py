@@ -2,6 +2,7 @@
 
 import threading
 
+from alignrec_geo.reading import as_path
 from alignrec_geo.service.opened import OpenRun, identity
 from alignrec_geo.service.settings import ServiceSettings
 
@@ -36,7 +37,7 @@ class Current:
             InputError: what is there cannot be opened; the run in use stays.
         """
         with self._lock:
-            if identity(self.settings.run) == self.run.identity:
+            if identity(as_path(self.settings.run)) == self.run.identity:
                 return False
             self.run = OpenRun(self.settings)
             self.reloads += 1

@@ -81,3 +81,14 @@ class Service:
         if changed:
             LOG.warning("serving %s as of now (%s)", self.run.run, self.run.identity)
         return changed
+
+    def reload_all(self) -> bool:
+        """The same, and let the other workers do it too.
+
+        Raises:
+            InputError: it cannot be opened; the runs in use stay.
+        """
+        changed = self.reload()
+        if self.others is not None:
+            self.others()
+        return changed

@@ -1,7 +1,7 @@
 """What a service is started with: the run, and the limits of its requests."""
 
+import os
 from dataclasses import dataclass
-from pathlib import Path
 
 from alignrec_geo.errors import InputError
 
@@ -32,12 +32,12 @@ class ServiceSettings:
         InputError: a limit below 1.
 
     Example:
-        >>> ServiceSettings(Path("runs/shop"), max_k=50).max_k
+        >>> ServiceSettings("runs/shop", max_k=50).max_k
         50
     """
 
-    run: Path
-    dataset: Path | None = None
+    run: str | os.PathLike[str]
+    dataset: str | os.PathLike[str] | None = None
     device: str = "cpu"
     index: str = "exact"
     trust: bool = False

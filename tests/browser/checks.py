@@ -16,6 +16,10 @@ from typing import Any
 FAULTS = Path(__file__).with_name("faults.js").read_text(encoding="utf-8")
 CONTRAST = 4.5
 """Least contrast of text with its background: WCAG 2.2, level AA."""
+LOADED = """Promise.all([...document.images].filter((img) => !img.complete).map((img) => new Promise((done) => {
+    img.addEventListener("load", done);
+    img.addEventListener("error", done);
+})))"""
 PHONE, DESK = 390, 1400
 """Widths of a window in pixels."""
 
@@ -73,7 +77,8 @@ class Visit:
     def _load_images(self) -> None:
         """Load what would be loaded when it is scrolled to."""
         self.page.evaluate("document.querySelectorAll('img[loading=lazy]').forEach((img) => (img.loading = 'eager'))")
-        self.page.wait_for_function("[...document.images].every((img) => img.complete)")
+        # not wait_for_function: it evaluates text in the page, which a page's own policy (CSP) may forbid
+        self.page.evaluate(LOADED)
 
     def close(self) -> None:
         """Leave the page; the window can be used again."""

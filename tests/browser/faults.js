@@ -18,6 +18,7 @@
   for (const el of document.querySelectorAll("body *:not(svg *)")) {
     const style = getComputedStyle(el);
     if (!shown(el) || style.display === "inline" || el.closest("svg, math")) continue;
+    if (el.clientWidth <= 1 && el.clientHeight <= 1) continue; // for screen readers only
     const cut = ["hidden", "clip"];
     const over = el.scrollWidth - el.clientWidth;
     if (over > 1 && cut.includes(style.overflowX)) faults.push(`${over} px of ${name(el)} are cut off at its side`);

@@ -136,7 +136,7 @@ def test_a_reload_that_fails_changes_nothing(two_runs, tmp_path):
 @pytest.mark.parametrize(
     ("allow", "host", "headers", "words"),
     [
-        (False, "127.0.0.1", {}, "start it with --allow-reload"),
+        (False, "127.0.0.1", {}, "allow_reload is off"),
         (True, "10.1.2.3", {}, "from the service's own machine"),
         (True, "127.0.0.1", {"X-Forwarded-For": "127.0.0.1"}, "not through a proxy"),
         (True, "127.0.0.1", {"Forwarded": "for=127.0.0.1"}, "not through a proxy"),

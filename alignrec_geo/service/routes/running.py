@@ -1,5 +1,6 @@
 """The service itself: what it serves, whether it is well, its counts, a reload, and the page."""
 
+import asyncio
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -59,11 +60,9 @@ def running(service: Service) -> APIRouter:
         """Serve what is at the run's path now; answered for programs on this machine if the service allows it."""
         _check_allowed(service, request)
         try:
-            changed = await service.jobs.run(service.reload)
+            changed = await asyncio.to_thread(service.reload_all)  # not in the queue of requests
         except InputError as error:
             raise HTTPException(409, f"not reloaded: {error}") from None
-        if service.others is not None:
-            service.others()
         return answer({"reloaded": changed, "identity": service.run.identity})
 
     return router
@@ -71,7 +70,7 @@ def running(service: Service) -> APIRouter:
 
 def _check_allowed(service: Service, request: Request) -> None:
     if not service.settings.allow_reload:
-        raise HTTPException(403, "this service takes no reload by HTTP; start it with --allow-reload, or send SIGHUP")
+        raise HTTPException(403, "this service takes no reload by HTTP (allow_reload is off); SIGHUP makes it reload")
     client = request.client.host if request.client is not None else ""
     if client not in LOOPBACK or any(name in request.headers for name in FORWARDED):
         raise HTTPException(403, "a reload is asked for from the service's own machine, and not through a proxy")
