@@ -66,6 +66,7 @@ _PACKAGES = (
     "dataset",
     "evaluation",
     "explaining",
+    "exporting",
     "graph",
     "kernels",
     "models",

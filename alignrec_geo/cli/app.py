@@ -13,6 +13,7 @@ from alignrec_geo.cli.doctor import doctor
 from alignrec_geo.cli.embed import embed
 from alignrec_geo.cli.evaluate import evaluate
 from alignrec_geo.cli.explain import explain
+from alignrec_geo.cli.export import export
 from alignrec_geo.cli.help import plain_help
 from alignrec_geo.cli.index import index
 from alignrec_geo.cli.mask_modality import mask_modality
@@ -58,6 +59,7 @@ for verb in (
     serve,
     probe,
     mask_modality,
+    export,
     push,
     pull,
     doctor,

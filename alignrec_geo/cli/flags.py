@@ -21,6 +21,7 @@ PARAMETERS = (
     "name",
     "only_items",
     "out",
+    "programs",
     "overwrite",
     "port",
     "public",

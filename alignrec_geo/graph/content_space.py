@@ -26,17 +26,20 @@ class ContentSpace:
         dataset: with the matrices.
         features: which.
         known: the items that new ones are compared with, ``[I]`` bool.
+
+    Attributes:
+        means: of every matrix, over the known items that have it, ``[W]`` each.
     """
 
     def __init__(self, dataset: Dataset, features: Sequence[str], known: Tensor) -> None:
         self._parts: list[Modality] = []
-        self._means: list[Tensor] = []
+        self.means: list[Tensor] = []
         for name in features:
             stored = dataset.features(name)
             part = Modality(name, torch.from_numpy(stored.matrix), torch.from_numpy(stored.present))
             of = part.present & known
             self._parts.append(part)
-            self._means.append(part.x[of].sum(dim=0) / of.sum().clamp(min=1))
+            self.means.append(part.x[of].sum(dim=0) / of.sum().clamp(min=1))
 
     @property
     def widths(self) -> dict[str, int]:
@@ -54,7 +57,7 @@ class ContentSpace:
             parts: one per matrix, in the order of the names: its rows and which items have one.
         """
         columns = []
-        for part, mean in zip(parts, self._means, strict=True):
+        for part, mean in zip(parts, self.means, strict=True):
             columns.append(F.normalize(part.x - mean, dim=1) * part.present[:, None])
         return torch.cat(columns, dim=1)
 

@@ -64,6 +64,12 @@ class NeighbourMean:
         features: names of the matrices to compare by.
         k: neighbours per item.
 
+    Attributes:
+        space: where items are compared.
+        content: of the warm items that have some, in that space, ``[w, D']``.
+        offsets: their trained vectors less :attr:`mean`, ``[w, d]``.
+        mean: :math:`\mu`, ``[d]``.
+
     Raises:
         InputError: no features to compare by, ``k`` below 1, or no warm item has content.
     """
@@ -84,20 +90,20 @@ class NeighbourMean:
                 f"{', '.join(features)}"
             )
         vectors = embeddings.items[rows[usable]]
-        self._mean = vectors.mean(dim=0)
-        self._content, self._offsets = content[usable], vectors - self._mean
+        self.mean = vectors.mean(dim=0)
+        self.content, self.offsets = content[usable], vectors - self.mean
 
     def __call__(self, content: Tensor) -> tuple[Tensor, Tensor]:
         """Return the vectors ``[n, d]`` of items with content vectors ``[n, D]``, and which of them have content."""
         known = (content != 0).any(dim=1)
-        vectors = torch.zeros(len(content), len(self._mean))
-        length = self._offsets.norm(dim=1)
+        vectors = torch.zeros(len(content), len(self.mean))
+        length = self.offsets.norm(dim=1)
         rows = torch.nonzero(known)[:, 0]
-        for chosen, similarity, neighbour in blocked_top_k(content, self._content, rows, self.k) if len(rows) else ():
+        for chosen, similarity, neighbour in blocked_top_k(content, self.content, rows, self.k) if len(rows) else ():
             weight = F.normalize(similarity.clamp(min=UNLIKE), p=1, dim=1)  # [b, k]
-            offset = torch.einsum("bk,bkd->bd", weight, self._offsets[neighbour])
+            offset = torch.einsum("bk,bkd->bd", weight, self.offsets[neighbour])
             distance = (weight * length[neighbour]).sum(dim=1, keepdim=True)
-            vectors[chosen] = self._mean + F.normalize(offset, dim=1) * distance
+            vectors[chosen] = self.mean + F.normalize(offset, dim=1) * distance
         return vectors, known
 
     def new(self, ids: Sequence[str], titles: Sequence[str | None], parts: Sequence[Modality]) -> ColdItems:
