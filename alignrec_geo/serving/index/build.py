@@ -88,14 +88,14 @@ def build_index(
     order = torch.randperm(len(rows), generator=child_generator(seed, "index queries")).numpy()
     sample = rows[order[: 2 * QUERIES]]
     halves = (sample[::2], sample[1::2]) if len(sample) > 1 else (sample, sample)
-    choosing, measuring = (_Trial(index, queries, items, half, seen) for half in halves)
-    index.probes = _fewest(choosing, len(sizes), min(1.0, target + MARGIN))
+    choosing, measuring = (Trial(index, queries, items, half, seen) for half in halves)
+    index.probes = fewest_probes(choosing, len(sizes), min(1.0, target + MARGIN))
     recall = measuring.recall(index.probes)
     took = time.perf_counter() - started
     return Built(index, recall, len(measuring.rows), took, measuring.milliseconds())
 
 
-class _Trial:
+class Trial:
     """Some queries with their exact answers."""
 
     def __init__(self, index: ItemIndex, queries: Tensor, items: Tensor, rows: Int64, seen: ItemsByUser | None) -> None:
@@ -140,7 +140,7 @@ def overlap(found: NDArray[np.int64], wanted: NDArray[np.int64]) -> float:
     return float(hits.mean()) if len(hits) else 1.0
 
 
-def _fewest(trial: _Trial, lists: int, target: float) -> int:
+def fewest_probes(trial: Trial, lists: int, target: float) -> int:
     """The fewest probes that reach a recall; all lists if none does."""
     high = 1
     while high < lists and trial.recall(high) < target:
