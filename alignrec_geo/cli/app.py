@@ -26,6 +26,7 @@ from alignrec_geo.cli.recommend import recommend
 from alignrec_geo.cli.score import score
 from alignrec_geo.cli.serve import serve
 from alignrec_geo.cli.similar import similar
+from alignrec_geo.cli.slim import slim
 from alignrec_geo.cli.train import train
 from alignrec_geo.cli.tune import tune
 from alignrec_geo.cli.update import update
@@ -60,6 +61,7 @@ for verb in (
     probe,
     mask_modality,
     export,
+    slim,
     push,
     pull,
     doctor,

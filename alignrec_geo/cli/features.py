@@ -9,6 +9,7 @@ import typer
 
 from alignrec_geo.cli.device import DeviceOption
 from alignrec_geo.cli.encoding import progress_bars
+from alignrec_geo.cli.features_float16 import float16
 from alignrec_geo.cli.features_whiten import whiten
 from alignrec_geo.cli.output import JsonFlag, print_json, print_notes, print_table, stderr, stdout
 from alignrec_geo.errors import InputError
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Make, describe and export feature matrices.")
 app.command("whiten")(whiten)
+app.command("float16")(float16)
 
 MODALITIES = ("image", "text")
 
@@ -45,6 +47,7 @@ def extract(
     cache: Annotated[
         Path | None, typer.Option("--cache", metavar="DIR", help="Folder of the token caches; the user's if not given.")
     ] = None,
+    half: Annotated[bool, typer.Option("--float16", help="Store in half precision: half the size.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace features of the same name.")] = False,
     json_: JsonFlag = False,
 ) -> None:
@@ -87,6 +90,7 @@ def extract(
         if text is not None:
             counted.append(Throughput("texts"))
             made.append(extract_text(opened, text, names["text"], cache, batch_size, report("texts"), counted[-1]))
+    made = [features.half() for features in made] if half else made
     # opened again: another process may have stored features meanwhile
     Dataset.open(dataset).store_features(*made, overwrite=overwrite)
     seconds = round(time.perf_counter() - started, 1)

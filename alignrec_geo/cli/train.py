@@ -51,6 +51,9 @@ def train(
         Path | None,
         typer.Option("--like", metavar="RUN", help="With --refit: settings and number of epochs of a finished run."),
     ] = None,
+    slim: Annotated[
+        bool, typer.Option("--slim", help="Keep no optimiser state at the end: smaller, but not to be resumed.")
+    ] = False,
     trust: Annotated[
         bool, typer.Option("--trust", help="Run code (class paths) that only --config or the run to continue names.")
     ] = False,
@@ -93,7 +96,7 @@ def train(
             raise InputError(f"{out} holds a run that is no refit; name a new folder for the refit")
         resolved = chosen_by_validation(resolved) if like is None else refitted(resolved)
     before = epochs_done(out) if resume else 0
-    result = run_training(resolved, out, resume=resume, overwrite=overwrite)
+    result = run_training(resolved, out, resume, overwrite, slim)
     if result.epochs == before < resolved.training.epochs and not as_json:
         stderr.print(
             f"note: no epoch was trained: validation did not improve more than {resolved.training.patience} times in a "
@@ -134,7 +137,9 @@ def refuse_existing(config: "RunConfig", out: Path, resume: bool, overwrite: boo
     RunFolder(out).refuse_existing(resume, overwrite, Dataset.open(str(config.dataset)).path)
 
 
-def run_training(config: "RunConfig", out: Path, resume: bool = False, overwrite: bool = False) -> "FitResult":
+def run_training(
+    config: "RunConfig", out: Path, resume: bool = False, overwrite: bool = False, slim: bool = False
+) -> "FitResult":
     """Build the model that ``config`` describes, train it with a progress bar, and leave the run folder ``out``."""
     from alignrec_geo.cli.progress import TrainingProgress
     from alignrec_geo.training.configured import fit_config
@@ -143,7 +148,7 @@ def run_training(config: "RunConfig", out: Path, resume: bool = False, overwrite
     refuse_existing(config, out, resume, overwrite)
     with TrainingProgress(config.training.metric, config.training.epochs) as progress:
         try:
-            return fit_config(config, out, resume=resume, overwrite=overwrite, observers=[progress])[1]
+            return fit_config(config, out, resume=resume, overwrite=overwrite, observers=[progress], slim=slim)[1]
         except KeyboardInterrupt:
             if (out / CONFIG).exists():
                 said = f"every finished epoch is saved in {out}, go on with --resume"

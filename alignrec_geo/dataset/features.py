@@ -2,7 +2,7 @@
 
 import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,8 @@ from alignrec_geo.tensors import as_array, plain_array, read_tensors
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _LONGEST = 200
+STORED, HALF = "stored as", "float16"
+"""What the ``meta`` of a matrix in half precision says."""
 
 
 def checked_name(name: str) -> str:
@@ -83,12 +85,34 @@ class Features:
         """Number of columns ``D``."""
         return int(self.matrix.shape[1])
 
+    def half(self) -> "Features":
+        """The same in half precision: half the size when it is stored, numbers to three digits.
+
+        In memory, and to models, the matrix is float32 as ever; ``meta`` says how it is stored.
+
+        Raises:
+            InputError: a number is beyond 65,504.
+
+        Example:
+            >>> features = Features("image", np.full((1, 2), 0.1), np.array([True]))
+            >>> features.half().matrix.tolist()[0][0], features.half().meta
+            (0.0999755859375, {'stored as': 'float16'})
+        """
+        with np.errstate(over="ignore"):
+            matrix = self.matrix.astype(np.float16).astype(np.float32)
+        if not np.isfinite(matrix).all():
+            raise InputError(
+                f"features '{self.name}': float16 holds numbers up to 65,504 (got {np.abs(self.matrix).max():.6g})"
+            )
+        return replace(self, matrix=matrix, meta={**self.meta, STORED: HALF})
+
     def save(self, path: Path) -> None:
-        """Write ``matrix`` and ``present`` as safetensors, atomically."""
+        """Write ``matrix`` and ``present`` as safetensors, atomically; see :meth:`half`."""
         # One key only: safetensors writes several in random order, and equal features would get unequal hashes.
         header = {"features": json.dumps({"name": self.name, "meta": self.meta}, ensure_ascii=False)}
+        matrix = self.matrix.astype(np.float16) if self.meta.get(STORED) == HALF else self.matrix
         with atomic_path(path) as staging:
-            save_file({"matrix": self.matrix, "present": self.present}, staging, metadata=header)
+            save_file({"matrix": matrix, "present": self.present}, staging, metadata=header)
 
     @classmethod
     def load(cls, path: Path) -> "Features":

@@ -21,6 +21,7 @@ def fit_config(
     test: bool = True,
     observers: Observer | Iterable[Observer] = (),
     begin: Callable[[Recommender], object] | None = None,
+    slim: bool = False,
 ) -> tuple[Recommender, FitResult]:
     """Open the data set, build the model that the settings describe, and train it.
 
@@ -32,6 +33,7 @@ def fit_config(
         test: likewise.
         observers: likewise.
         begin: called with the new model before it is trained, to give it other parameters.
+        slim: see :func:`~alignrec_geo.training.loop.fit`.
 
     Returns:
         The model with the parameters of the chosen epoch, and the result.
@@ -58,6 +60,7 @@ def fit_config(
         observers=observers,
         warm_start=config.warm_start,
         warm_start_keep=config.warm_start_keep,
+        slim=slim,
     )
     return model, result
 

@@ -65,6 +65,7 @@ def fit(
     observers: Observer | Iterable[Observer] = (),
     warm_start: str | None = None,
     warm_start_keep: float = 1.0,
+    slim: bool = False,
 ) -> FitResult:
     """Train a model, choose the epoch by validation, and test that epoch once.
 
@@ -88,6 +89,7 @@ def fit(
         warm_start: run folder whose parameters the model was given (see
             :func:`~alignrec_geo.training.warm_start.warm_start`); it is noted in the settings of the run.
         warm_start_keep: share of them that was kept, likewise.
+        slim: when training has ended, drop the optimiser's state from ``out``: the run is smaller, and not resumed.
 
     Raises:
         InputError: an argument is of a wrong kind, the data set cannot be trained on, early stopping has nobody to
@@ -166,6 +168,8 @@ def fit(
             validated = 0 if validate is None else len(validate.users)
             known = isinstance(model, GraphRecommender) or model.dataset is not None  # by which pairs
             write_result(folder, result, trial, data, run.best, validated, model.folding() if known else None)
+            if slim:
+                folder.drop_state()
         tracking.ended(result)
     return result
 

@@ -60,6 +60,31 @@ class RunFolder:
         return self.path / "checkpoint" / "best.safetensors"
 
     @property
+    def is_slim(self) -> bool:
+        """Whether the run ended and what is needed to continue it was dropped (:meth:`make_slim`)."""
+        return self.best.exists() and self.result.exists() and not self.last.exists()
+
+    def make_slim(self) -> int:
+        """Drop what only continuing the run needs, the optimiser's state; returns the bytes that were freed.
+
+        Raises:
+            InputError: no run, one that has not ended, or one that another process trains.
+        """
+        problem = RUN.problem(self.path) if self.path.is_dir() else "does not exist"
+        if problem is not None:
+            raise InputError(f"{self.path}: no run folder, it {problem}")
+        if not self.result.exists():
+            raise InputError(f"{self.path}: training has not ended; finish it with resume=True first")
+        with sole(self.path / LOCK, self._busy):
+            return self.drop_state()
+
+    def drop_state(self) -> int:
+        """The same while this process trains the run."""
+        freed = self.last.stat().st_size if self.last.exists() else 0
+        self.last.unlink(missing_ok=True)
+        return freed
+
+    @property
     def result(self) -> Path:
         """The test metrics; there once training has ended."""
         return self.path / RESULT
@@ -91,6 +116,11 @@ class RunFolder:
             raise InputError(self._busy)
         if resume:
             check_links(self.path)
+            if self.is_slim:
+                raise InputError(
+                    f"{self.path} was kept without the optimiser's state (slim), so it cannot be continued; 'update' "
+                    "goes on from its parameters, overwrite=True trains it anew"
+                )
         elif overwrite or not self._has_begun():
             folder_target(self.path, RUN, True, [dataset])
         else:

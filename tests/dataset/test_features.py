@@ -111,3 +111,22 @@ def test_any_array_of_numbers_is_a_matrix(matrix: object) -> None:
 def test_what_holds_no_numbers_or_truth_values_is_refused(matrix: object, present: object) -> None:
     with pytest.raises(InputError, match=r"features 'image': '(matrix|present)' holds"):
         Features("image", matrix, present)  # type: ignore[arg-type]
+
+
+def test_half_precision_halves_the_file_and_is_float32_to_models(tmp_path: Path) -> None:
+    matrix = np.random.default_rng(0).standard_normal((200, 64)).astype(np.float32)
+    whole = Features("image", matrix, np.ones(200, dtype=np.bool_), {"made": "by hand"})
+    half = whole.half()
+    for features, name in ((whole, "whole"), (half, "half")):
+        features.save(tmp_path / name)
+    sizes = [(tmp_path / name).stat().st_size for name in ("whole", "half")]
+    assert sizes[1] < 0.52 * sizes[0]
+    read = Features.load(tmp_path / "half")
+    assert read.matrix.dtype == np.float32
+    assert np.array_equal(read.matrix, half.matrix)  # what is in memory is what is stored
+    assert np.allclose(read.matrix, matrix, rtol=1e-3, atol=1e-6)
+    assert read.meta == {"made": "by hand", "stored as": "float16"}
+    read.save(tmp_path / "again")
+    assert (tmp_path / "again").read_bytes() == (tmp_path / "half").read_bytes()
+    with pytest.raises(InputError, match=r"float16 holds numbers up to 65,504 \(got 100000\)"):
+        Features("image", np.full((1, 1), 1e5), np.ones(1, dtype=np.bool_)).half()
