@@ -114,6 +114,17 @@ def test_a_faster_schedule_that_never_gets_there_is_said_so(runs):
     assert summary(rows)["mean"]["faster"]["seconds_to_faithful_99"] is None
 
 
+def test_ann_quick(capsys, tmp_path):
+    pytest.importorskip("faiss")
+    from speed import ann
+
+    ann.main(run=None, drawn="", users=0, dim=16, rounds=3, clock="wall", seed=0, quick=True, results=tmp_path)
+    (row,) = json.loads((tmp_path / "ann.json").read_text())["rows"]
+    assert row["recall"] > 0.95
+    assert 0 < row["share_looked_through"] < 1
+    assert row["filtered"]["equal"]
+
+
 def test_one_request_quick(capsys, tmp_path):
     one_request.main(sizes="", per_user=10, dim=16, k=5, rounds=5, clock="wall", seed=0, quick=True, results=tmp_path)
     result = json.loads(capsys.readouterr().out)

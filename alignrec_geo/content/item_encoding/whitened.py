@@ -20,10 +20,15 @@ class WhitenedItemEncoder:
         source: name of that matrix.
         inner: its encoder; ``None`` if it was imported.
         whitening: as stored.
+
+    Attributes:
+        source: name of that matrix.
+        inner: its encoder, if any.
+        whitening: as stored.
     """
 
     def __init__(self, source: str, inner: ItemEncoder | None, whitening: Whitening) -> None:
-        self._source, self._inner, self._whitening = source, inner, whitening
+        self.source, self.inner, self.whitening = source, inner, whitening
         self.name = f"whitening of {source if inner is None else inner.name}"
         self.width = len(whitening.mean)
         self.modalities: tuple[str, ...] = (source,) if inner is None else inner.modalities
@@ -35,14 +40,14 @@ class WhitenedItemEncoder:
             InputError: a row that an item brings has another width than the matrix.
         """
         vectors, present = torch.zeros(len(items), self.width), torch.zeros(len(items), dtype=torch.bool)
-        if self._inner is not None:
-            vectors, present = self._inner.encode(items, masked)
+        if self.inner is not None:
+            vectors, present = self.inner.encode(items, masked)
         for row, item in enumerate(items):
-            if self._source in item.vectors and self._source not in masked:
-                brought = np.asarray(item.vectors[self._source], dtype=np.float32)
+            if self.source in item.vectors and self.source not in masked:
+                brought = np.asarray(item.vectors[self.source], dtype=np.float32)
                 if brought.shape != (self.width,):
                     raise InputError(
-                        f"item '{item.id}': '{self._source}' must have {self.width} numbers (got shape {brought.shape})"
+                        f"item '{item.id}': '{self.source}' must have {self.width} numbers (got shape {brought.shape})"
                     )
                 vectors[row], present[row] = torch.from_numpy(brought), True
-        return self._whitening(vectors) * present[:, None], present
+        return self.whitening(vectors) * present[:, None], present

@@ -23,6 +23,11 @@ class FeaturesItemEncoder:
         widths: of the matrices.
         whitening: of the vectors, if any.
         device: where to run.
+
+    Attributes:
+        model: in evaluation mode.
+        widths: of the matrices.
+        whitening: of the vectors, if any.
     """
 
     name = "multiway stack on feature matrices"
@@ -35,9 +40,9 @@ class FeaturesItemEncoder:
         whitening: Whitening | None,
         device: torch.device,
     ) -> None:
-        self._model = model.to(device).eval()
+        self.model = model.to(device).eval()
         self.modalities = tuple(modalities)
-        self._widths, self._whitening, self._device = tuple(widths), whitening, device
+        self.widths, self.whitening, self._device = tuple(widths), whitening, device
         self.width = model.stack.dim
 
     @torch.no_grad()
@@ -48,15 +53,15 @@ class FeaturesItemEncoder:
             InputError: a vector has another width than the matrix, or is not finite.
         """
         parts, present = [], torch.zeros(len(items), len(self.modalities), dtype=torch.bool)
-        for number, (name, width) in enumerate(zip(self.modalities, self._widths, strict=True)):
+        for number, (name, width) in enumerate(zip(self.modalities, self.widths, strict=True)):
             rows = torch.zeros(len(items), width)
             for row, item in enumerate(items):
                 if name in item.vectors and name not in masked:
                     rows[row], present[row, number] = _vector(item, name, width), True
             parts.append(rows.to(self._device))
-        vectors = self._model.vectors(parts, present.to(self._device)).cpu()
+        vectors = self.model.vectors(parts, present.to(self._device)).cpu()
         has = present.any(dim=1)
-        vectors = vectors if self._whitening is None else self._whitening(vectors)
+        vectors = vectors if self.whitening is None else self.whitening(vectors)
         return vectors * has[:, None], has
 
 

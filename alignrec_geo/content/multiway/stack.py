@@ -108,7 +108,7 @@ class MultiwayStack(nn.Module):
         present, masked = present or {}, masked or {}
         self._check_tokens(tokens, present, masked)
         used = [name for name in self.shapes if name in tokens]
-        rows = len(tokens[used[0]])
+        rows = tokens[used[0]].shape[0]
         states: Streams = {CLS: self.cls_token.expand(rows, -1, -1)}
         for name in used:
             states[name] = self._embed(name, tokens[name], present.get(name), masked.get(name))

@@ -87,6 +87,11 @@ class ItemIndex:
             )
         return found
 
+    def share(self, queries: NDArray[np.float32]) -> float:
+        """The mean share of the items that is looked through for some queries, ``[b, D]``."""
+        lists = self._lists(np.asarray(queries, dtype=np.float32), self.sizes, self.probes, False)
+        return float(self.sizes[lists].sum(axis=1).mean() / max(len(self), 1)) if len(lists) else 0.0
+
     def _lists(self, queries: NDArray[np.float32], held: Int64, probes: int, filtered: bool) -> Int64:
         """Lists to look through, the most promising first, ``[b, p]``; -1 for none."""
         products = queries @ self.centres.T
