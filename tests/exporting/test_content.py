@@ -70,11 +70,10 @@ def test_a_matrix_without_its_encoder_is_brought(data, tmp_path):
 
 
 @pytest.mark.slow  # torch.export and its ONNX translation take some ten seconds
-@pytest.mark.parametrize("to", ["onnx", "torch-export"])
-def test_it_is_exported_and_read_back(data, tmp_path, to):
+def test_it_is_exported_and_read_back(data, tmp_path):
     asked = ("train", data.path, "--features", "aligned-features,plain-white", "--set", "epochs=1", "--set", "dim=8")
     assert in_this_process(*asked, "--out", tmp_path / "run").code == 0
-    manifest = export_run(tmp_path / "run", to, tmp_path / "out", ExportOptions(programs=["item-encoder"]))
+    manifest = export_run(tmp_path / "run", "onnx", tmp_path / "out", ExportOptions(programs=["item-encoder"]))
     assert manifest["checked"]["item-encoder"]["agreeing"] == 1.0
     inputs = manifest["programs"]["item-encoder"]["inputs"]
     assert list(inputs) == ["image", "has_image", "text", "has_text", "plain", "has_plain"]
