@@ -14,6 +14,7 @@ import typer
 from alignrec_geo.cli.flags import in_options
 from alignrec_geo.cli.output import stderr
 from alignrec_geo.cli.stop import stopping
+from alignrec_geo.cli.warned import one_line_warnings
 from alignrec_geo.errors import FetchError, InputError, TrainingDiverged
 from alignrec_geo.failures import machine_failure
 from alignrec_geo.plain import printable
@@ -33,7 +34,7 @@ def guarded(run: Callable[[], None]) -> int:
     0; 2 for bad input; 1 for a failure of the machine, of a download or of training, or for a fault of the program;
     130 for Ctrl-C, 143 for SIGTERM, 129 for SIGHUP.
     """
-    with stopping() as signals, _other_threads():
+    with stopping() as signals, _other_threads(), one_line_warnings():
         try:
             run()
             sys.stdout.flush()

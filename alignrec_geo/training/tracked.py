@@ -99,5 +99,5 @@ class Tracking(Observer):
         except Exception as error:
             self._living.remove(tracker)
             warnings.warn(
-                f"{tracker.name}: {first_line(error)}; the run goes on and is not logged there any more", stacklevel=2
+                f"{tracker.name}: {first_line(error)}; the run goes on and is not logged there any more", stacklevel=1
             )

@@ -1,7 +1,9 @@
 """Runs that are logged to MLflow and Weights & Biases, and what their failures do: nothing."""
 
 import json
+import os
 import sqlite3
+import time
 import warnings
 
 import pytest
@@ -13,6 +15,7 @@ from alignrec_geo.training import tracked
 from alignrec_geo.training.run_config import RunConfig
 from alignrec_geo.training.tracking import choose
 from alignrec_geo.training.tracking.tracker import Tracker
+from tests.file_server import closed_url
 
 
 class Told(Tracker):
@@ -203,7 +206,35 @@ def test_wandb_offline_keeps_settings_metrics_and_report(data, tmp_path, monkeyp
         warnings.simplefilter("error", UserWarning)
         train(data, tmp_path / "run", log_to="wandb")
     (log,) = (tmp_path / "wandb").glob("offline-run-*/*.wandb")
-    written = log.read_bytes()
-    assert json.loads((tmp_path / "run" / "tracking.json").read_text())["Weights & Biases"].encode() in written
-    for word in (b"validation/recall@20", b"loss/bpr", b"best/test/recall@20", b"parameters.dim", b"report.html"):
-        assert word in written
+    record = json.loads((tmp_path / "run" / "tracking.json").read_text())["Weights & Biases"]
+    words = ("validation/recall@20", "loss/bpr", "best/test/recall@20", "parameters.dim", "report.html", record)
+    until = time.monotonic() + 30  # the service writes it, and may do so after the run has ended
+    while missing := [word for word in words if word.encode() not in log.read_bytes()]:
+        assert time.monotonic() < until, missing
+        time.sleep(0.1)
+
+
+def test_the_command_line_names_trackers_and_warns_in_one_line(data, tmp_path, told, verb):
+    saved = data.save(tmp_path / "data").path
+    told("epoch")
+    line = ("train", saved, "--model", "lightgcn", "--set", "epochs=1", "--out", tmp_path / "run", "--log-to")
+    done = verb(*line, "mlflow,wandb", "--json")
+    assert done.code == 0, done.err
+    assert json.loads(done.out)["epochs"] == 1
+    warned = [line for line in done.err.splitlines() if "Told" in line]
+    assert warned == ["warning: Told: no answer; the run goes on and is not logged there any more"]
+    config = yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())
+    assert config["training"]["log_to"] == ["mlflow", "wandb"]
+    again = verb(*line[:-1], "--log-to", "none", "--resume")  # where it is logged may change
+    assert again.code == 0, again.err
+    verb(*line, "mlfow").refused("training.log_to", "tensorboard, mlflow, wandb, or none", "mlfow")
+
+
+@pytest.mark.slow  # imports MLflow
+def test_a_silent_mlflow_server_holds_nobody_up(data, tmp_path, monkeypatch):
+    pytest.importorskip("mlflow")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", closed_url())
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    with pytest.warns(UserWarning, match=r"MLflow: .*; the run goes on"):
+        assert train(data, tmp_path / "run", log_to="mlflow").epochs == 2
+    assert "MLFLOW_HTTP_REQUEST_MAX_RETRIES" not in os.environ

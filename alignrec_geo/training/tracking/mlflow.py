@@ -3,7 +3,8 @@
 import os
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ EXPERIMENT = "alignrec-geo"
 _FOREIGN = re.compile(r"[^\w./ :-]", re.ASCII)
 PARAMETERS = 100
 """As many as one request may hold."""
+RETRIES = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3", "MLFLOW_HTTP_REQUEST_TIMEOUT": "30"}
+"""MLflow's own defaults keep a run waiting for five minutes where its server does not answer."""
 
 
 def metric_name(name: str) -> str:
@@ -25,11 +28,24 @@ def metric_name(name: str) -> str:
     return _FOREIGN.sub("_", name.replace("@", "_at_"))
 
 
+@contextmanager
+def _soon() -> Iterator[None]:
+    """Give up on a silent server after some 15 s, unless the user's variables say otherwise."""
+    added = {name: value for name, value in RETRIES.items() if name not in os.environ}
+    os.environ.update(added)
+    try:
+        yield
+    finally:
+        for name in added:
+            os.environ.pop(name, None)
+
+
 class MLflow(Tracker):
     """Parameters, metrics of every epoch, result and report of a run of MLflow.
 
     ``MLFLOW_TRACKING_URI`` says where to (MLflow's default is ``mlflow.db`` in the current folder),
-    ``MLFLOW_EXPERIMENT_NAME`` in which experiment. A resumed run goes on in the same run of MLflow.
+    ``MLFLOW_EXPERIMENT_NAME`` in which experiment. A resumed run goes on in the same run of MLflow. A server that does
+    not answer is given up after some 15 s (``MLFLOW_HTTP_REQUEST_MAX_RETRIES`` for longer).
     """
 
     name = "MLflow"
@@ -38,6 +54,7 @@ class MLflow(Tracker):
         self._client: Any = None
         self._run = ""
 
+    @_soon()
     def run_started(self, called: str, settings: Mapping[str, Any], before: str | None) -> str | None:
         """Open a run, or the one of before again."""
         from mlflow.tracking import MlflowClient
@@ -70,10 +87,12 @@ class MLflow(Tracker):
         for start in range(0, len(all_of_them), PARAMETERS):
             self._client.log_batch(self._run, params=all_of_them[start : start + PARAMETERS])
 
+    @_soon()
     def epoch_done(self, record: Mapping[str, Any]) -> None:
         """Log the numbers of the epoch, in one request."""
         self._log(dict(scalars(record)), record["epoch"])
 
+    @_soon()
     def run_ended(self, metrics: Mapping[str, float], files: Sequence[Path]) -> None:
         """Log the result and close the run."""
         self._log(metrics, 0)
@@ -81,6 +100,7 @@ class MLflow(Tracker):
             self._client.log_artifact(self._run, str(file))
         self._client.set_terminated(self._run, "FINISHED")
 
+    @_soon()
     def run_failed(self, stopped: bool) -> None:
         """Close the run."""
         self._client.set_terminated(self._run, "KILLED" if stopped else "FAILED")
