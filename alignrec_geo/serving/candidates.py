@@ -61,7 +61,7 @@ class Candidates:
         given = pl.Series(items.ids, dtype=pl.String)
         row = self.rows.many(given)
         own, new = np.flatnonzero(row >= 0), np.flatnonzero(row < 0)
-        warm = ~self.cold[row[own]]
+        warm = (self.popularity > 0).cpu().numpy()[row[own]]
         if warm.any():
             raise InputError(f"item '{given[int(own[warm.argmax()])]}' has training interactions; it is not cold")
         vectors = self.vectors.clone()
@@ -93,7 +93,9 @@ class Candidates:
 
     @cached_property
     def cold(self) -> NDArray[np.bool_]:
-        """Which have no training interaction, ``[n]``."""
+        """Which have no training interaction, ``[n]``; of tables that came without any, those ranked by content."""
+        if not self.popularity.any():  # shared without users: nobody knows
+            return self.by_content
         none: NDArray[np.bool_] = (self.popularity == 0).cpu().numpy()
         return none
 

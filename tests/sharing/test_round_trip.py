@@ -2,15 +2,19 @@
 
 import json
 import re
+import shutil
 import warnings
 
 import polars as pl
 import pytest
+import torch
 import yaml
 
 from alignrec_geo import Dataset, load_top_items
 from alignrec_geo.dataset.manifest import DATA_SET
 from alignrec_geo.errors import InputError
+from alignrec_geo.serving.cold import ColdItems
+from alignrec_geo.serving.cold_store import save_cold_items
 from alignrec_geo.serving.store import read_embeddings
 from alignrec_geo.sharing import pull, push
 from alignrec_geo.sharing.card import END, START
@@ -174,8 +178,9 @@ def test_a_run_without_users_serves_items_and_baskets(hub, run, tmp_path):
     assert read_embeddings(tmp_path / "items").users.shape[0] == 0
     ours, theirs = load_top_items(run), load_top_items(tmp_path / "items")
     items = Dataset.open(run / "dataset").items["id"].to_list()
-    columns = ["rank", "item", "score"]
     for ask in (lambda top: top.similar(items[0], k=4), lambda top: top.recommend_for_items(items[:3], k=4)):
+        assert not ask(theirs).to_frame()["cold"].any()
+        columns = ["rank", "item", "title", "score"]
         assert ask(ours).to_frame().select(columns).equals(ask(theirs).to_frame().select(columns))
 
 
@@ -224,3 +229,16 @@ def test_an_aborted_transfer_goes_on(hub, run, tmp_path):
     hub.cut = 1
     pull("me/a", tmp_path / "back")
     assert contents(tmp_path / "back")["embeddings.safetensors"] == (run / "embeddings.safetensors").read_bytes()
+
+
+def test_cold_items_come_along_without_users(hub, run, tmp_path):
+    folder = shutil.copytree(run, tmp_path / "run")
+    top = load_top_items(folder)
+    width = read_embeddings(folder).items.shape[1]
+    cold = ColdItems(["brand-new"], ["A new mug"], torch.ones(1, width))
+    save_cold_items(folder / "cold.safetensors", cold, folder / "embeddings.safetensors")
+    push(folder, "me/items", without_users=True)
+    pull("me/items", tmp_path / "back")
+    frame = load_top_items(tmp_path / "back", include_cold=True).similar("brand-new", k=3, include_cold=True).to_frame()
+    assert not frame["cold"].any()
+    assert top.knows_item(frame["item"][0])
