@@ -5,11 +5,24 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from alignrec_geo.cli.output import stderr
+from alignrec_geo.errors import InputError
 
 
 def split_names(text: str) -> list[str]:
     """The names of a comma-separated list."""
     return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def required_names(text: str, flag: str) -> list[str]:
+    """The names of a comma-separated list, each once.
+
+    Raises:
+        InputError: there is none; the error names the flag.
+    """
+    names = list(dict.fromkeys(split_names(text)))
+    if not names:
+        raise InputError(f"{flag} names nothing (got '{text}')")
+    return names
 
 
 def chosen_features(text: str | None) -> list[str] | None:

@@ -16,10 +16,10 @@ def doctor(as_json: JsonFlag = False) -> None:
     """
     import torch
 
-    from alignrec_geo.comparison.machine import installed
     from alignrec_geo.device import choose_device, gpus
     from alignrec_geo.files import cache_folder
     from alignrec_geo.kernels.backends import NEEDS, TABLE, choose
+    from alignrec_geo.machine import installed
     from alignrec_geo.training.tracking.choose import TRACKERS
 
     there = gpus()

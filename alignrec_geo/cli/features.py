@@ -1,25 +1,26 @@
 """``features``: encode images and texts, look at feature matrices, hand them to others."""
 
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from alignrec_geo.cli.comparing import required_names
 from alignrec_geo.cli.device import DeviceOption
 from alignrec_geo.cli.encoding import progress_bars
+from alignrec_geo.cli.features_describe import describe
 from alignrec_geo.cli.features_float16 import float16
 from alignrec_geo.cli.features_whiten import whiten
-from alignrec_geo.cli.output import JsonFlag, print_json, print_notes, print_table, stderr, stdout
+from alignrec_geo.cli.output import JsonFlag, print_json, print_notes, stderr, stdout
 from alignrec_geo.errors import InputError
 
 if TYPE_CHECKING:
-    from alignrec_geo.content.feature_sets.report import FeatureReport
     from alignrec_geo.dataset.features import Features
     from alignrec_geo.dataset.store import Dataset
 
 app = typer.Typer(no_args_is_help=True, help="Make, describe and export feature matrices.")
+app.command("describe")(describe)
 app.command("whiten")(whiten)
 app.command("float16")(float16)
 
@@ -66,7 +67,7 @@ def extract(
     from alignrec_geo.dataset.store import Dataset
     from alignrec_geo.device import choose_device
 
-    wanted = _split(raw, "--raw")
+    wanted = required_names(raw, "--raw")
     unknown = [part for part in wanted if part not in MODALITIES]
     if unknown:
         raise InputError(f"--raw takes {', '.join(MODALITIES)} (got '{unknown[0]}')")
@@ -124,37 +125,6 @@ def extract(
     stderr.print(f"{seconds} s; {'; '.join(map(str, counted))}", soft_wrap=True)
 
 
-@app.command("describe")
-def describe(
-    path: Annotated[Path, typer.Argument(metavar="DATASET|FILE", help="Data set folder, or one feature file.")],
-    features: Annotated[
-        str | None, typer.Option("--features", help="Which, comma-separated; all if not given.")
-    ] = None,
-    json_: JsonFlag = False,
-) -> None:
-    """Print shape, coverage, lengths, common share, repeated rows and origin of feature matrices.
-
-    Example: alignrec-geo features describe data/ml-1m
-
-    The common share is the part of the squared lengths that all vectors have in common. Near 100 % all cosines are
-    alike: subtract the mean before comparing.
-    """
-    reports = list(_reports(path, features))
-    if json_:
-        print_json({"path": str(path), "features": [found.to_json() for found in reports]})
-        return
-    rows: dict[str, list[str]] = {}
-    for found in reports:
-        for label, value in _describe_rows(found):
-            rows.setdefault(label, []).append(value)
-    print_table(f"Features of {path}", ("", *(r.name for r in reports)), [(key, *cells) for key, cells in rows.items()])
-    for found in reports:
-        for key, value in found.meta.items():
-            stdout.print(f"{found.name}: {key}: {value}", soft_wrap=True)
-    for warning in (warning for found in reports for warning in found.warnings):
-        stderr.print(f"warning: {warning}", soft_wrap=True)
-
-
 @app.command("export")
 def export(
     dataset: Folder,
@@ -187,7 +157,7 @@ def export(
 
     opened = Dataset.open(dataset)
     folder_target(out, EXPORT, overwrite, [dataset, probed])
-    wanted = opened.feature_names if features is None else _split(features, "--features")
+    wanted = opened.feature_names if features is None else required_names(features, "--features")
     if not wanted:
         raise InputError(f"{dataset} has no feature matrices; make some with 'features extract'")
     chosen: dict[str, str] = {}
@@ -205,45 +175,10 @@ def export(
     stdout.print(f"{out}: {', '.join(f'{file}_feat.npy' for file in chosen)}", soft_wrap=True)
 
 
-def _split(value: str, flag: str) -> list[str]:
-    parts = list(dict.fromkeys(part.strip() for part in value.split(",") if part.strip()))
-    if not parts:
-        raise InputError(f"{flag} names nothing (got '{value}')")
-    return parts
-
-
 def _refuse_existing(dataset: "Dataset", names: Any, overwrite: bool) -> None:
     there = [name for name in names if name in dataset.feature_names]
     if there and not overwrite:
         raise InputError(f"data set '{dataset.name}' has features '{there[0]}'; pass --overwrite or another --name")
-
-
-def _reports(path: Path, wanted: str | None) -> Iterator["FeatureReport"]:
-    from alignrec_geo.content.feature_sets.report import feature_report
-    from alignrec_geo.dataset.features import Features
-    from alignrec_geo.dataset.store import Dataset
-
-    if path.is_file():
-        yield feature_report(Features.load(path), path)
-        return
-    opened = Dataset.open(path)
-    names = opened.feature_names if wanted is None else _split(wanted, "--features")
-    if not names:
-        raise InputError(f"{path} has no feature matrices; make some with 'features extract'")
-    for name in names:
-        yield feature_report(opened.features(name), path / "features" / f"{name}.safetensors")
-
-
-def _describe_rows(found: "FeatureReport") -> Iterator[tuple[str, str]]:
-    yield "items", f"{found.items:,}"
-    yield "width", f"{found.width:,}"
-    yield "with a vector", f"{found.present:,} ({found.present / max(found.items, 1):.1%})"
-    for key, value in found.norms.items():
-        yield f"length, {key}", f"{value:.4g}"
-    yield "common share", f"{found.mean_share:.1%}"
-    yield "items with a repeated vector", f"{found.repeated:,}"
-    yield "different vectors", f"{found.distinct:,}"
-    yield "SHA-256", f"{(found.sha256 or '')[:16]}…"
 
 
 def _probe_result(content: Any, path: Path) -> Any:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from alignrec_geo.cli.device import DeviceOption
+from alignrec_geo.cli.feature_report import ColourOption, MapOption, write_report
 from alignrec_geo.cli.output import JsonFlag, print_json, print_table, stderr
 from alignrec_geo.errors import InputError
 
@@ -27,6 +28,12 @@ def probe(
     figure: Annotated[
         Path | None, typer.Option("--figure", metavar="FILE", help="Also draw the table, as .svg or .png.")
     ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option("--report", metavar="FILE", help="Also write a page (HTML) with neighbours' images and a map."),
+    ] = None,
+    colour: ColourOption = None,
+    map_: MapOption = "pca",
     device: DeviceOption = "auto",
     as_json: JsonFlag = False,
 ) -> None:
@@ -37,7 +44,8 @@ def probe(
     Zero-shot: the cosine of an item to the mean of a user's items. Item-CF: a user's items vote for their most similar
     items. Agreement: the share of an item's content neighbours that the same people use. Each is given for the vectors
     as they are and with their mean subtracted. Only items that have all of the features take part. The third
-    intermediate metric, what is lost without a modality, trains models: 'mask-modality'.
+    intermediate metric, what is lost without a modality, trains models: 'mask-modality'. The page of --report shows
+    the neighbours of five items in each matrix as rows of images, and where the items lie on a plane.
     """
     from alignrec_geo.dataset.interactions import Split
     from alignrec_geo.dataset.manifest import DATA_SET
@@ -51,7 +59,8 @@ def probe(
     if figure is not None and figure.suffix not in (".svg", ".png"):
         raise InputError(f"--figure takes a file that ends in .svg or .png (got '{figure}')")
     data = Dataset.open(dataset)
-    out, figure = (None if path is None else output_file(path, DATA_SET.files(dataset)) for path in (out, figure))
+    own = DATA_SET.files(dataset)
+    out, figure, report = (None if path is None else output_file(path, own) for path in (out, figure, report))
     contents = (
         data.feature_names if features is None else [part.strip() for part in features.split(",") if part.strip()]
     )
@@ -73,12 +82,15 @@ def probe(
         write_json(out, content)
     if figure is not None:
         _draw(content["rows"], figure)
+    header = ["content", "zero-shot R@20", "N@20", "item-CF R@20", "N@20", "agreement"]
+    cells = [_as_cells(row) for row in rows]
+    if report is not None:
+        write_report(data, contents, report, (header, cells), content["rows"], colour, map_)
     if as_json:
         print_json(content)
         return
     title = f"{data.name}: {trial.evaluator.split.label}, protocol {trial.evaluator.protocol}, k = {k}"
-    header = ["content", "zero-shot R@20", "N@20", "item-CF R@20", "N@20", "agreement"]
-    print_table(title, header, [_as_cells(row) for row in rows])
+    print_table(title, header, cells)
     stderr.print(f"{len(trial.items)} of {len(data.items)} items, {content['users']} users")
 
 
@@ -102,8 +114,8 @@ def _as_cells(row: "ProbeRow") -> list[str]:
 
 def _draw(rows: list[dict[str, Any]], path: Path) -> None:
     from alignrec_geo.files import atomic_path
-    from alignrec_geo.reporting.figures import as_png, as_svg, probe_bars
+    from alignrec_geo.reporting.probe_chart import probe_chart
 
-    drawn = probe_bars(rows)
+    drawn = probe_chart(rows)
     with atomic_path(path) as staging:
-        staging.write_bytes(as_svg(drawn).encode() if path.suffix == ".svg" else as_png(drawn))
+        staging.write_bytes(drawn.file().encode() if path.suffix == ".svg" else drawn.png())

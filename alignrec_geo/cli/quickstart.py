@@ -32,7 +32,8 @@ def quickstart(
     Example: alignrec-geo quickstart --out runs/quickstart
 
     Stage 1 learns aligned vectors of images and captions from scratch, stage 2 trains with and without them. Nothing
-    is downloaded. The folder afterwards holds the data set (catalogue) and one run folder per model.
+    is downloaded. The folder afterwards holds the data set (catalogue) and one run folder per
+    model, each with its report.html.
     """
     started = time.perf_counter()
     import torch
@@ -42,7 +43,9 @@ def quickstart(
     from alignrec_geo.cli.train import run_training
     from alignrec_geo.dataset.catalogue import make_catalogue
     from alignrec_geo.dataset.manifest import DATA_SET
+    from alignrec_geo.explaining.score_parts import score_parts
     from alignrec_geo.folders import folder_target
+    from alignrec_geo.reporting.run_report import write_run_report
     from alignrec_geo.serving.store import load_top_items
     from alignrec_geo.training.run_config import RunConfig
     from alignrec_geo.training.run_folder import RUN
@@ -63,8 +66,9 @@ def quickstart(
             {"dataset": str(data.path), "model": model, "features": features, "seed": seed},
             [f"epochs={EPOCHS}", "lr=0.005"],
         )
-        metrics = run_training(config, out / name, overwrite=True).metrics
-        rows[name] = {key: metrics[key] for key in SHOWN}
+        trained, result = run_training(config, out / name, overwrite=True)
+        write_run_report(out / name, score_parts(trained))
+        rows[name] = {key: result.metrics[key] for key in SHOWN}
     best = out / "alignrec_aligned"
     user = data.users["id"][0]
     top = load_top_items(best).recommend([user])[user]
@@ -88,4 +92,5 @@ def quickstart(
     print_table(
         f"ten titles for {user}", ["title", "item", "score"], [[i.title or "", i.item, f"{i.score:.3f}"] for i in top]
     )
-    stderr.print(f"{seconds} s; run folder {best}; try: alignrec-geo similar {best} --item {top[0].item}")
+    stderr.print(f"{seconds} s; look at {best / 'report.html'}", soft_wrap=True)
+    stderr.print(f"try: alignrec-geo similar {best} --item {top[0].item}", soft_wrap=True)

@@ -11,6 +11,7 @@ from alignrec_geo.cli.output import JsonFlag, print_json, print_metrics, stderr
 from alignrec_geo.errors import InputError
 
 if TYPE_CHECKING:
+    from alignrec_geo.models.base import Recommender
     from alignrec_geo.training import FitResult
     from alignrec_geo.training.run_config import RunConfig
 
@@ -63,9 +64,9 @@ def train(
 
     Example: alignrec-geo train data/tiktok --features image,audio --set cca_weight=0.01 --out runs/tiktok
 
-    The run folder can be given to 'evaluate', 'recommend' and 'similar'; its report.html shows curves and settings.
-    Every epoch is saved: a run that was killed or stopped with Ctrl-C continues with the same command and --resume. A
-    finished run goes on with --resume --set epochs=N.
+    The run folder can be given to 'evaluate', 'recommend' and 'similar'; its report.html shows what it reached, how it
+    was trained, for whom, and what it recommends. Every epoch is saved: a run that was killed or stopped with Ctrl-C
+    continues with the same command and --resume. A finished run goes on with --resume --set epochs=N.
     With --refit validation only chooses the number of epochs (or --like RUN gives it); then all pairs are trained on.
     """
     given = {
@@ -96,7 +97,7 @@ def train(
             raise InputError(f"{out} holds a run that is no refit; name a new folder for the refit")
         resolved = chosen_by_validation(resolved) if like is None else refitted(resolved)
     before = epochs_done(out) if resume else 0
-    result = run_training(resolved, out, resume, overwrite, slim)
+    trained, result = run_training(resolved, out, resume, overwrite, slim)
     if result.epochs == before < resolved.training.epochs and not as_json:
         stderr.print(
             f"note: no epoch was trained: validation did not improve more than {resolved.training.patience} times in a "
@@ -104,11 +105,13 @@ def train(
             soft_wrap=True,
         )
     from alignrec_geo.dataset.manifest import read_manifest
-    from alignrec_geo.reporting.run_report import how_chosen, write_run_report
+    from alignrec_geo.explaining.score_parts import score_parts
+    from alignrec_geo.reporting.run_report import write_run_report
+    from alignrec_geo.reporting.run_words import how_chosen
     from alignrec_geo.serving.store import DATASET
     from alignrec_geo.training.run_folder import RunFolder
 
-    write_run_report(out)
+    write_run_report(out, score_parts(trained))
     content = RunFolder(out).read_result()
     if as_json:
         print_json({**content, "run": str(out), "features": resolved.features})
@@ -139,7 +142,7 @@ def refuse_existing(config: "RunConfig", out: Path, resume: bool, overwrite: boo
 
 def run_training(
     config: "RunConfig", out: Path, resume: bool = False, overwrite: bool = False, slim: bool = False
-) -> "FitResult":
+) -> tuple["Recommender", "FitResult"]:
     """Build the model that ``config`` describes, train it with a progress bar, and leave the run folder ``out``."""
     from alignrec_geo.cli.progress import TrainingProgress
     from alignrec_geo.training.configured import fit_config
@@ -148,7 +151,7 @@ def run_training(
     refuse_existing(config, out, resume, overwrite)
     with TrainingProgress(config.training.metric, config.training.epochs) as progress:
         try:
-            return fit_config(config, out, resume=resume, overwrite=overwrite, observers=[progress], slim=slim)[1]
+            return fit_config(config, out, resume=resume, overwrite=overwrite, observers=[progress], slim=slim)
         except KeyboardInterrupt:
             if (out / CONFIG).exists():
                 said = f"every finished epoch is saved in {out}, go on with --resume"

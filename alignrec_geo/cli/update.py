@@ -67,7 +67,9 @@ def update(
     from alignrec_geo.cli.progress import TrainingProgress
     from alignrec_geo.dataset.readers.table import TableConfig, read_table
     from alignrec_geo.dataset.splits import SplitConfig
-    from alignrec_geo.reporting.run_report import how_chosen, write_run_report
+    from alignrec_geo.explaining.score_parts import score_parts
+    from alignrec_geo.reporting.run_report import write_run_report
+    from alignrec_geo.reporting.run_words import how_chosen
     from alignrec_geo.settings import checked
     from alignrec_geo.training.run_config import RunConfig
     from alignrec_geo.training.run_files import CONFIG
@@ -100,7 +102,7 @@ def update(
             observers=[progress],
             **content,
         )
-    write_run_report(to_run)
+    write_run_report(to_run, score_parts(done.model))
     result, more = RunFolder(to_run).read_result(), done.extension
     if as_json:
         counts = {"pairs": more.pairs, "known": more.known, "users": more.users, "items": more.items}

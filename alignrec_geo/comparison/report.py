@@ -9,7 +9,9 @@ from alignrec_geo.files import atomic_path, write_json
 from alignrec_geo.locks import locked
 
 PAUSE = 60.0
-"""Seconds between partial reports, so that short runs do not wait for tables."""
+"""Seconds between partial reports at least, so that short runs do not wait for tables."""
+SHARE = 20.0
+"""Partial reports take no more than one part in so many of the time."""
 
 
 class Reporter:
@@ -21,18 +23,18 @@ class Reporter:
 
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
-        self._last = float("-inf")
+        self._last, self._took = float("-inf"), 0.0
 
     def after_run(self) -> None:
-        """Write what is there so far, unless that was done less than a minute ago."""
-        if time.monotonic() - self._last > PAUSE:
+        """Write what is there so far, unless that was done shortly before."""
+        if time.monotonic() - self._last > max(PAUSE, SHARE * self._took):
             self.write()
 
     def write(self) -> dict[str, object]:
         """Write everything, and return the content of ``results.json``."""
         from alignrec_geo.reporting import write_report  # loads matplotlib, for which nobody waits at the start
 
-        layout = self._layout
+        layout, started = self._layout, time.monotonic()
         with locked(layout.lock("report")):
             plan = Plan.load(layout.plan)  # another command may have added runs
             results, per_user = collect(plan, layout)
@@ -42,4 +44,5 @@ class Reporter:
             if len(per_user):
                 write_report(results, layout.root)
         self._last = time.monotonic()
+        self._took = self._last - started
         return results

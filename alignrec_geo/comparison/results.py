@@ -8,19 +8,22 @@ import polars as pl
 
 from alignrec_geo.comparison.choice import Choice, choice_of
 from alignrec_geo.comparison.layout import Layout
-from alignrec_geo.comparison.machine import machine
 from alignrec_geo.comparison.plan import Plan, model_and_layer
 from alignrec_geo.comparison.run import epochs_done, error_of, is_over, outcome
 from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.errors import InputError
 from alignrec_geo.evaluation.metrics import TESTED
 from alignrec_geo.evaluation.significance import paired_comparison
+from alignrec_geo.machine import machine
 from alignrec_geo.models import find_model
 from alignrec_geo.parquet import read_parquet
+from alignrec_geo.records import read_epochs
 from alignrec_geo.training.run_config import RunConfig
-from alignrec_geo.training.run_files import CONFIG, PER_USER
+from alignrec_geo.training.run_files import CONFIG, METRICS_FILE, PER_USER
 
 SCHEMA = 1
+CURVE = 100
+"""Points of a stored curve."""
 TRIAL_FIELDS = ("validation", "best_epoch", "epochs", "seconds")
 RUN_FIELDS = (
     "metrics",
@@ -98,7 +101,11 @@ def _model(plan: Plan, layout: Layout, name: str, choice: Choice | None) -> dict
         "parameters": config["parameters"],
         "training": config["training"],
         "trials": [_trial(plan, name, number, folder) for number, folder in trials if is_over(folder)],
-        "runs": [{"seed": seed, **_read(folder, RUN_FIELDS)} for seed, folder in seeds if is_over(folder)],
+        "runs": [
+            {"seed": seed, **_read(folder, RUN_FIELDS), "curve": _curve(folder, config["training"]["metric"])}
+            for seed, folder in seeds
+            if is_over(folder)
+        ],
     }
 
 
@@ -117,6 +124,17 @@ def _read(folder: Path, fields: tuple[str, ...]) -> dict[str, Any]:
         return {**dict.fromkeys(fields), "epochs": epochs_done(folder), "error": error}
     left = outcome(folder)
     return {**{field: left[field] for field in fields}, "error": None}
+
+
+def _curve(folder: Path, metric: str) -> list[list[float]]:
+    """The validation of a run by epochs trained, at :data:`CURVE` points at most."""
+    points = [
+        [record["epoch"] + 1, round(record["validation"][metric], 5)]
+        for record in read_epochs(folder / METRICS_FILE)
+        if metric in (record.get("validation") or {})
+    ]
+    step = max(1, -(-len(points) // CURVE))
+    return [*points[:-1:step], *points[-1:]]
 
 
 def _per_user(plan: Plan, layout: Layout, choices: dict[str, Choice | None]) -> pl.DataFrame:

@@ -9,7 +9,6 @@ import polars as pl
 import yaml
 
 from alignrec_geo.comparison.layout import Layout
-from alignrec_geo.comparison.machine import machine
 from alignrec_geo.comparison.plan import Plan
 from alignrec_geo.comparison.pruning import curve
 from alignrec_geo.comparison.report import PAUSE
@@ -28,6 +27,7 @@ from alignrec_geo.comparison.study import TrialLog
 from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.files import atomic_path, write_json
 from alignrec_geo.locks import locked
+from alignrec_geo.machine import machine
 from alignrec_geo.notebook import html_table
 from alignrec_geo.plain import printable
 from alignrec_geo.training.run_config import ORIGIN

@@ -13,7 +13,6 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from alignrec_geo.comparison.machine import peak_memory_mb
 from alignrec_geo.comparison.run import COST, ERROR, GROUPS, drop_served
 from alignrec_geo.dataset.interactions import Split
 from alignrec_geo.dataset.store import Dataset
@@ -21,6 +20,7 @@ from alignrec_geo.errors import InputError, TrainingDiverged
 from alignrec_geo.evaluation.groups import group_metrics
 from alignrec_geo.failures import machine_failure
 from alignrec_geo.files import write_json
+from alignrec_geo.machine import peak_memory_mb
 from alignrec_geo.models.base import Recommender
 from alignrec_geo.records import read_epochs
 from alignrec_geo.training.configured import fit_config

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from alignrec_geo.files import atomic_path
-from alignrec_geo.reporting import figures, tables
-from alignrec_geo.reporting.html import page
+from alignrec_geo.reporting import comparison_charts, tables
+from alignrec_geo.reporting.comparison_page import comparison_page
 from alignrec_geo.reporting.rows import summarise
 
 
@@ -18,25 +18,20 @@ def write_report(results: Mapping[str, Any], out: Path) -> None:
         out: an existing folder.
     """
     rows = summarise(results)
-    drawn = {
-        "quality": (
-            "Recall@20 and NDCG@20, mean and standard deviation over seeds",
-            figures.quality(rows, results["reference"]),
-        ),
-        "cost": ("Quality against the time it takes", figures.cost(rows, results["reference"])),
-        "item-groups": ("Recall@20 by items' popularity", figures.item_groups(results)),
-    }
-    images = []
-    for name, (title, figure) in drawn.items():
-        if figure is None:
-            continue
-        svg = figures.as_svg(figure)
-        images.append((title, svg))
-        _write(out / "figures" / f"{name}.svg", svg.encode())
-        _write(out / "figures" / f"{name}.png", figures.as_png(figure))
+    ordered = sorted(rows, key=lambda row: row.non_learned)
+    quality = comparison_charts.quality(ordered, results["reference"])
+    cost = comparison_charts.cost(ordered, results["reference"])
+    files = dict(zip(("recall", "ndcg"), quality, strict=False))
+    if cost is not None:
+        files["cost"] = cost
+    for number, panel in enumerate(comparison_charts.groups(results, ordered, "items"), start=1):
+        files[f"items-{number}"] = panel
+    for name, chart in files.items():
+        _write(out / "figures" / f"{name}.svg", chart.file().encode())
+        _write(out / "figures" / f"{name}.png", chart.png())
     for name, text in (("md", tables.markdown(rows)), ("csv", tables.as_csv(rows)), ("tex", tables.latex(rows))):
         _write(out / f"table.{name}", text.encode())
-    _write(out / "report.html", page(results, rows, images).encode())
+    _write(out / "report.html", comparison_page(results, rows, quality, cost).encode())
 
 
 def _write(path: Path, content: bytes) -> None:

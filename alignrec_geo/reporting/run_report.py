@@ -1,67 +1,83 @@
-"""``report.html`` of one training run: results, curves and settings on a page without scripts or requests."""
+"""``report.html`` of one training run: what it reached, how it was trained, for whom, and what it recommends."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from markupsafe import Markup
+import numpy as np
 
-from alignrec_geo.dataset.manifest import read_manifest
+from alignrec_geo.dataset.interactions import Split
+from alignrec_geo.dataset.store import Dataset
+from alignrec_geo.embeddings import Embeddings
+from alignrec_geo.errors import InputError
+from alignrec_geo.evaluation.evaluator import Evaluator
+from alignrec_geo.evaluation.groups import ITEM_GROUPS, popularity_groups
+from alignrec_geo.evaluation.protocols import Protocol
 from alignrec_geo.files import atomic_path
 from alignrec_geo.reading import reading
 from alignrec_geo.records import RunResult, read_epochs, read_record
-from alignrec_geo.reporting.html import PAGES, PROTOCOLS, STYLE
+from alignrec_geo.reporting import part_charts, run_charts
+from alignrec_geo.reporting.charts import Chart
+from alignrec_geo.reporting.pages import PROTOCOLS, made_on, render
+from alignrec_geo.reporting.people import people
+from alignrec_geo.reporting.run_measures import RunMeasures, measure_run
+from alignrec_geo.reporting.run_words import dataset_facts, how_chosen, metric_tables, summary, tiles
+from alignrec_geo.reporting.score_parts import ScoreParts
+from alignrec_geo.reporting.words import model_name
+from alignrec_geo.serving.store import DATASET, EMBEDDINGS, read_embeddings
 from alignrec_geo.settings import read_yaml
 
-WIDTH, HEIGHT, EDGE = 640, 200, 8
-
-PAGE = (
-    """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>{{ config.model }} on {{ dataset }}</title>
-"""
-    + STYLE
-    + """</head><body>
-<h1>{{ config.model }} on {{ dataset }}</h1>
-<p>{{ chosen }}, in
-{{ "%.0f" | format(result.seconds) }} seconds. Features: {{ config.features | join(", ") or "none" }}.
-Seed {{ config.seed }}. Protocol {{ config.protocol }}:
-{{ protocol }}.</p>
-<h2>Results</h2>
-<table><thead><tr><th></th>{% for k in cutoffs %}<th>@{{ k }}</th>{% endfor %}</tr></thead><tbody>
-{% for split, name, values in rows %}<tr><td>{{ split }} {{ name }}</td>
-{% for value in values %}<td>{{ "–" if value is none else "%.4f" | format(value) }}</td>{% endfor %}</tr>
-{% endfor %}</tbody></table>
-{% for title, curve in curves %}<figure><figcaption>{{ title }}</figcaption>{{ curve }}</figure>{% endfor %}
-<h2>Settings</h2>
-<table><tbody>{% for name, value in settings %}<tr><td>{{ name }}</td><td>{{ value }}</td></tr>
-{% endfor %}</tbody></table>
-</body></html>
-"""
-)
+TAKEN_APART = 1000
+"""Users whose recommended items' scores are taken apart."""
+REPORT = "report.html"
 
 
-def write_run_report(folder: Path) -> None:
+@dataclass(frozen=True)
+class Served:
+    """What a run kept for serving, which most of a report is made of.
+
+    Args:
+        data: ids, titles and pairs.
+        tables: ``users [U, D]`` and ``items [I, D]``.
+        measures: popularity and groups.
+        image_of: the image of an item's row, where there is one.
+    """
+
+    data: Dataset
+    tables: Embeddings
+    measures: RunMeasures
+    image_of: Callable[[int], Path | None]
+
+
+def write_run_report(folder: Path, parts: ScoreParts | None = None) -> None:
     """Write ``report.html`` into the folder of a finished run.
+
+    What a run does not have is left out: one of an earlier release has no machine, one without its tables no users.
 
     Args:
         folder: holds ``config.yaml``, ``metrics.jsonl`` and ``result.json``.
+        parts: what takes the model's scores apart (see :func:`alignrec_geo.explaining.score_parts.score_parts`).
 
     Raises:
-        InputError: one of them is missing or damaged.
+        InputError: one of the files is missing or damaged.
     """
     history = read_epochs(folder / "metrics.jsonl")
-    stored = folder / "dataset"
-    dataset = read_manifest(stored).name if stored.is_dir() else None
     with reading(folder / "config.yaml", "configuration of a run"):
         result = read_record(folder / "result.json", RunResult)
-        text = run_page(read_yaml(folder / "config.yaml"), history, result, dataset)
-    with atomic_path(folder / "report.html") as staging:
+        config = read_yaml(folder / "config.yaml")
+        protocol = Protocol.parse(config["protocol"])
+        text = run_page(config, history, result, _served(folder, config, protocol), parts)
+    with atomic_path(folder / REPORT) as staging:
         staging.write_text(text, encoding="utf-8")
 
 
 def run_page(
-    config: Mapping[str, Any], history: Sequence[Mapping[str, Any]], result: Mapping[str, Any], dataset: str | None
+    config: Mapping[str, Any],
+    history: Sequence[Mapping[str, Any]],
+    result: Mapping[str, Any],
+    served: Served | None = None,
+    parts: ScoreParts | None = None,
 ) -> str:
     """Return the page.
 
@@ -69,84 +85,105 @@ def run_page(
         config: the content of ``config.yaml``.
         history: the lines of ``metrics.jsonl``.
         result: the content of ``result.json``.
-        dataset: name of the data set.
+        served: what the run kept for serving.
+        parts: what takes scores apart.
     """
-    metrics = {"test": result["metrics"], "validation": result["validation"]}
-    cutoffs = list(dict.fromkeys(key.partition("@")[2] for part in metrics.values() for key in part))
-    settings = [
-        (f"{section}.{name}", value)
-        for section in ("parameters", "training", "kernels")
-        for name, value in (config.get(section) or {}).items()
-    ]
-    return PAGES.from_string(PAGE).render(
-        config=config,
-        result=result,
-        chosen=how_chosen(result)[0].upper() + how_chosen(result)[1:],
-        dataset=dataset or Path(config.get("dataset") or "a data set in memory").name,
-        protocol=PROTOCOLS[config["protocol"]],
-        cutoffs=cutoffs,
-        rows=[row for split, values in metrics.items() for row in _rows(split, values, cutoffs)],
-        curves=_curves(history, config["training"]["metric"], result["best_epoch"]),
-        settings=settings,
+    measures = None if served is None else served.measures
+    popular = {} if measures is None else dict(measures.popularity)
+    metric = config["training"]["metric"]
+    floor = popular.get("validation", {}).get(metric)
+    by_validation = bool(result["validation"]) and how_chosen(result).endswith("by validation")
+    curve = run_charts.validation(history, metric, result["best_epoch"], floor, by_validation)
+    losses = run_charts.losses(history, result["best_epoch"])
+    protocol = Protocol.parse(config["protocol"])
+    shown = [] if served is None else people(served.data, served.tables, protocol, served.image_of, parts)
+    found = {
+        "Training": ("training", curve or losses),
+        "Test beside validation": ("results", metric_tables(result, popular)),
+        "Groups": ("groups", _groups(model_name(config["model"]), measures)),
+        "Identity and content": ("content", _contributions(served, protocol, parts)),
+        "Three users": ("users", shown),
+        "Data set": ("data", None if served is None else dataset_facts(served.data, config.get("features"))),
+        "How it was made": ("made", True),
+    }
+    return render(
+        "run.html",
+        model=model_name(config["model"]),
+        dataset=served.data.name if served else Path(config.get("dataset") or "a data set in memory").name,
+        summary=summary(config, result, popular),
+        sections=[(name, id_) for name, (id_, content) in found.items() if content],
+        tiles=tiles(config, result, popular, history),
+        curve=curve,
+        losses=losses,
+        tables=found["Test beside validation"][1],
+        popular="test" in popular,
+        protocol=protocol.value,
+        protocol_words=PROTOCOLS[protocol.value],
+        groups=found["Groups"][1],
+        sampled=f"{measures.sample:,} of {measures.users:,}" if measures and measures.sample else "",
+        contributions=found["Identity and content"][1],
+        people=shown,
+        shares=parts is not None,
+        facts=found["Data set"][1],
+        made=[("seed", str(config["seed"])), *made_on(result.get("machine") or {})],
+        command=result.get("command") or "",
+        settings=[
+            (f"{section}.{name}", value)
+            for section in ("parameters", "training", "kernels")
+            for name, value in (config.get(section) or {}).items()
+        ],
     )
 
 
-def how_chosen(result: Mapping[str, Any]) -> str:
-    """Which epoch a run ended with, and what chose it; of runs of earlier releases, what their results say of it.
-
-    Args:
-        result: the content of ``result.json``.
-
-    Example:
-        >>> how_chosen({"chosen_by": "last epoch", "best_epoch": 39, "epochs": 40})
-        'the last of 40 epochs; there was nobody to validate on'
-    """
-    by = result.get("chosen_by") or ("validation" if result.get("validation") else "last epoch")
-    if not result["epochs"]:
-        return "nothing to train"
-    if by == "validation":
-        return f"epoch {result['best_epoch'] + 1} of {result['epochs']}, chosen by validation"
-    if by == "refit":
-        return f"{result['epochs']} epochs on the pairs of all splits; not measured, as nothing is held out"
-    return f"the last of {result['epochs']} epochs; there was nobody to validate on"
+def _groups(model: str, measures: RunMeasures | None) -> list[Chart]:
+    if measures is None or not measures.groups:
+        return []
+    names = run_charts.group_names(measures.groups, measures.items)
+    titles = {"users": "Users by the length of their history", "items": "Items by popularity"}
+    own, popular = measures.groups, measures.popularity_groups
+    charts = [run_charts.groups(title, model, own, popular, kind, names) for kind, title in titles.items()]
+    return [chart for chart in charts if chart is not None]
 
 
-def _rows(
-    split: str, metrics: Mapping[str, float], cutoffs: Sequence[str]
-) -> list[tuple[str, str, list[float | None]]]:
-    names = dict.fromkeys(key.partition("@")[0] for key in metrics)
-    return [(split, name, [metrics.get(f"{name}@{k}") for k in cutoffs]) for name in names]
-
-
-def _curves(history: Sequence[Mapping[str, Any]], metric: str, best: int) -> list[tuple[str, Markup]]:
-    validated = [
-        (record["epoch"], record["validation"][metric])
-        for record in history
-        if metric in (record.get("validation") or {})
+def _contributions(served: Served | None, protocol: Protocol, parts: ScoreParts | None) -> list[Chart]:
+    """What the scores of the ten best items of some users of the test split are made of."""
+    if served is None or parts is None or "test" not in served.measures.popularity:
+        return []
+    ranked = Evaluator(served.data.interactions, Split.TEST, protocol, 10).rank(served.tables)
+    users, taken = [], []
+    for block, scores, items in ranked:
+        there = (scores[:, :10] > -np.inf).numpy()
+        users.append(np.repeat(block.numpy(), there.sum(axis=1)))
+        taken.append(items[:, :10].numpy()[there])
+        if sum(map(len, users)) >= 10 * TAKEN_APART:
+            break
+    rows = np.concatenate(users), np.concatenate(taken)
+    if not len(rows[0]):
+        return []
+    split = parts.of(*rows)
+    group = popularity_groups(served.data.interactions.of(Split.TRAIN).item_degree())[rows[1]]
+    return [
+        part_charts.by_branch(parts.names, split, parts.exact),
+        part_charts.by_popularity(split, group, ITEM_GROUPS),
     ]
-    curves = [(f"validation {metric} by epoch", validated)]
-    for name in dict.fromkeys(name for record in history for name in record["loss"]):
-        points = [(record["epoch"], record["loss"][name]) for record in history if name in record["loss"]]
-        curves.append((f"{name}, mean over the epoch", points))
-    return [(title, _line(points, best)) for title, points in curves if len(points) > 1]
 
 
-def _line(points: Sequence[tuple[int, float]], best: int) -> Markup:
-    """A curve as ``<svg>``, with its range and a mark at the chosen epoch."""
-    epochs, values = [x for x, _ in points], [y for _, y in points]
-    low, high = min(values), max(values)
+def _served(folder: Path, config: Mapping[str, Any], protocol: Protocol) -> Served | None:
+    """What the run kept for serving, if it kept it."""
+    if not (folder / EMBEDDINGS).exists() or not (folder / DATASET).is_dir():
+        return None
+    data, tables = Dataset.open(folder / DATASET), read_embeddings(folder)
+    pictures = _with_images(config.get("dataset"), data)
+    return Served(data, tables, measure_run(tables, data.interactions, protocol), pictures)
 
-    def place(epoch: float, value: float) -> tuple[float, float]:
-        across = (epoch - epochs[0]) / max(epochs[-1] - epochs[0], 1)
-        up = (value - low) / (high - low) if high > low else 0.5
-        return EDGE + across * (WIDTH - 2 * EDGE), HEIGHT - EDGE - up * (HEIGHT - 2 * EDGE)
 
-    path = " ".join(f"{x:.1f},{y:.1f}" for x, y in (place(*point) for point in points))
-    chosen = place(best, low)[0]
-    return Markup(
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT + 20}" width="{WIDTH}" role="img">'
-        f'<line x1="{chosen:.1f}" x2="{chosen:.1f}" y1="{EDGE}" y2="{HEIGHT - EDGE}" stroke="#cbd5e1"/>'
-        f'<polyline points="{path}" fill="none" stroke="#c2410c" stroke-width="1.5"/>'
-        f'<text x="{EDGE}" y="{HEIGHT + 14}" font-size="12" fill="#475569">epochs {epochs[0] + 1} to {epochs[-1] + 1}, '
-        f"{low:.4g} to {high:.4g}, line: epoch {best + 1}</text></svg>"
-    )
+def _with_images(stored: Any, data: Dataset) -> Callable[[int], Path | None]:
+    """Where the images of items are: in the data set that was trained on, if it is still there and has these items."""
+    if isinstance(stored, str) and Path(stored).is_dir():
+        try:
+            there = Dataset.open(stored)
+        except InputError:  # something else by now
+            return lambda row: None
+        if there.items["id"].equals(data.items["id"]):
+            return there.image_path
+    return lambda row: None

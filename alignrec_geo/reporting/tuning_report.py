@@ -5,49 +5,14 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from markupsafe import Markup
-from matplotlib.figure import Figure
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from alignrec_geo.files import atomic_path
-from alignrec_geo.reporting.figures import OTHER, OURS, PALE, as_svg, label
-from alignrec_geo.reporting.html import PAGES, PROTOCOLS, STYLE
-
-PAGE = (
-    """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{{ results.model }} on {{ results.dataset.name }}: search for settings</title>
-"""
-    + STYLE
-    + """</head><body>
-<h1>Settings of {{ results.model }} on {{ results.dataset.name }}</h1>
-<p>{{ counts }}. Features: {{ results.features | join(", ") or "none" }}. Protocol {{ results.protocol }}:
-{{ protocol }}. Everything is judged on validation; the test split was not looked at.</p>
-<p><strong>{{ verdict }}</strong></p>
-{% if results.best %}<table><tbody>{% for name, value in results.best.settings.items() %}<tr><td>{{ name }}</td>
-<td>{{ value }}</td></tr>{% endfor %}</tbody></table>
-<p class="note">All settings are in best.yaml: alignrec-geo train DATASET --config best.yaml --out RUN</p>{% endif %}
-{% for title, figure in figures %}<figure><figcaption>{{ title }}</figcaption>{{ figure }}</figure>{% endfor %}
-{% if importance %}<h2>Which settings mattered</h2>
-<table><thead><tr><th>setting</th><th>importance</th></tr></thead><tbody>
-{% for name, share in importance.items() %}<tr><td>{{ name }}</td><td>{{ "%.0f" | format(100 * share) }} %</td></tr>
-{% endfor %}</tbody></table>
-<p class="note">Share in what distinguishes the best trials from the others (PED-ANOVA), over finished trials; of few
-trials it says little.</p>{% endif %}
-<h2>Values</h2>
-<table><thead><tr><th>setting</th><th>value</th><th>finished trials</th><th>mean {{ results.metric }}</th>
-<th>best</th></tr></thead><tbody>
-{% for row in values %}<tr>{% for cell in row %}<td>{{ cell }}</td>{% endfor %}</tr>{% endfor %}</tbody></table>
-<h2>Trials</h2>
-<table><thead><tr><th>trial</th><th>{{ results.metric }}</th><th>state</th><th>epochs</th><th>seconds</th>
-{% for name in names %}<th>{{ name }}</th>{% endfor %}</tr></thead><tbody>
-{% for row in trials %}<tr>{% for cell in row %}<td>{{ cell }}</td>{% endfor %}</tr>{% endfor %}</tbody></table>
-{% for trial in results.trials if trial.error %}<p>trial {{ trial.trial }} failed: {{ trial.error }}</p>{% endfor %}
-<h2>How it was made</h2>
-<p><code>{{ results.command }}</code></p>
-<p><small>{% for name, value in results.machine.items() %}{{ name }}: {{ value }}. {% endfor %}</small></p>
-</body></html>
-"""
-)
+from alignrec_geo.reporting.charts import Chart, grid
+from alignrec_geo.reporting.look import ACCENT, OTHER, PALE, colour
+from alignrec_geo.reporting.pages import PROTOCOLS, made_on, render
+from alignrec_geo.reporting.words import metric_name, model_name
 
 
 def write_tuning_report(results: Mapping[str, Any], path: Path) -> None:
@@ -69,20 +34,21 @@ def tuning_page(results: Mapping[str, Any]) -> str:
         results: the content of ``tuning.json``.
     """
     names = list(results["space"])
-    drawn = [
-        ("Validation by trial, and the best until then", progress(results)),
-        ("Best validation until each epoch; pruned trials end where they were stopped", curves(results)),
-    ]
-    return PAGES.from_string(PAGE).render(
+    charts = [progress(results), curves(results)]
+    return render(
+        "tuning.html",
+        model=model_name(results["model"]),
+        metric=metric_name(results["metric"]),
         results=results,
         protocol=PROTOCOLS[results["protocol"]],
         counts=_counts(results),
         verdict=verdict(results),
-        importance=results["importance"],
-        figures=[(title, Markup(as_svg(figure))) for title, figure in drawn if figure is not None],
+        importance=[(name, f"{100 * share:.0f} %") for name, share in results["importance"].items()],
+        charts=[chart for chart in charts if chart is not None],
         values=_values(results),
         names=names,
         trials=[_row(trial, names) for trial in sorted(results["trials"], key=_order)],
+        made=made_on(results["machine"]),
     )
 
 
@@ -104,50 +70,64 @@ def verdict(results: Mapping[str, Any]) -> str:
     return f"{said} The settings that the search began with reach {default:.4f}."
 
 
-def progress(results: Mapping[str, Any]) -> Figure | None:
-    """The value of every trial, and the best of the finished ones so far; ``None`` without any."""
+def progress(results: Mapping[str, Any]) -> Chart | None:
+    """The value of every trial, and the best of the finished ones so far; ``None`` for fewer than two."""
     valued = [trial for trial in results["trials"] if trial["value"] is not None]
-    if not valued:
+    if len(valued) < 2:
         return None
-    figure, axes = _axes(label(results["metric"]), "trial")
     best, steps = None, []
     for trial in valued:
-        finished = trial["state"] == "finished"
-        axes.scatter(trial["trial"], trial["value"], color=OTHER if finished else PALE, marker="o" if finished else "x")
-        if finished and (best is None or trial["value"] > best):
+        if trial["state"] == "finished" and (best is None or trial["value"] > best):
             best = trial["value"]
         steps.append((trial["trial"], best))
     line = [(number, value) for number, value in steps if value is not None]
-    axes.step([x for x, _ in line], [y for _, y in line], where="post", color=OURS, linewidth=1.5)
-    axes.xaxis.get_major_locator().set_params(integer=True)
-    return figure
+
+    def draw(axes: Axes) -> None:
+        for state, sign, shade in (("finished", "o", OTHER), ("pruned", "x", PALE)):
+            own = [trial for trial in valued if (trial["state"] == "finished") == (state == "finished")]
+            axes.plot(
+                [trial["trial"] for trial in own],
+                [trial["value"] for trial in own],
+                sign,
+                color=colour(shade),
+                label=state,
+            )
+        axes.step([x for x, _ in line], [y for _, y in line], where="post", color=colour(ACCENT), label="best so far")
+        _finish(axes, results, "trial")
+        axes.legend(ncols=3, loc="lower center", bbox_to_anchor=(0.5, 1.0), handlelength=1.2, columnspacing=1.0)
+
+    return Chart("Validation by trial", verdict(results), draw, height=280, width=600, narrow_height=240)
 
 
-def curves(results: Mapping[str, Any]) -> Figure | None:
+def curves(results: Mapping[str, Any]) -> Chart | None:
     """The best validation so far of every trial by epoch, the best trial's in colour; ``None`` without any."""
     shown = [trial for trial in results["trials"] if len(trial["curve"]) > 1]
     if not shown:
         return None
-    figure, axes = _axes(label(results["metric"]), "epochs")
     best = None if results["best"] is None else results["best"]["trial"]
-    for trial in sorted(shown, key=lambda trial: trial["trial"] == best):
-        chosen = trial["trial"] == best
-        axes.plot(
-            [epochs for epochs, _ in trial["curve"]],
-            [value for _, value in trial["curve"]],
-            color=OURS if chosen else OTHER if trial["state"] == "finished" else PALE,
-            linewidth=2.0 if chosen else 0.8,
-        )
-    return figure
+
+    def draw(axes: Axes) -> None:
+        for trial in sorted(shown, key=lambda trial: trial["trial"] == best):
+            chosen = trial["trial"] == best
+            axes.plot(
+                [epochs for epochs, _ in trial["curve"]],
+                [value for _, value in trial["curve"]],
+                color=colour(ACCENT if chosen else OTHER if trial["state"] == "finished" else PALE),
+                linewidth=2.5 if chosen else 1.0,
+            )
+        _finish(axes, results, "epoch")
+
+    note = "In colour the best trial. Pruned trials end where they were stopped."
+    says = f"{len(shown)} trials, their best validation until each epoch."
+    return Chart("Best validation until each epoch", says, draw, height=280, width=600, narrow_height=240, note=note)
 
 
-def _axes(ylabel: str, xlabel: str) -> tuple[Figure, Any]:
-    figure = Figure(figsize=(8, 3.6), layout="constrained")
-    axes = figure.add_subplot()
-    axes.set_ylabel(ylabel)
-    axes.set_xlabel(xlabel)
-    axes.spines[["top", "right"]].set_visible(False)
-    return figure, axes
+def _finish(axes: Axes, results: Mapping[str, Any], across: str) -> None:
+    axes.set_xlabel(across)
+    axes.set_ylabel(f"validation {metric_name(results['metric'])}")
+    axes.xaxis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=2))
+    axes.yaxis.set_major_locator(MaxNLocator(5))
+    grid(axes, "y")
 
 
 def _counts(results: Mapping[str, Any]) -> str:

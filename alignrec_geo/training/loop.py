@@ -167,7 +167,7 @@ def fit(
         if folder is not None:
             validated = 0 if validate is None else len(validate.users)
             known = isinstance(model, GraphRecommender) or model.dataset is not None  # by which pairs
-            write_result(folder, result, trial, data, run.best, validated, model.folding() if known else None)
+            write_result(folder, result, trial, data, run.best, validated, model.folding() if known else None, model)
             if slim:
                 folder.drop_state()
         tracking.ended(result)

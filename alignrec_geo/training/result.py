@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from alignrec_geo.dataset.interactions import Split
@@ -13,6 +14,8 @@ from alignrec_geo.evaluation.metrics import (
     TESTED,
 )
 from alignrec_geo.evaluation.protocols import Protocol
+from alignrec_geo.machine import command, machine
+from alignrec_geo.models.base import Recommender
 from alignrec_geo.notebook import metrics_table
 from alignrec_geo.serving.folding import Folding
 from alignrec_geo.training.run_folder import RunFolder
@@ -64,6 +67,7 @@ def write_result(
     best: Mapping[str, Tensor],
     validated: int,
     folding: Folding | None,
+    model: Recommender,
 ) -> None:
     """Write the tables, the rule by which users are folded in, and the metrics of the chosen epoch."""
     folder.write_best(best, result.embeddings)
@@ -79,5 +83,14 @@ def write_result(
         "users": {"validation": validated, "test": 0 if result.test is None else len(result.test.users)},
         "epochs": result.epochs,
         "seconds": round(result.seconds, 2),
+        "parameters": sum(tensor.numel() for tensor in model.parameters() if tensor.requires_grad),
+        "machine": {**machine(torch.get_num_threads()), **_gpu(model)},
+        "command": command(),
     }
     folder.write_result(content, None if result.test is None else result.test.frame(dataset.users["id"]))
+
+
+def _gpu(model: Recommender) -> dict[str, str]:
+    """The name of the GPU a model was trained on, where it was one."""
+    device = next((tensor.device for tensor in model.parameters()), torch.device("cpu"))
+    return {"gpu": torch.cuda.get_device_name(device)} if device.type == "cuda" else {}

@@ -12,6 +12,7 @@ from alignrec_geo.dataset.splits import SplitConfig
 from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.errors import InputError
 from alignrec_geo.folders import folder_target
+from alignrec_geo.models.base import Recommender
 from alignrec_geo.models.stored import load
 from alignrec_geo.observer import Observer
 from alignrec_geo.serving.store import DATASET
@@ -33,11 +34,13 @@ class Update:
         result: of the training.
         extension: the new data set, and what it has more than the old one.
         config: the settings of the new run.
+        model: with the parameters of the chosen epoch.
     """
 
     result: FitResult
     extension: Extension
     config: RunConfig
+    model: Recommender
 
 
 def data_set_of(run: Path, config: RunConfig, moved: Path | None = None) -> Dataset:
@@ -118,11 +121,11 @@ def update_run(
             "training": config.training.model_copy(update={"epochs": EPOCHS}) if training is None else training,
         }
     )
-    _, result = fit_config(
+    model, result = fit_config(
         wanted,
         out,
         overwrite=overwrite,
         observers=observers,
-        begin=lambda model: warm_start(model, trained, keep),
+        begin=lambda new: warm_start(new, trained, keep),
     )
-    return Update(result, extension, wanted)
+    return Update(result, extension, wanted, model)

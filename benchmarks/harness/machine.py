@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from harness.workers import BENCHMARKS
 
-from alignrec_geo.comparison.machine import machine as of_threads
+from alignrec_geo.machine import machine as of_threads
 
 RESULTS = BENCHMARKS / "results"
 

@@ -2,6 +2,7 @@
 
 import csv
 from html.parser import HTMLParser
+from xml.etree import ElementTree
 
 import pytest
 
@@ -9,7 +10,7 @@ from alignrec_geo.comparison.table import ComparisonResults
 from alignrec_geo.reporting import write_report
 from alignrec_geo.reporting.rows import summarise
 from alignrec_geo.reporting.tables import cells, latex, markdown
-from alignrec_geo.reporting.verdict import verdict
+from alignrec_geo.reporting.verdict import story, verdict
 
 NASTY = "<script>alert(1)</script>"
 
@@ -82,7 +83,7 @@ def test_further_metrics_get_a_column_each(results, tmp_path):
     assert "0.7500" in first
     assert "coverage@20" in latex(rows)
     write_report(results, tmp_path)
-    assert "<th>mine@7</th>" in (tmp_path / "report.html").read_text()
+    assert '<th scope="col" class="more">mine@7</th>' in (tmp_path / "report.html").read_text()
     assert next(csv.DictReader((tmp_path / "table.csv").open()))["mine@7"] == "2.0"
     shown = ComparisonResults(results)
     assert "<th>coverage@20</th>" in shown._repr_html_()
@@ -131,20 +132,42 @@ def test_names_are_no_markup_in_any_format(results, tmp_path):
     assert "<b>" not in text
 
 
-def test_the_verdict_names_who_wins(results):
+def test_the_story_has_three_sentences(results):
+    told = story(results, summarise(results))
+    assert told == [
+        "Popularity, which is not trained, has the highest Recall@20, 0.2000 (of 5 models, mean of 2 seeds). AlignRec "
+        "is 3rd with 0.1100 ± 0.0141.",
+        "AlignRec − popularity is −0.0900 (−45.0 %): by the paired test (Holm-corrected p < .05) it is better than "
+        "BPR; worse than MGCN; 2 are not tested, for want of a second seed.",
+        "AlignRec trains 20 s to its chosen epoch (1.50 s per epoch).",
+    ]
     text = verdict(results, summarise(results))
-    assert "0.1100, place 3 of 5 models" in text
-    assert "popularity (0.2000), which is not trained, is better than mgcn, alignrec, vbpr, bpr." in text
-    assert "alignrec is better than bpr; worse than mgcn." in text
-    assert "No difference is called significant for popularity, vbpr" in text  # they have one finished seed each
+    assert text.startswith(" ".join(told))
+    assert "Popularity (0.2000), which is not trained, is better than 4 models." in text
     assert (
-        "Without a finished run: grcn. Fewer seeds than planned: popularity (1 of 2), vbpr (1 of 2, 1 failed)." in text
+        "Without a finished run: GRCN. Fewer seeds than planned: popularity (1 of 2), VBPR (1 of 2, 1 failed)." in text
     )
     nothing = {**results, "models": [model("alignrec"), model("bpr")], "significance": []}
-    assert verdict(nothing, summarise(nothing)) == "No finished run of alignrec yet."
+    assert story(nothing, summarise(nothing)) == ["No finished run of AlignRec yet."]
 
 
-def test_the_verdict_of_one_seed_claims_nothing(results, tmp_path):
+def test_the_story_of_a_reference_that_wins_and_costs_more(results):
+    models = [model("alignrec", run(1, 0.2), run(2, 0.2)), model("bpr", run(1, 0.1), run(2, 0.1))]
+    own = {**results, "models": models, "significance": [compared("bpr", 0.1, 2e-9)]}
+    who, how_much, cost = story(own, summarise(own))
+    assert who == "AlignRec has the highest Recall@20, 0.2000 ± 0.0000 (of 2 models, mean of 2 seeds)."
+    assert how_much == (
+        "AlignRec − BPR is +0.1000 (+100.0 %), p < .001: by the paired test (Holm-corrected p < .05) it is better than "
+        "BPR."
+    )
+    assert cost.count("trains 20 s") == 2
+    many = [model(f"m{n}", run(1, 0.1 - n / 1000), run(2, 0.1)) for n in range(11)]
+    tested = [compared(f"m{n}", 0.1, 1e-5) for n in range(11)]
+    more = {**own, "models": [*models[:1], *many], "significance": tested}
+    assert "it is better than all 11 other models." in story(more, summarise(more))[1]
+
+
+def test_the_story_of_one_seed_claims_nothing(results, tmp_path):
     models = [model("popularity", run(1, 0.2)), model("bpr", run(1, 0.1))]
     own = {
         **results,
@@ -155,27 +178,32 @@ def test_the_verdict_of_one_seed_claims_nothing(results, tmp_path):
     }
     text = verdict(own, summarise(own))
     assert text == (
-        "bpr reaches a Recall@20 of 0.1000, place 2 of 2 models. popularity (0.2000), which is not trained, is better "
-        "than bpr. No difference is called significant: that takes two finished seeds of both models."
+        "Popularity, which is not trained, has the highest Recall@20, 0.2000 (of 2 models, one seed each). BPR is 2nd "
+        "with 0.1000. BPR − popularity is −0.1000 (−50.0 %). No difference is called significant: that takes two "
+        "finished seeds of both models. BPR trains 20 s to its chosen epoch (1.50 s per epoch). Popularity (0.2000), "
+        "which is not trained, is better than BPR."
     )
     assert "-0.1000*" not in markdown(summarise(own))
     write_report(own, tmp_path)
-    assert "Nothing is tested" in (tmp_path / "report.html").read_text()
+    text = (tmp_path / "report.html").read_text()
+    assert "Nothing is tested" in text
+    assert not (tmp_path / "figures" / "cost.svg").exists()  # one trained model would be a chart of one dot
+    assert "Quality against" not in text
     first = {**own, "reference": "popularity"}
-    assert verdict(first, summarise(first)).startswith(
-        "popularity, which is not trained, reaches a Recall@20 of 0.2000, place 1 of 2 models."
+    assert story(first, summarise(first))[0].startswith(
+        "Popularity, which is not trained, has the highest Recall@20, 0.2000 (of 2 models"
     )
 
 
-def test_the_verdict_of_ties_and_of_one_model(results):
+def test_the_story_of_ties_and_of_one_model(results):
     tied = {**results, "models": [model("alignrec", run(1, 0.1)), model("bpr", run(1, 0.1))], "significance": []}
-    assert "place 1 of 2 models, shared with bpr." in verdict(tied, summarise(tied))
+    assert "AlignRec and BPR share the highest Recall@20, 0.1000" in verdict(tied, summarise(tied))
     alone = {**results, "models": [model("alignrec", run(1, 0.1))], "significance": []}
     assert "no other model has a finished run" in verdict(alone, summarise(alone))
 
 
 class Page(HTMLParser):
-    VOID = {"meta", "br", "link", "hr", "img"}
+    VOID = {"meta", "br", "link", "hr", "img", "input"}
 
     def __init__(self):
         super().__init__()
@@ -200,8 +228,11 @@ class Page(HTMLParser):
 def test_files_and_a_self_contained_page(results, tmp_path):
     write_report(results, tmp_path)
     assert {path.name for path in (tmp_path / "figures").iterdir()} == {
-        f"{name}.{kind}" for name in ("quality", "cost", "item-groups") for kind in ("svg", "png")
+        f"{name}.{kind}" for name in ("recall", "ndcg", "cost", "items-1") for kind in ("svg", "png")
     }
+    figure = (tmp_path / "figures" / "cost.svg").read_text()
+    assert "prefers-color-scheme: dark" in figure
+    ElementTree.fromstring(figure)
     with (tmp_path / "table.csv").open() as stream:
         rows = list(csv.DictReader(stream))
     assert float(next(row for row in rows if row["model"] == "bpr")["recall@20"]) == 0.05
@@ -213,7 +244,14 @@ def test_files_and_a_self_contained_page(results, tmp_path):
     assert all(address.startswith("#") for address in page.addresses)
     assert NASTY in page.text  # shown as text
     assert "out of memory" in page.text
-    assert page.names.count("svg") == 3
+    # quality twice and cost, each in two forms, and a panel of users and of items; nobody has two trials
+    assert page.names.count("svg") == 2 * 4 + 2
+    assert text.count("var(--accent)") > 10
+    assert "#c2410c" not in text.partition("</style>")[2]  # no colour that would stay light on a dark page
+    assert "(+100.0 %)" not in text
+    assert page.text.count("–") > 4  # the reference has no difference, popularity no seconds
+    assert "p < .001" not in page.text
+    assert "p = .001" in page.text
 
 
 def test_without_any_finished_run(results, tmp_path):

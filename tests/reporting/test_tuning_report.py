@@ -45,7 +45,7 @@ def test_the_page(made, tmp_path):
         "Trial 1 is best: recall@20 0.3000 on validation. The settings that the search began with reach 0.1000" in text
     )
     assert "75 %" in text
-    assert text.count("<svg") == 2
+    assert text.count("<svg") == 4  # two charts, each for a wide page and for a phone
     assert not re.search(
         r"<script|<link|https?://(?!www\.w3\.org|purl\.org|creativecommons\.org|matplotlib\.org)", text
     )

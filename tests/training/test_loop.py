@@ -11,7 +11,8 @@ from alignrec_geo.evaluation import Evaluator, Protocol
 from alignrec_geo.kernels.config import KernelConfig
 from alignrec_geo.models import MODELS, AlignRec
 from alignrec_geo.observer import Observer
-from alignrec_geo.reporting.run_report import how_chosen, write_run_report
+from alignrec_geo.reporting.run_report import write_run_report
+from alignrec_geo.reporting.run_words import how_chosen
 from alignrec_geo.serving.store import read_embeddings
 from alignrec_geo.training import TrainingConfig, fit
 from alignrec_geo.training.run_folder import RunFolder

@@ -1,8 +1,9 @@
-"""What a run was made on, and how much memory it took: stored with its results."""
+"""What a run was made by and on, and how much memory it took: stored with its results."""
 
 import os
 import platform
 import resource
+import shlex
 import sys
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -10,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 CPU_INFO, STATUS = Path("/proc/cpuinfo"), Path("/proc/self/status")
+VERBS = str(Path("alignrec_geo") / "cli" / "app.py")
+"""What ``python -m alignrec_geo.cli.app`` is called as."""
 PACKAGES = ("alignrec-geo", "torch", "torch-geometric", "numpy")
 
 
@@ -30,6 +33,18 @@ def machine(threads: int) -> dict[str, Any]:
         "versions": {name: installed(name) for name in PACKAGES},
         "date": datetime.now(UTC).date().isoformat(),
     }
+
+
+def command() -> str | None:
+    """The command line of this process, where it is one of this program's verbs; ``None`` in other programs.
+
+    Example:
+        >>> command() is None  # this test is no verb
+        True
+    """
+    name = Path(sys.argv[0]).name if sys.argv else ""
+    ours = name in ("alignrec-geo", "cli.py") or bool(sys.argv and sys.argv[0].endswith(VERBS))
+    return shlex.join(["alignrec-geo", *sys.argv[1:]]) if ours else None
 
 
 def installed(package: str) -> str:
