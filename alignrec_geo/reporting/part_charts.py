@@ -34,7 +34,7 @@ def by_branch(names: Sequence[str], parts: NDArray[np.float64], exact: bool) -> 
         _finish(axes, [mean for _, mean in shown])
         for place, (_, mean) in zip(places, shown, strict=True):
             share = f" ({100 * mean / total:.0f} %)" if total > 0 else ""
-            text = f"{mean:.2f}{share}".replace("-", "−")
+            text = f"{mean:.3g}{share}".replace("-", "−")
             side = 5 if mean >= 0 else -5
             axes.annotate(
                 text, (mean, place), xytext=(side, 0), textcoords="offset points", va="center",
@@ -49,7 +49,7 @@ def by_branch(names: Sequence[str], parts: NDArray[np.float64], exact: bool) -> 
 
 def _words(name: str) -> str:
     user, _, item = name.partition("-")
-    return f"user's {user} · item's {item}" if item else "biases and rest"
+    return f"user's {user}\n× item's {item}" if item else "biases and rest"
 
 
 def by_popularity(parts: NDArray[np.float64], group: NDArray[np.int8], names: Sequence[str]) -> Chart:
@@ -73,7 +73,7 @@ def by_popularity(parts: NDArray[np.float64], group: NDArray[np.int8], names: Se
             for place, value in zip(places, values, strict=True):
                 side = 5 if value >= 0 else -5
                 axes.annotate(
-                    f"{value:.2f}".replace("-", "−"), (value, place + shift), xytext=(side, 0),
+                    f"{value:.3g}".replace("-", "−"), (value, place + shift), xytext=(side, 0),
                     textcoords="offset points", va="center", ha="left" if value >= 0 else "right",
                 )  # fmt: skip
         axes.set_yticks(places, [f"{name} ({100 * count / len(parts):.0f} %)" for name, _, _, count in means])
@@ -89,7 +89,8 @@ def _finish(axes: Axes, values: Sequence[float]) -> None:
     axes.tick_params(axis="y", length=0, labelcolor=colour(INK))
     axes.axvline(0, color=colour(SOFT), linewidth=1)
     axes.set_xlabel("mean part of a score")
-    axes.xaxis.set_major_locator(MaxNLocator(4, min_n_ticks=2))
+    axes.xaxis.set_major_locator(MaxNLocator(3, min_n_ticks=2))
+    axes.xaxis.set_major_formatter("{x:.3g}")
     grid(axes, "x")
     low, high = min(0.0, *values), max(0.0, *values)
     span = (high - low) or 1.0
