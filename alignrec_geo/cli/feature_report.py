@@ -18,6 +18,18 @@ ColourOption = Annotated[
 MapOption = Annotated[str, typer.Option("--map", help="Map of --report: pca, or umap if umap-learn is installed.")]
 
 
+def check_report(data: "Dataset", colour: str | None, how: str) -> None:
+    """Refuse what the page cannot show before anything is computed.
+
+    Raises:
+        InputError: no such column or map, or the map's package is missing.
+    """
+    from alignrec_geo.reporting.feature_space import coloured, opened_map
+
+    coloured(data, colour)
+    opened_map(how)
+
+
 def write_report(
     data: "Dataset",
     names: Sequence[str],

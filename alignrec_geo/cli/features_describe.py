@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from alignrec_geo.cli.comparing import required_names
-from alignrec_geo.cli.feature_report import ColourOption, MapOption, write_report
+from alignrec_geo.cli.feature_report import ColourOption, MapOption, check_report, write_report
 from alignrec_geo.cli.output import JsonFlag, print_json, print_table, stderr, stdout
 from alignrec_geo.errors import InputError
 
@@ -37,8 +37,11 @@ def describe(
     The common share is the part of the squared lengths that all vectors have in common. Near 100 % all cosines are
     alike: subtract the mean before comparing.
     """
+    from alignrec_geo.dataset.store import Dataset
+
     if report is not None:
         report = _report_target(path, report)
+        check_report(Dataset.open(path), colour, map_)
     reports = list(_reports(path, features))
     rows: dict[str, list[str]] = {}
     for found in reports:
@@ -46,8 +49,6 @@ def describe(
             rows.setdefault(label, []).append(value)
     head, body = ("", *(r.name for r in reports)), [(key, *cells) for key, cells in rows.items()]
     if report is not None:
-        from alignrec_geo.dataset.store import Dataset
-
         names = [found.name for found in reports]
         write_report(Dataset.open(path), names, report, (head, body), (), colour, map_)
     if json_:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from alignrec_geo.cli.device import DeviceOption
-from alignrec_geo.cli.feature_report import ColourOption, MapOption, write_report
+from alignrec_geo.cli.feature_report import ColourOption, MapOption, check_report, write_report
 from alignrec_geo.cli.output import JsonFlag, print_json, print_table, stderr
 from alignrec_geo.errors import InputError
 
@@ -66,6 +66,8 @@ def probe(
     )
     if not contents:
         raise InputError(f"{dataset} has no feature matrices; make some with 'features extract'")
+    if report is not None:
+        check_report(data, colour, map_)
     trial = Probe(data, contents, Split.parse(split), Protocol.parse(protocol), k, seed, choose_device(device))
     rows = trial.rows()
     content: dict[str, Any] = {

@@ -1,5 +1,6 @@
 """Feature matrices as they are looked at: which items are near, and where they lie on a plane."""
 
+import importlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -120,6 +121,22 @@ def principal_plane(rows: NDArray[np.float64], steps: int = 40) -> tuple[NDArray
     return axes, scale**2 / max(float((centred**2).sum()), 1e-12)
 
 
+def opened_map(how: str) -> Any:
+    """The package that makes a map; ``None`` for ``pca``, which takes none.
+
+    Raises:
+        InputError: an unknown map, or the package is missing.
+    """
+    if how not in MAPS:
+        raise InputError(f"unknown map (got '{how}'); allowed: {', '.join(MAPS)}")
+    if how == "pca":
+        return None
+    try:
+        return importlib.import_module("umap")
+    except ImportError:
+        raise InputError("the map 'umap' needs a package that is not installed: pip install umap-learn") from None
+
+
 def plane(content: Content, how: str) -> tuple[Int64, NDArray[np.float64], tuple[str, str]]:
     """Where items lie on a plane: their places in ``content.items``, ``[n, 2]``, and what the axes are.
 
@@ -128,7 +145,7 @@ def plane(content: Content, how: str) -> tuple[Int64, NDArray[np.float64], tuple
         how: ``pca``, or ``umap`` where the package ``umap-learn`` is installed.
 
     Raises:
-        InputError: an unknown map, or the package is missing.
+        InputError: see :func:`opened_map`.
     """
     total = len(content.items)
     fitted = np.unique(np.linspace(0, total - 1, min(FITTED, total)).astype(np.int64))
@@ -139,13 +156,7 @@ def plane(content: Content, how: str) -> tuple[Int64, NDArray[np.float64], tuple
         points = np.pad(points, ((0, 0), (0, 2 - points.shape[1])))  # vectors of one number have no second component
         named = [f"{100 * share:.0f} % of the variance" for share in (*shares.tolist(), 0.0)[:2]]
         return drawn, points, (f"1st component, {named[0]}", f"2nd component, {named[1]}")
-    if how != "umap":
-        raise InputError(f"unknown map (got '{how}'); allowed: {', '.join(MAPS)}")
-    try:
-        import umap  # type: ignore[import-not-found, unused-ignore]
-    except ImportError:
-        raise InputError("the map 'umap' needs a package that is not installed: pip install umap-learn") from None
-    made = umap.UMAP(n_components=2, metric="cosine", random_state=0)
+    made = opened_map(how).UMAP(n_components=2, metric="cosine", random_state=0)
     points = np.asarray(made.fit_transform(content.unit[torch.from_numpy(drawn)].numpy()), dtype=np.float64)
     return drawn, points, ("UMAP 1, no unit", "UMAP 2, no unit")
 

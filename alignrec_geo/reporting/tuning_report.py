@@ -85,6 +85,8 @@ def progress(results: Mapping[str, Any]) -> Chart | None:
     def draw(axes: Axes) -> None:
         for state, sign, shade in (("finished", "o", OTHER), ("pruned", "x", PALE)):
             own = [trial for trial in valued if (trial["state"] == "finished") == (state == "finished")]
+            if not own:
+                continue
             axes.plot(
                 [trial["trial"] for trial in own],
                 [trial["value"] for trial in own],
