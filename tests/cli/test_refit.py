@@ -61,7 +61,7 @@ def test_only_what_differs_is_named(catalogue, verb, tmp_path):
 
 
 @pytest.mark.parametrize("like", [True, False], ids=["like a run", "by its own validation"])
-def test_a_refit_trains_on_all_pairs_for_the_chosen_number_of_epochs(catalogue, verb, tmp_path, like):
+def test_a_refit_trains_on_all_pairs_for_the_chosen_number_of_epochs(catalogue, verb, tmp_path, like, whole_reports):
     run, refit = tmp_path / "run", tmp_path / "refit"
     settings = (*SMALL, "--set", "epochs=3", "--set", "lr=0.01", "--seed", "5")
     assert verb("train", catalogue.path, "--out", run, *settings).code == 0
