@@ -67,7 +67,7 @@ def open_contents(data: Dataset, names: Sequence[str], centred: bool = False) ->
     found = []
     for name in dict.fromkeys(names):
         parts = name.split("+")
-        rows = [torch.from_numpy(stored[part].matrix[items]) for part in parts]
+        rows = [torch.from_numpy(stored[part].matrix[items]).float() for part in parts]  # may be stored in half
         rows = [F.normalize(one, dim=1) for one in rows] if len(parts) > 1 else rows
         modalities = [Modality(part, one, whole) for part, one in zip(parts, rows, strict=True)]
         found.append(Content(name, items, unit_content(modalities, False)))

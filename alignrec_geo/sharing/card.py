@@ -10,7 +10,7 @@ from alignrec_geo.dataset.manifest import MANIFEST, Manifest, read_manifest
 from alignrec_geo.errors import InputError
 from alignrec_geo.plain import printable
 from alignrec_geo.records import RunResult, read_record
-from alignrec_geo.reporting.run_report import how_chosen
+from alignrec_geo.reporting.run_words import how_chosen
 from alignrec_geo.settings import read_yaml
 from alignrec_geo.sharing.kinds import DATA, FEATURES, RUN
 from alignrec_geo.sharing.manifest import SHARED

@@ -11,7 +11,9 @@ from alignrec_geo.dataset.manifest import MANIFEST
 from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.embeddings import Embeddings
 from alignrec_geo.errors import InputError
+from alignrec_geo.files import write_json
 from alignrec_geo.locks import LOCK, in_use
+from alignrec_geo.records import RunResult, read_record
 from alignrec_geo.serving.cold_store import COLD, load_cold_items, save_cold_items
 from alignrec_geo.serving.folding_store import EMBEDDINGS, FOLDING, load_folding, save_folding
 from alignrec_geo.serving.store import DATASET, read_embeddings, write_embeddings
@@ -28,8 +30,8 @@ LAST = "checkpoint/last.safetensors"
 def run_files(folder: Path, staging: Path, without_users: bool, slim: bool) -> Collected:
     """Settings, logs, checkpoints, tables and results of a finished run.
 
-    Its ``config.yaml`` is sent without the paths of this machine; ``report.html``, TensorBoard's files and logs stay
-    (``pull`` makes the report anew).
+    Its ``config.yaml`` is sent without the paths of this machine, ``result.json`` without the command line, which may
+    hold others; ``report.html``, TensorBoard's files and logs stay (``pull`` makes the report anew).
 
     Raises:
         InputError: it is no run, a damaged one, one that is being trained, or one that has not ended.
@@ -47,6 +49,10 @@ def run_files(folder: Path, staging: Path, without_users: bool, slim: bool) -> C
     files = files_of(folder, [path for path in paths if is_allowed(RUN_KIND, path) and not (slim and path == LAST)])
     files[CONFIG] = staging / CONFIG
     files[CONFIG].write_text(yaml.safe_dump(_without_paths(folder / CONFIG), sort_keys=False), encoding="utf-8")
+    told = read_record(folder / RESULT, RunResult)
+    if told.get("command"):  # it names paths too
+        files[RESULT] = staging / RESULT
+        write_json(files[RESULT], {**told, "command": None})
     name = folder.resolve().name
     if not without_users:
         counts = data.counts()

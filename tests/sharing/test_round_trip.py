@@ -56,6 +56,16 @@ def test_no_path_of_this_machine_leaves_it(hub, run, catalogue):
     assert yaml.safe_load(sent["config.yaml"])["dataset"] is None
 
 
+def test_the_command_line_stays_here_too(hub, run, tmp_path):
+    own = shutil.copytree(run, tmp_path / "run")
+    result = json.loads((own / "result.json").read_text())
+    (own / "result.json").write_text(json.dumps({**result, "command": "alignrec-geo train /home/me/secret"}))
+    push(own, "me/other-run")
+    sent = hub.files("models", "me/other-run")
+    assert not [path for path, content in sent.items() if b"/home/me" in content]
+    assert json.loads(sent["result.json"])["machine"] == result["machine"]
+
+
 def test_the_card_of_a_run(hub, run):
     push(run, "me/shop-run", license="mit")
     card = hub.files("models", "me/shop-run")["README.md"].decode()
