@@ -14,7 +14,7 @@ from alignrec_geo import load_top_items
 from alignrec_geo.dataset import Dataset, make_catalogue
 from alignrec_geo.errors import InputError
 from alignrec_geo.exporting import ExportOptions, export_run, faiss_files
-from alignrec_geo.exporting.modules import ItemVector
+from alignrec_geo.exporting.modules import ItemVector, Scorer
 from alignrec_geo.files import sha256_of
 from alignrec_geo.graph.modalities import Modality
 from alignrec_geo.serving import ColdItems, NeighbourMean, save_cold_items
@@ -108,6 +108,17 @@ def test_the_item_module_is_the_rule_of_embed(folder):
     assert not known.all()
     assert torch.allclose(vectors, wanted, atol=1e-5)
     assert torch.allclose(ItemVector(rule, half=True)(*inputs)[0], wanted, atol=0.02)
+
+
+def test_a_scorer_in_half_precision_finds_nearly_the_same():
+    generator = torch.Generator().manual_seed(0)
+    users, items = torch.randn(5, 16, generator=generator), torch.randn(300, 16, generator=generator)
+    whole, half = Scorer(items, k=20), Scorer(items, k=20, half=True)
+    scores, rows = whole(users)
+    assert torch.equal(rows, (users @ items.T).topk(20).indices)
+    assert half.items.dtype == torch.float16
+    assert torch.allclose(half(users)[0], scores, atol=0.02)
+    assert Scorer(items[:7], k=20)(users)[1].shape == (5, 7)
 
 
 def test_parquet_holds_ids_columns_and_everybodys_items(folder, tmp_path):
