@@ -7,9 +7,6 @@ import typer
 
 from alignrec_geo.cli.output import JsonFlag, print_json, print_notes, print_table, stderr
 
-SMALL = 200_000
-"""Up to so many items, scoring all of them takes few milliseconds."""
-
 IndexOption = Annotated[
     str,
     typer.Option(
@@ -34,8 +31,8 @@ def index(
 
     Items are cut into lists, and only the lists nearest to a user are looked through: as many as it takes to find the
     wanted share of the exact best 50, measured on the run's own users and said. What is built is kept in RUN/index,
-    with the hash of the tables it belongs to, and replaces what was there. Up to some 200,000 items exact ranking is
-    about as fast. Needs alignrec-geo[ann].
+    with the hash of the tables it belongs to, and replaces what was there. Up to some 200,000 items exact ranking
+    takes a few milliseconds. Needs alignrec-geo[ann].
     """
     import numpy as np
 
