@@ -9,7 +9,6 @@ from typing import Any
 from alignrec_geo.files import read_object, write_json
 from alignrec_geo.observer import Observer
 from alignrec_geo.reading import first_line
-from alignrec_geo.reporting.run_report import write_run_report
 from alignrec_geo.training.result import FitResult
 from alignrec_geo.training.run_config import RunConfig, flat_settings
 from alignrec_geo.training.run_files import CONFIG, RESULT, TRACKING
@@ -75,6 +74,8 @@ class Tracking(Observer):
         metrics = {f"best/{part}/{name}": value for part, values in measured.items() for name, value in values.items()}
         files: list[Path] = []
         if self._folder is not None and self._records:
+            from alignrec_geo.reporting.run_report import write_run_report  # most runs need none here
+
             write_run_report(self._folder.path)
             files = [self._folder.path / name for name in ("report.html", CONFIG, RESULT)]
         for tracker in list(self._living):

@@ -61,4 +61,10 @@ def test_training_loads_no_data_sets_of_pygs(catalogue, tmp_path):
         ["train", catalogue.path, "--out", tmp_path / "run", "--model", "lightgcn", "--set", "epochs=1"],
     )
     assert {"torch_geometric", "torch._dynamo"} <= modules
-    assert not {"torch_geometric.datasets", "transformers", "sklearn", "optuna"} & modules
+    unwanted = {"torch_geometric.datasets", "transformers", "sklearn", "optuna", "matplotlib", "mlflow", "wandb"}
+    assert not unwanted & modules
+
+
+def test_sharing_loads_the_client_only_where_it_asks(run):
+    modules = loaded(["push", run, "me/run", "--dry-run"], ["push", run, "nowhere"])
+    assert not {*SLOW, "huggingface_hub", "mlcroissant"} & modules
