@@ -4,14 +4,17 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from alignrec_geo.files import read_object, write_json
 from alignrec_geo.observer import Observer
 from alignrec_geo.reading import first_line
+from alignrec_geo.records import RunResult, read_epochs, read_record
+from alignrec_geo.settings import read_yaml
 from alignrec_geo.training.result import FitResult
 from alignrec_geo.training.run_config import RunConfig, flat_settings
-from alignrec_geo.training.run_files import CONFIG, RESULT, TRACKING
+from alignrec_geo.training.run_files import CONFIG, METRICS_FILE, RESULT, TRACKING
 from alignrec_geo.training.run_folder import RunFolder
 from alignrec_geo.training.tracking.choose import trackers
 from alignrec_geo.training.tracking.tracker import Tracker
@@ -72,15 +75,13 @@ class Tracking(Observer):
         self._save()
         measured = {"test": result.metrics, "validation": result.validation}
         metrics = {f"best/{part}/{name}": value for part, values in measured.items() for name, value in values.items()}
-        files: list[Path] = []
-        if self._folder is not None and self._records:
-            from alignrec_geo.reporting.run_report import write_run_report  # most runs need none here
-
-            write_run_report(self._folder.path)
-            files = [self._folder.path / name for name in ("report.html", CONFIG, RESULT)]
-        for tracker in list(self._living):
-            with self._unharmed(tracker):
-                tracker.run_ended(metrics, files)
+        with TemporaryDirectory(prefix="alignrec-geo-report-") as made:
+            files: list[Path] = []
+            if self._folder is not None and self._records:
+                files = [_report(self._folder.path, Path(made)), self._folder.path / CONFIG, self._folder.path / RESULT]
+            for tracker in list(self._living):
+                with self._unharmed(tracker):
+                    tracker.run_ended(metrics, files)
 
     def _stored(self) -> dict[str, str]:
         file = None if self._folder is None else self._folder.path / TRACKING
@@ -102,3 +103,13 @@ class Tracking(Observer):
             warnings.warn(
                 f"{tracker.name}: {first_line(error)}; the run goes on and is not logged there any more", stacklevel=1
             )
+
+
+def _report(folder: Path, to: Path) -> Path:
+    """The report of a run as it may leave the machine: without the users and items that the one in its folder shows."""
+    from alignrec_geo.reporting.run_report import REPORT, run_page  # most runs need none here
+
+    result = read_record(folder / RESULT, RunResult)
+    page = run_page(read_yaml(folder / CONFIG), read_epochs(folder / METRICS_FILE), result)
+    (to / REPORT).write_text(page, encoding="utf-8")
+    return to / REPORT

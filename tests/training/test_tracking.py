@@ -39,8 +39,7 @@ class Told(Tracker):
         self._take("epoch", record["epoch"])
 
     def run_ended(self, metrics, files):
-        self._take("ended", metrics, [file.name for file in files])
-        assert all(file.exists() for file in files)
+        self._take("ended", metrics, {file.name: file.read_text() for file in files})
 
     def run_failed(self, stopped):
         self._take("failed", stopped)
@@ -84,7 +83,10 @@ def test_a_tracker_is_told_settings_epochs_and_result(data, tmp_path, told):
     assert epochs == [("epoch", 0), ("epoch", 1)]
     assert last == "ended"
     assert metrics["best/test/recall@20"] == result.metrics["recall@20"]
-    assert files == ["report.html", "config.yaml", "result.json"]
+    assert list(files) == ["report.html", "config.yaml", "result.json"]
+    assert "</html>" in files["report.html"]
+    texts = [*data.users["id"], *data.items["id"], *data.items["title"].drop_nulls()]
+    assert not [text for text in texts if any(text in content for content in files.values())]
 
 
 def test_a_resumed_run_goes_on_in_its_record(data, tmp_path, told):
