@@ -2,14 +2,16 @@
 
     python benchmarks stored keep tiktok-table runs/tiktok-table
     python benchmarks stored lay-out tiktok-table runs/tiktok-table
+    python benchmarks stored render tiktok-table
 
 ``keep`` writes ``NAME.json`` (settings, trials, runs, times), and in a folder ``NAME`` the plan, every user's metrics
 and the report. From these ``lay-out`` makes a folder that the command in ``NAME.json`` goes on with, on any machine:
 what is there is not trained again. Weights and curves are not kept, so ``recommend`` does not work on runs that were
-laid out.
+laid out. ``render`` makes the kept report anew, as the program draws it today.
 """
 
 import shutil
+import tempfile
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,10 +26,12 @@ from alignrec_geo.comparison.search import Tried
 from alignrec_geo.comparison.study import TrialLog
 from alignrec_geo.errors import InputError
 from alignrec_geo.files import atomic_path, read_json, write_json
+from alignrec_geo.reporting import write_report
 from alignrec_geo.staging import staged_folder
 from alignrec_geo.training.run_files import PER_USER, RESULT
 
-KEPT = (PLAN, PER_USER, "report.html")
+REPORT = "report.html"
+KEPT = (PLAN, PER_USER, REPORT)
 COSTS = ("peak_memory_mb", "seconds", "seconds_per_epoch", "seconds_to_best", "parameters")
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 
@@ -50,6 +54,30 @@ def lay_out(
     """Make the folder of a stored comparison again."""
     found = restore(RESULTS, name, folder)
     typer.echo(f"{found} runs. Go on with: {read_json(RESULTS / f'{name}.json')['command']}")
+
+
+@app.command()
+def render(names: Annotated[list[str], typer.Argument(help="Names of results that have a folder.")]) -> None:
+    """Make the reports of stored comparisons anew."""
+    for name in names:
+        typer.echo(redraw(RESULTS, name))
+
+
+def redraw(results: Path, name: str) -> Path:
+    """Write ``NAME/report.html`` from ``NAME.json``, and return its path.
+
+    Raises:
+        InputError: no comparison of that name is stored.
+    """
+    target = results / name / REPORT
+    if not target.parent.is_dir():
+        raise InputError(f"{target.parent}: no stored comparison of that name")
+    found = read_json(results / f"{name}.json")
+    with tempfile.TemporaryDirectory() as made:
+        write_report(found, Path(made))
+        with atomic_path(target) as staging:
+            shutil.copyfile(Path(made) / REPORT, staging)
+    return target
 
 
 def store(folder: Path, results: Path, name: str, note: str | None = None) -> None:

@@ -67,3 +67,12 @@ def test_the_report_is_kept(finished):
 def test_nothing_is_overwritten(finished, tmp_path):
     with pytest.raises(InputError, match="exists already"):
         stored.restore(finished / "results", "table", tmp_path)
+
+
+def test_a_kept_report_is_drawn_anew(finished, tmp_path):
+    results = shutil.copytree(finished / "results", tmp_path / "results")
+    before = (results / "table" / "report.html").read_bytes()
+    (results / "table" / "report.html").write_text("old")
+    assert stored.redraw(results, "table").read_bytes() == before
+    with pytest.raises(InputError, match="no stored comparison"):
+        stored.redraw(results, "nothing")

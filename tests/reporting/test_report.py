@@ -1,7 +1,9 @@
 """A hand-made comparison, written as a report."""
 
 import csv
+import json
 from html.parser import HTMLParser
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
@@ -258,3 +260,23 @@ def test_without_any_finished_run(results, tmp_path):
     empty = {**results, "models": [model("alignrec")], "significance": []}
     write_report(empty, tmp_path)
     assert "No finished run" in (tmp_path / "report.html").read_text()
+
+
+STORED = Path(__file__).parents[2] / "benchmarks" / "results"
+COMPARED = [path for path in sorted(STORED.glob("*.json")) if '"significance"' in path.read_text(encoding="utf-8")]
+
+
+@pytest.mark.parametrize("path", COMPARED, ids=[path.stem for path in COMPARED])
+def test_stored_comparisons_have_a_story(path):
+    results = json.loads(path.read_text(encoding="utf-8"))
+    told = story(results, summarise(results))
+    assert 2 <= len(told) <= 3
+    assert max(len(sentence) for sentence in told) < 330
+
+
+def test_a_comparison_of_an_earlier_release_has_a_report(tmp_path):
+    write_report(json.loads((STORED / "tiktok-seeds.json").read_text(encoding="utf-8")), tmp_path)
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "2 models on tiktok" in text
+    assert "AMD EPYC" in text  # it names several machines
+    assert "Validation by epoch" not in text  # its runs have no curves
