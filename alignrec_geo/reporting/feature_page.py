@@ -22,7 +22,7 @@ from alignrec_geo.typing import Int64
 
 SHOWN = 5
 """Items whose neighbours are shown, from the least to the most popular."""
-NEAR = 8
+NEAR = 10
 """Neighbours of each."""
 Table = tuple[Sequence[str], Sequence[Sequence[str]]]
 

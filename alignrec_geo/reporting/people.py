@@ -17,7 +17,7 @@ from alignrec_geo.reporting.score_parts import ScoreParts, shares
 from alignrec_geo.reporting.thumbnails import SIDE, thumbnail
 from alignrec_geo.typing import Int64
 
-PAST, NEW = 12, 10
+PAST, NEW = 11, 10
 """Items of the history that are shown, the latest, and items that are recommended."""
 SMALL = 120
 """Pixels of the longer side of images that stand close together."""
