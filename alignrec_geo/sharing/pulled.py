@@ -16,7 +16,6 @@ from alignrec_geo.files import sha256_of
 from alignrec_geo.folders import FolderKind
 from alignrec_geo.parquet import read_parquet
 from alignrec_geo.records import RunResult, read_record
-from alignrec_geo.reporting.run_report import write_run_report
 from alignrec_geo.serving.store import DATASET, read_embeddings
 from alignrec_geo.sharing.address import Address
 from alignrec_geo.sharing.kinds import DATA, FEATURES, ITEMS, RUN, Kind
@@ -86,6 +85,8 @@ def check_pulled(shared: Shared, folder: Path, where: Address) -> None:
             return
         read_embeddings(folder)
         read_record(folder / RESULT, RunResult)
+        from alignrec_geo.reporting.run_report import write_run_report  # draws with matplotlib
+
         write_run_report(folder)
     except InputError as error:
         said = str(error).replace(f"{folder}/", "").replace(str(folder), shared.name)
