@@ -7,6 +7,14 @@ from typing import Any
 class Observer:
     """Watches a run: a progress bar, a logger, a notebook widget. Subclass and override what is of interest."""
 
+    def run_started(self, facts: Mapping[str, Any]) -> None:
+        """The model is made and checked, and training is about to begin.
+
+        Args:
+            facts: ``model`` and ``data`` (names), ``features`` (names of feature matrices), ``users``, ``items``,
+                ``pairs`` (of training), ``parameters`` (numbers that are trained), ``device``, ``epochs`` (at most).
+        """
+
     def epoch_started(self, epoch: int, steps: int) -> None:
         """Epoch ``epoch`` (from 0) begins; it has ``steps`` batches."""
 

@@ -17,23 +17,11 @@ import pytest
 
 from alignrec_geo.cli.app import main
 
-SHARED = ("module", "session")
 
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """The order of tests on several workers.
-
-    Tests of a module that share what takes a while to make run on one worker, which makes it once. The longest begin,
-    and tests that any worker can take are last, so that all workers end about together.
-    """
-    if not hasattr(config, "workerinput"):
-        return
-    for item in items:
-        fixtures = getattr(item, "_fixtureinfo", None)
-        made = fixtures.name2fixturedefs.values() if fixtures else ()
-        if any(each[-1].scope in SHARED and each[-1].baseid.startswith("tests/") for each in made):
-            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
-    items.sort(key=lambda item: (not item.get_closest_marker("first"), not item.get_closest_marker("xdist_group")))
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """On several workers a file runs on one of them, which makes its fixtures once; the longest files begin."""
+    items.sort(key=lambda item: item.get_closest_marker("first") is None)
 
 
 Cli = Callable[..., subprocess.CompletedProcess[str]]

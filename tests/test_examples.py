@@ -7,6 +7,8 @@ import pytest
 from tests.in_this_process import runs_in_this_process
 from tests.notebooks import FOLDER, code_cells, notebooks, run
 
+pytestmark = pytest.mark.first
+
 
 def test_there_are_four():
     assert [path.stem for path in notebooks()] == ["compare_models", "own_features", "own_table", "swap_a_layer"]

@@ -1,5 +1,6 @@
 """The command line: one file per verb, put together here."""
 
+import os
 import sys
 from io import StringIO, TextIOWrapper
 
@@ -7,6 +8,7 @@ import typer
 
 from alignrec_geo.cli import data, features
 from alignrec_geo.cli.boundary import guarded
+from alignrec_geo.cli.common_options import add_common_options, as_before, top
 from alignrec_geo.cli.compare import compare
 from alignrec_geo.cli.config import config
 from alignrec_geo.cli.doctor import doctor
@@ -34,12 +36,11 @@ from alignrec_geo.deferred_imports import defer_imports
 
 app = typer.Typer(
     name="alignrec-geo",
-    help="AlignRec on PyTorch Geometric: multimodal recommendation on a user-item graph.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    add_completion=False,
     rich_markup_mode="rich",
 )
+app.callback()(top)
 app.command()(quickstart)
 app.add_typer(data.app, name="data")
 app.add_typer(features.app, name="features")
@@ -69,6 +70,10 @@ for verb in (
     app.command()(verb)
 
 
+COMPLETION = "_ALIGNREC_GEO_COMPLETE"
+"""Environment variable by which a shell asks what may follow (set up by ``--install-completion``)."""
+
+
 def main() -> None:
     """Run the command line and exit; see :func:`~alignrec_geo.cli.boundary.guarded` for the codes."""
     defer_imports()
@@ -78,13 +83,16 @@ def main() -> None:
             setattr(sys, name, StringIO())
         elif isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # where the locale has no such letter
-    code = guarded(_run)
+    with as_before():
+        code = guarded(_run)
     if code:
         sys.exit(code)
 
 
 def _run() -> None:
-    command = plain_help(typer.main.get_command(app))
+    command = plain_help(add_common_options(typer.main.get_command(app)))
+    if COMPLETION in os.environ:
+        command.main(prog_name="alignrec-geo")
     with command.make_context("alignrec-geo", sys.argv[1:]) as context:
         command.invoke(context)
 

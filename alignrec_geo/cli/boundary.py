@@ -70,6 +70,7 @@ def _ended(error: BaseException) -> int:
 def _say(message: str, code: int) -> int:
     if len(message) > LONGEST:  # an id that is a whole file, say
         message = f"{message[: LONGEST // 2]} … {message[-LONGEST // 2 :]}"
+    stderr.quiet = False
     with suppress(OSError, ValueError):  # standard error may be closed, or a pipe that nobody reads
         stderr.print(f"error: {message}", soft_wrap=True)
     return code

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from alignrec_geo.cli.encoding import progress_bars
 from alignrec_geo.cli.output import print_json, print_notes, stderr, stdout
+from alignrec_geo.cli.progress_bars import progress_bars
 from alignrec_geo.errors import InputError
 
 if TYPE_CHECKING:

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from alignrec_geo.cli.comparing import chosen_features, continued_by_the_same_command, split_names
+from alignrec_geo.cli.data_set_line import say_data_set
 from alignrec_geo.cli.device import TrainingDeviceOption, device_setting
 from alignrec_geo.cli.flags import in_options
 from alignrec_geo.cli.ids_alone import note_ids_alone
@@ -57,6 +58,7 @@ def compare(
 
     With --user-item-conv light,sage,mypkg.MyConv the rows are layers: alignrec+light, alignrec+sage, …
     """
+    say_data_set(dataset)
     from alignrec_geo.cli.compare_progress import LiveTable
     from alignrec_geo.comparison import compare as run_comparison
     from alignrec_geo.comparison.plan import model_and_layer

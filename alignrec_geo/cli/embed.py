@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from alignrec_geo.cli.device import DeviceOption
-from alignrec_geo.cli.encoding import progress_bars
 from alignrec_geo.cli.new_items import MovedDatasetOption, NewImagesOption, encoder_folders, new_items
 from alignrec_geo.cli.output import JsonFlag, print_json, print_notes, stderr, stdout
+from alignrec_geo.cli.progress_bars import progress_bars
 from alignrec_geo.errors import InputError
 
 if TYPE_CHECKING:

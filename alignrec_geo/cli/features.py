@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from alignrec_geo.cli.comparing import required_names
+from alignrec_geo.cli.data_set_line import say_data_set
 from alignrec_geo.cli.device import DeviceOption
-from alignrec_geo.cli.encoding import progress_bars
 from alignrec_geo.cli.features_describe import describe
 from alignrec_geo.cli.features_float16 import float16
 from alignrec_geo.cli.features_whiten import whiten
 from alignrec_geo.cli.output import JsonFlag, print_json, print_notes, stderr, stdout
+from alignrec_geo.cli.progress_bars import progress_bars
 from alignrec_geo.errors import InputError
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ def extract(
     unknown = [part for part in wanted if part not in MODALITIES]
     if unknown:
         raise InputError(f"--raw takes {', '.join(MODALITIES)} (got '{unknown[0]}')")
+    say_data_set(dataset)
     opened = Dataset.open(dataset)
     names = {modality: checked_name(f"{name}-{modality}" if name else modality) for modality in wanted}
     _refuse_existing(opened, names.values(), overwrite)

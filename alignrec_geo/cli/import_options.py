@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+from rich.filesize import decimal
 
 from alignrec_geo.cli.data_summary import counts_line, summary
 from alignrec_geo.cli.output import print_json, print_notes, stdout
+from alignrec_geo.cli.progress_bars import working
 
 if TYPE_CHECKING:
     from alignrec_geo.dataset.store import Dataset
@@ -64,12 +66,21 @@ def write(
     from alignrec_geo.dataset.manifest import DATA_SET
     from alignrec_geo.folders import folder_target
 
-    start = time.perf_counter()
+    start, inputs = time.perf_counter(), list(inputs)
     folder_target(out, DATA_SET, overwrite, inputs)
-    saved = read().save(out, overwrite)
+    with working(_what(inputs)):
+        saved = read().save(out, overwrite)
     seconds = time.perf_counter() - start
     if json_:
         print_json({**summary(saved), "notes": saved.notes, "seconds": round(seconds, 2)})
         return
     print_notes(saved.notes)
     stdout.print(counts_line(saved), soft_wrap=True)
+
+
+def _what(inputs: Iterable[Path | None]) -> str:
+    """What is read, and how much: ``reading clicks.csv (1.2 GB)``."""
+    paths = [path for path in inputs if path is not None]
+    size = sum(path.stat().st_size for path in paths if path.is_file())
+    named = ", ".join(path.name for path in paths[:3]) + (", …" if len(paths) > 3 else "")
+    return f"reading {named}" + (f" ({decimal(size)})" if size else "")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from alignrec_geo.cli.data_set_line import say_data_set
 from alignrec_geo.cli.device import DeviceOption
 from alignrec_geo.cli.output import JsonFlag, print_json, print_table, stderr
 from alignrec_geo.errors import InputError
@@ -27,7 +28,7 @@ def mask_modality(
     ] = None,
     model: Annotated[str, typer.Option(help="The recommender.")] = "alignrec",
     settings: Annotated[
-        list[str] | None, typer.Option("--set", help="key=value, repeatable: settings of the runs.")
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Repeatable: settings of the runs.")
     ] = None,
     protocol: Annotated[str, typer.Option(help="Ranking protocol: clean or mmrec.")] = "clean",
     share: Annotated[float, typer.Option(help="Share of the items that lose a modality.")] = 0.5,
@@ -44,6 +45,8 @@ def mask_modality(
     What an encoder of this program made is encoded again without the modality (and, as a second row, zeroed); a plain
     matrix is zeroed. The items that lose a modality are the same in every row.
     """
+    say_data_set(dataset)
+    from alignrec_geo.cli.progress import TrainingProgress
     from alignrec_geo.dataset.manifest import DATA_SET
     from alignrec_geo.dataset.store import Dataset
     from alignrec_geo.files import write_json
@@ -65,7 +68,17 @@ def mask_modality(
 
     def train(changed: Dataset, names: Sequence[str], number: int) -> dict[str, float]:
         built = find_model(model).from_dataset(changed, names, config.parameters, number)
-        result = fit(built, changed, config.training, kernels=config.kernels, protocol=config.protocol, seed=number)
+        training, label = config.training, f"{'+'.join(names)}, seed {number}"
+        with TrainingProgress(training.metric, training.epochs, label=label) as bar:
+            result = fit(
+                built,
+                changed,
+                training,
+                kernels=config.kernels,
+                protocol=config.protocol,
+                seed=number,
+                observers=[bar],
+            )
         return dict(result.metrics)
 
     rows: list[MaskRow] = []

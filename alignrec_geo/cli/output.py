@@ -15,6 +15,8 @@ from alignrec_geo.plain import CONTROLS, printable
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output and nothing else.")]
 
+UNBOUNDED = 10_000
+"""Width of what is printed into a file or a pipe: a table takes as much of it as it needs."""
 STREAMS = {False: "standard output", True: "standard error"}
 
 
@@ -41,6 +43,11 @@ class PlainConsole(Console):
     def render_str(self, text: str, **options: Any) -> Text:
         """Turn a text, also one in a table, into what is printed."""
         return super().render_str(printable(text), **{**options, "markup": False, "emoji": False})
+
+
+def redraws(console: Console) -> bool:
+    """Whether what was printed can be replaced: the console is a terminal that knows how."""
+    return console.is_terminal and not console.is_dumb_terminal
 
 
 stderr = PlainConsole(to_stderr=True)
@@ -77,13 +84,17 @@ def print_notes(notes: Iterable[str], most: int = 10) -> None:
 
 
 def print_table(title: str, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print a table on standard output: the first column left, the others right-aligned."""
+    """Print a table on standard output: the first column left, the others right-aligned.
+
+    No cell is cut: where a terminal is too narrow its text goes on in the next line, and what is piped has lines as
+    long as they need to be.
+    """
     table = Table(title=title, title_justify="left")
     for number, name in enumerate(header):
-        table.add_column(name, justify="left" if number == 0 else "right")
+        table.add_column(name, justify="left" if number == 0 else "right", overflow="fold")
     for row in rows:
         table.add_row(*row)
-    stdout.print(table)
+    stdout.print(table, width=None if stdout.is_terminal else UNBOUNDED)
 
 
 def print_metrics(title: str, metrics: Mapping[str, float]) -> None:

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from alignrec_geo.cli.data_set_line import say_data_set
 from alignrec_geo.cli.device import DeviceOption
-from alignrec_geo.cli.encoding import progress_bars
 from alignrec_geo.cli.output import JsonFlag, print_held_out, print_json, print_notes, stderr, stdout
+from alignrec_geo.cli.progress_bars import progress_bars
 from alignrec_geo.errors import InputError
 
 if TYPE_CHECKING:
@@ -46,7 +47,8 @@ def pretrain(
         Path | None, typer.Option("--codebook", metavar="FILE", help="For 'beit3-…': custom visual codes.")
     ] = None,
     settings: Annotated[
-        list[str] | None, typer.Option("--set", help="key=value, repeatable: settings of the loop and of the encoder.")
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Repeatable: settings of the loop and of the encoder."),
     ] = None,
     whiten: Annotated[
         str, typer.Option("--whiten", metavar="SHRINK|none", help="Shrinkage of the whitening of the vectors.")
@@ -69,6 +71,7 @@ def pretrain(
     texts through BEiT-3, from scratch or from a checkpoint ('--set epochs=0' only encodes). 'train --features
     aligned-frozen' uses the result, 'probe' judges it.
     """
+    say_data_set(dataset)
     from alignrec_geo.cli.pretrain_task import Sources
 
     sources = Sources(encoder_image, encoder_text, features, checkpoint, tokenizer, codebook, cache)

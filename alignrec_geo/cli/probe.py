@@ -5,9 +5,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from alignrec_geo.cli.data_set_line import say_data_set
 from alignrec_geo.cli.device import DeviceOption
 from alignrec_geo.cli.feature_report import ColourOption, MapOption, check_report, write_report
 from alignrec_geo.cli.output import JsonFlag, print_json, print_table, stderr
+from alignrec_geo.cli.progress_bars import progress_bars
 from alignrec_geo.errors import InputError
 
 if TYPE_CHECKING:
@@ -58,6 +60,7 @@ def probe(
 
     if figure is not None and figure.suffix not in (".svg", ".png"):
         raise InputError(f"--figure takes a file that ends in .svg or .png (got '{figure}')")
+    say_data_set(dataset)
     data = Dataset.open(dataset)
     own = DATA_SET.files(dataset)
     out, figure, report = (None if path is None else output_file(path, own) for path in (out, figure, report))
@@ -69,7 +72,8 @@ def probe(
     if report is not None:
         check_report(data, colour, map_)
     trial = Probe(data, contents, Split.parse(split), Protocol.parse(protocol), k, seed, choose_device(device))
-    rows = trial.rows()
+    with progress_bars() as report:
+        rows = trial.rows(report("contents"))
     content: dict[str, Any] = {
         "rows": [_as_json(row) for row in rows],
         "items": len(trial.items),

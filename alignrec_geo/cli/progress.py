@@ -10,13 +10,15 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from alignrec_geo.cli.output import stderr
+from alignrec_geo.cli.output import redraws, stderr
 from alignrec_geo.observer import Observer
 
 _WEIGHT = 0.05
 """Weight of the newest step in the running mean of a loss term."""
 PAUSE = 30.0
-"""Seconds between lines where there is no terminal that can redraw one."""
+"""Where there is no terminal that can redraw a line, a new one is due after so many seconds, …"""
+LINES = 10
+"""… after another tenth of the epochs, and after every epoch where there are no more than twice as many."""
 
 
 class Line(NamedTuple):
@@ -28,7 +30,7 @@ class Line(NamedTuple):
         steps: steps of an epoch.
         value: the last validation and the best, in words.
         short: the same where there is little room.
-        left: the time that is left at most; empty while nothing is known.
+        left: the time so far and what is left at most; empty while nothing is known.
         losses: the loss terms.
     """
 
@@ -46,14 +48,14 @@ class Line(NamedTuple):
         Loss terms go first, then the number of steps, then the last validation; the best one and the time stay.
 
         Example:
-            >>> value, short, left = "recall@20 0.1432 (best 0.1501)", "best 0.1501", "≤ 2:31 left"
+            >>> value, short, left = "recall@20 0.1432 (best 0.1501)", "best 0.1501", "1:15, ≤ 2:31 left"
             >>> line = Line("epoch 3 of 6", 4, 9, value, short, left, ["bpr 0.5"])
             >>> line.fitted(120)
-            (20, '4/9  recall@20 0.1432 (best 0.1501)  ≤ 2:31 left  bpr 0.5')
+            (20, '4/9  recall@20 0.1432 (best 0.1501)  1:15, ≤ 2:31 left  bpr 0.5')
             >>> line.fitted(80)
-            (10, '4/9  recall@20 0.1432 (best 0.1501)  ≤ 2:31 left')
-            >>> line.fitted(45)
-            (4, 'best 0.1501  ≤ 2:31 left')
+            (10, '4/9  recall@20 0.1432 (best 0.1501)  1:15, ≤ 2:31 left')
+            >>> line.fitted(50)
+            (4, 'best 0.1501  1:15, ≤ 2:31 left')
         """
         count = f"{self.done}/{self.steps}"
         forms = (
@@ -85,17 +87,19 @@ class TrainingProgress(Observer):
         metric: the validation metric to show.
         epochs: the most epochs there will be.
         console: where.
+        label: what is trained, where a verb trains several things.
     """
 
-    def __init__(self, metric: str, epochs: int, console: Console = stderr) -> None:
+    def __init__(self, metric: str, epochs: int, console: Console = stderr, label: str = "") -> None:
         self._metric, self._epochs, self._console = metric, epochs, console
+        self._label = f"{label}, " if label else ""
         self._means: dict[str, float] = {}
         self._best = float("-inf")
         self._value = self._short = ""
         self._epoch = self._steps = self._done = self._made = 0
         self._started = self._said = time.monotonic()
-        redraws = console.is_terminal and not console.is_dumb_terminal
-        self._live = Live(self, console=console, transient=True, refresh_per_second=4) if redraws else None
+        live = Live(self, console=console, transient=True, refresh_per_second=4)
+        self._live = live if redraws(console) else None
 
     def __enter__(self) -> Self:
         if self._live is not None:
@@ -123,8 +127,12 @@ class TrainingProgress(Observer):
     def line(self) -> Line:
         """What there is to say now."""
         losses = [f"{name} {value:.4f}" for name, value in self._means.items()]
-        head = f"epoch {self._epoch + 1} of {self._epochs}"
+        head = f"{self._label}epoch {self._epoch + 1} of {self._epochs}"
         return Line(head, self._done, self._steps, self._value, self._short, self._left(), losses)
+
+    def run_started(self, facts: Mapping[str, Any]) -> None:
+        """Say what is going to be trained, and where."""
+        self._console.print(what_starts(facts), soft_wrap=True)
 
     def epoch_started(self, epoch: int, steps: int) -> None:
         """Start the epoch's bar."""
@@ -142,11 +150,16 @@ class TrainingProgress(Observer):
     def epoch_done(self, record: Mapping[str, Any]) -> None:
         """Take in the validation, if there was one; where no line can be redrawn, print one now and then."""
         self.take(record)
-        if self._live is None and time.monotonic() - self._said > PAUSE:
+        if self._live is None and self._due():
             self._said = time.monotonic()
             line = self.line()
             parts = [self._value, self._left(), *line.losses]
             self._console.print(f"{line.head}: {', '.join(filter(None, parts))}", soft_wrap=True)
+
+    def _due(self) -> bool:
+        """Whether a log file should hear of this epoch."""
+        tenth = self._epochs <= 2 * LINES or (self._epoch + 1) % -(-self._epochs // LINES) == 0
+        return tenth or time.monotonic() - self._said > PAUSE
 
     def take(self, record: Mapping[str, Any]) -> None:
         """Take in what an epoch's record says."""
@@ -157,16 +170,38 @@ class TrainingProgress(Observer):
             self._value = f"{self._metric} {value:.4f} ({self._short})"
 
     def _left(self) -> str:
-        """The time that all epochs would take, which early stopping may shorten."""
+        """The time so far, and what all epochs would take, which early stopping may shorten."""
         remaining = (self._epochs - self._epoch) * self._steps - self._done
-        if not self._made or remaining <= 0:
+        if not self._made:
             return ""
-        seconds = (time.monotonic() - self._started) / self._made * remaining
-        minutes, rest = divmod(round(seconds), 60)
-        hours, minutes = divmod(minutes, 60)
-        clock = f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+        seconds = time.monotonic() - self._started
         sign = "≤" if (self._console.encoding or "").lower().startswith("utf") else "<="
-        return f"{sign} {clock} left"
+        left = f", {sign} {_clock(seconds / self._made * remaining)} left" if remaining > 0 else ""
+        return f"{_clock(seconds)}{left}"
+
+
+def what_starts(facts: Mapping[str, Any]) -> str:
+    """The facts of :meth:`Observer.run_started` as a line.
+
+    Example:
+        >>> facts = {"model": "lightgcn", "features": [], "parameters": 20480, "device": "cpu", "epochs": 9}
+        >>> what_starts(facts)
+        'lightgcn: 20,480 parameters on cpu, at most 9 epochs'
+    """
+    if not facts["parameters"]:
+        return f"{facts['model']}: nothing to train"
+    content = f" with {', '.join(facts['features'])}" if facts.get("features") else ""
+    return (
+        f"{facts['model']}{content}: {facts['parameters']:,} parameters on {facts['device']}, "
+        f"at most {facts['epochs']:,} epochs"
+    )
+
+
+def _clock(seconds: float) -> str:
+    """Minutes and seconds, and hours where there are any."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
 def _bar(share: float, width: int, plain: bool) -> Text:
@@ -181,6 +216,14 @@ class PretrainProgress(TrainingProgress):
 
     def __init__(self, epochs: int, console: Console = stderr) -> None:
         super().__init__("", epochs, console)
+
+    def run_started(self, facts: Mapping[str, Any]) -> None:
+        """Say what is going to be trained, and where."""
+        self._console.print(
+            f"stage 1 on {facts['items']:,} items, {facts['held_out']:,} held out: {facts['parameters']:,} parameters "
+            f"on {facts['device']}, {facts['epochs']:,} epochs",
+            soft_wrap=True,
+        )
 
     def take(self, record: Mapping[str, Any]) -> None:
         """Take in the held-out losses, if there are any."""

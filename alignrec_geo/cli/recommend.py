@@ -147,9 +147,12 @@ def print_items(title: str, items: "list[Recommendation]") -> None:
     """Print items as a table, with what stands beside their scores."""
     popular = bool(items) and items[0].source == "popular"
     marks = [" ".join(filter(None, ["cold" if item.cold else "", _MARKS.get(item.source, "")])) for item in items]
-    marked = any(marks)
-    rows = [
-        [item.title or "", item.item, f"{item.score:.{0 if popular else 4}f}", *([mark] if marked else [])]
-        for item, mark in zip(items, marks, strict=True)
-    ]
-    print_table(title, ["title", "item", "interactions" if popular else "score", *([""] if marked else [])], rows)
+    columns = {
+        "": [str(rank) for rank in range(1, len(items) + 1)],
+        "title": [item.title or "" for item in items],
+        "item": [item.item for item in items],
+        "interactions" if popular else "score": [f"{item.score:.{0 if popular else 4}f}" for item in items],
+        "mark": marks,
+    }
+    shown = {name: cells for name, cells in columns.items() if any(cells) or name == "item"}
+    print_table(title, ["" if name == "mark" else name for name in shown], zip(*shown.values(), strict=True))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from alignrec_geo.cli.comparing import split_names
+from alignrec_geo.cli.data_set_line import say_data_set
 from alignrec_geo.cli.device import TrainingDeviceOption, device_setting
 from alignrec_geo.cli.output import JsonFlag, print_json, print_metrics, stderr
 from alignrec_geo.errors import InputError
@@ -27,7 +28,7 @@ def train(
         Path | None, typer.Option(help="YAML file of settings, laid out like a run's config.yaml.")
     ] = None,
     settings: Annotated[
-        list[str] | None, typer.Option("--set", help="key=value, repeatable; overrides the file.")
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Repeatable; overrides the file.")
     ] = None,
     user_item_conv: Annotated[
         str | None, typer.Option(help="Layer of the user-item graph: a name (light, sage, gatv2, …) or mypkg.MyConv.")
@@ -86,6 +87,7 @@ def train(
         raise InputError("--resume continues a run and --overwrite replaces it; pass one of them")
     if like is not None and (not refit or config is not None):
         raise InputError("--like gives the settings of a --refit; pass it together with --refit and without --config")
+    say_data_set(dataset)
     from alignrec_geo.cli.train_settings import resolved_settings
 
     resolved = resolved_settings(out, chosen, config, like, overrides, resume, trust)

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from alignrec_geo.cli.comparing import chosen_features, continued_by_the_same_command
+from alignrec_geo.cli.data_set_line import say_data_set
 from alignrec_geo.cli.device import TrainingDeviceOption, device_setting
 from alignrec_geo.cli.flags import in_options
 from alignrec_geo.cli.ids_alone import note_ids_alone
@@ -35,7 +36,7 @@ def tune(
     protocol: Annotated[str, typer.Option(help="Ranking protocol: clean or mmrec.")] = "clean",
     jobs: Annotated[int, typer.Option(help="Trials at a time, each in a process of its own.")] = 1,
     settings: Annotated[
-        list[str] | None, typer.Option("--set", help="key=value, repeatable; what is set is not searched.")
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Repeatable; what is set is not searched.")
     ] = None,
     device: TrainingDeviceOption = None,
     no_prune: Annotated[bool, typer.Option("--no-prune", help="Let trials end that are behind.")] = False,
@@ -50,6 +51,7 @@ def tune(
     Trials that are behind are stopped early. The test split is never looked at. A search that was killed, or stopped
     with Ctrl-C, goes on with the same command; more --trials only add to it.
     """
+    say_data_set(dataset)
     from alignrec_geo.cli.compare_progress import LiveTable
     from alignrec_geo.comparison import tune as run_search
     from alignrec_geo.dataset.store import Dataset

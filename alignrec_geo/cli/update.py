@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from alignrec_geo.cli.device import DeviceOption
-from alignrec_geo.cli.encoding import progress_bars
 from alignrec_geo.cli.import_options import ItemColumn, RatingColumn, TimestampColumn, UserColumn
 from alignrec_geo.cli.new_items import MovedDatasetOption, NewImagesOption, encoder_folders, new_items
 from alignrec_geo.cli.output import JsonFlag, print_json, print_metrics, print_notes, stderr
+from alignrec_geo.cli.progress_bars import progress_bars
 from alignrec_geo.training.update_defaults import EPOCHS, KEEP
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def update(
         typer.Option("--keep", min=0, max=1, help="Share of the old parameters to begin with; the rest are fresh."),
     ] = KEEP,
     settings: Annotated[
-        list[str] | None, typer.Option("--set", metavar="key=value", help="Training settings that differ. Repeatable.")
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Training settings that differ. Repeatable.")
     ] = None,
     dataset: MovedDatasetOption = None,
     encoders: Annotated[

@@ -1,6 +1,6 @@
 """Compare feature matrices, and combinations of them, before anything is trained on them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -94,10 +94,19 @@ class Probe:
         places = torch.from_numpy(known.user), torch.from_numpy(known.item)
         self._history = CSR.pattern(*places, (known.n_users, known.n_items))
 
-    def rows(self) -> list[ProbeRow]:
-        """Every row of the table: chance, popularity, then each content as it is and centred."""
-        chosen = [self.row(content, centred) for content in self.contents for centred in (False, True)]
-        return [self.chance(), self.popularity(), *chosen]
+    def rows(self, report: Callable[[int, int], object] = lambda done, total: None) -> list[ProbeRow]:
+        """Every row of the table: chance, popularity, then each content as it is and centred.
+
+        Args:
+            report: told after every row how many are done, and of how many.
+        """
+        chosen = [(content, centred) for content in self.contents for centred in (False, True)]
+        rows = [self.chance(), self.popularity()]
+        for content, centred in chosen:
+            report(len(rows), 2 + len(chosen))
+            rows.append(self.row(content, centred))
+        report(len(rows), len(rows))
+        return rows
 
     def row(self, content: str, centred: bool) -> ProbeRow:
         """Judge one content; several matrices are scaled to unit rows first, as in training."""

@@ -42,6 +42,7 @@ from alignrec_geo.training.precision import check_precision
 from alignrec_geo.training.result import LAST_EPOCH, REFIT, UNTRAINED, VALIDATION, FitResult, write_result
 from alignrec_geo.training.run import Run
 from alignrec_geo.training.run_config import RunConfig
+from alignrec_geo.training.run_facts import facts_of
 from alignrec_geo.training.run_folder import RunFolder
 from alignrec_geo.training.sampling import TripletSampler
 from alignrec_geo.training.tracked import Tracking
@@ -146,6 +147,9 @@ def fit(
             run.prepare_folder(folder, resume)
             if run.should_continue():
                 folder.reopen()
+        facts = facts_of(model, data, wanted)
+        for observer in listening:
+            observer.run_started(facts)
         model.train()
         while run.should_continue():
             run.epoch()

@@ -1,5 +1,6 @@
 """One training run: epoch after epoch, until validation says it is enough."""
 
+import logging
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -27,6 +28,8 @@ from alignrec_geo.training.optimizer import make_optimizer, set_learning_rate
 from alignrec_geo.training.precision import use_precision
 from alignrec_geo.training.run_folder import RunFolder
 from alignrec_geo.training.sampling import TripletSampler
+
+logger = logging.getLogger(__name__)
 
 
 class Run:
@@ -94,6 +97,7 @@ class Run:
                 self.folder.write_best(self.best, tables or self.tables(epoch))
             save_checkpoint(self.folder.last, state, self.model, self.optimizer, self.generators)
             self.folder.settle()
+        logger.info("epoch %d: %s", epoch, record)
         for observer in self.observers:
             observer.epoch_done(record)
 

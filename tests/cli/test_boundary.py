@@ -131,14 +131,22 @@ def test_a_signal_that_is_ignored_stays_ignored():
 
 
 def program(*args, stdout=subprocess.PIPE, limit=None):
-    """The program in a process, in which files may grow to ``limit`` bytes (also those of coverage: it stays out)."""
+    """The program in a process, in which files may grow to ``limit`` bytes.
+
+    Also those of coverage, which stays out, and compiled modules, which Python would cut off and leave behind.
+    """
+    environment = {
+        name: value for name, value in os.environ.items() if limit is None or not name.startswith("COVERAGE_")
+    }
+    if limit is not None:
+        environment["PYTHONDONTWRITEBYTECODE"] = "1"
     return subprocess.run(
         [sys.executable, "-m", "alignrec_geo.cli.app", *map(str, args)],
         stdout=stdout,
         stderr=subprocess.PIPE,
         text=True,
         check=False,
-        env={name: value for name, value in os.environ.items() if limit is None or not name.startswith("COVERAGE_")},
+        env=environment,
         preexec_fn=None if limit is None else lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
     )
 

@@ -14,6 +14,8 @@ import pytest
 from alignrec_geo.dataset import make_catalogue
 from tests.conftest import in_this_process
 
+pytestmark = pytest.mark.first
+
 PROGRAM = (sys.executable, "-m", "alignrec_geo.cli.app")
 
 

@@ -10,6 +10,8 @@ from alignrec_geo.dataset import make_catalogue
 from alignrec_geo.training.configured import fit_config
 from alignrec_geo.training.run_config import RunConfig
 
+pytestmark = pytest.mark.first
+
 PROGRAM = """
 import json, sys
 from alignrec_geo.cli.app import main

@@ -20,6 +20,8 @@ from alignrec_geo.comparison.study import TrialLog
 from alignrec_geo.comparison.tuning import Tuning
 from tests.comparison.conftest import same, starts
 
+pytestmark = pytest.mark.first
+
 FAST = ("epochs=3",)
 BROKEN = ("--models", "alignrec,popularity", "--trials", 4, "--seeds", 2, "--set", "epochs=3", "--out")
 

@@ -24,6 +24,8 @@ from alignrec_geo.reporting import tuning_report
 from alignrec_geo.training.run_config import RunConfig
 from tests.comparison.conftest import FAKE, PROGRAM, starts
 
+pytestmark = pytest.mark.first
+
 FAST = ("epochs=3",)
 
 

@@ -10,7 +10,10 @@ import pytest
 
 from alignrec_geo.kernels.backends import available
 
-pytestmark = pytest.mark.skipif(not available("triton"), reason="triton is not installed (Linux only, extra 'triton')")
+pytestmark = [
+    pytest.mark.first,
+    pytest.mark.skipif(not available("triton"), reason="triton is not installed (Linux only, extra 'triton')"),
+]
 
 FOLDER = Path(__file__).parent / "triton"
 ROOT = Path(__file__).resolve().parents[2]
@@ -28,12 +31,8 @@ def run(*command: object, **environment: str) -> subprocess.CompletedProcess[str
     )
 
 
-@pytest.mark.first
-@pytest.mark.parametrize("half", [0, 1])
-def test_kernels_in_the_interpreter(half):
-    """In two processes, so that two workers end about together."""
-    files = sorted(FOLDER.glob("test_*.py"))[half::2]
-    done = run("-m", "pytest", *files, "-q", f"--confcutdir={FOLDER}", "-p", "no:cacheprovider", TRITON_INTERPRET="1")
+def test_kernels_in_the_interpreter():
+    done = run("-m", "pytest", FOLDER, "-q", f"--confcutdir={FOLDER}", "-p", "no:cacheprovider", TRITON_INTERPRET="1")
     assert done.returncode == 0, done.stdout[-20000:] + done.stderr[-5000:]
     assert " passed" in done.stdout
 

@@ -118,6 +118,16 @@ def pretrain(
         if len(history) < state.epochs_done:  # it is written first, so a kill cannot leave this
             raise InputError(f"{folder / HISTORY}: {len(history)} epochs, the checkpoint has {state.epochs_done}")
     per_epoch = math.ceil(len(trained) / config.batch_size)
+    trainable = [parameter for parameter in task.model.parameters() if parameter.requires_grad]
+    facts = {
+        "items": len(trained),
+        "held_out": len(held_out),
+        "parameters": sum(parameter.numel() for parameter in trainable),
+        "device": str(trainable[0].device),
+        "epochs": config.epochs,
+    }
+    for observer in observers:
+        observer.run_started(facts)
     for epoch in range(state.epochs_done, config.epochs):
         started = time.perf_counter()
         for observer in observers:

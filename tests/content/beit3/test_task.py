@@ -20,6 +20,8 @@ from alignrec_geo.errors import InputError
 from alignrec_geo.files import read_json
 from tests.content.encoders.tiny_encoders import vision_folder
 
+pytestmark = pytest.mark.first
+
 SHAPE = Beit3Settings(dim=48, layers=1, heads=2, image_target="pixels")
 LOOP = PretrainConfig(epochs=60, batch_size=64, lr=8e-3, held_out=0.2, eval_every=60, precision="float32")
 

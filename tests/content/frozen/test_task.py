@@ -17,6 +17,8 @@ from alignrec_geo.dataset import Dataset
 from alignrec_geo.errors import InputError
 from tests.content.colours import coloured_encoders, coloured_things
 
+pytestmark = pytest.mark.first
+
 SHAPE = FrozenConfig(dim=32, hidden=32, layers=2, heads=2, masked_copies=2, codes=16, max_tokens=12, patch_ratio=0.9)
 LOOP = PretrainConfig(epochs=20, batch_size=32, lr=3e-3, held_out=0.2, eval_every=20)
 

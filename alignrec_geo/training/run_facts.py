@@ -1,0 +1,29 @@
+"""What observers are told before the first epoch, and what the log says of it."""
+
+import logging
+from typing import Any
+
+from alignrec_geo.dataset.interactions import Split
+from alignrec_geo.dataset.store import Dataset
+from alignrec_geo.models.base import Recommender
+from alignrec_geo.training.run_config import RunConfig
+
+logger = logging.getLogger(__name__)
+
+
+def facts_of(model: Recommender, data: Dataset, config: RunConfig) -> dict[str, Any]:
+    """The facts of :meth:`~alignrec_geo.observer.Observer.run_started`; they are logged, too."""
+    pairs = data.interactions
+    facts = {
+        "model": config.model,
+        "data": data.name,
+        "features": list(config.features or []),
+        "users": pairs.n_users,
+        "items": pairs.n_items,
+        "pairs": len(pairs.of(Split.TRAIN)),
+        "parameters": sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad),
+        "device": str(next((parameter.device for parameter in model.parameters()), "cpu")),
+        "epochs": config.training.epochs,
+    }
+    logger.info("training starts: %s", ", ".join(f"{name} {value}" for name, value in facts.items()))
+    return facts
