@@ -7,7 +7,7 @@ from typing import Any
 class Observer:
     """Watches a run: a progress bar, a logger, a notebook widget. Subclass and override what is of interest."""
 
-    def run_started(self, facts: Mapping[str, Any]) -> None:
+    def training_started(self, facts: Mapping[str, Any]) -> None:
         """The model is made and checked, and training is about to begin.
 
         Args:

@@ -10,6 +10,7 @@ from alignrec_geo.cli.device import DeviceOption
 from alignrec_geo.cli.new_items import MovedDatasetOption, NewImagesOption, encoder_folders, new_items
 from alignrec_geo.cli.output import JsonFlag, print_json, print_notes, stderr, stdout
 from alignrec_geo.cli.progress_bars import progress_bars
+from alignrec_geo.cli.run_argument import check_run
 from alignrec_geo.errors import InputError
 
 if TYPE_CHECKING:
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
 
 
 def embed(
-    run: Annotated[Path, typer.Argument(help="Run folder (made by 'train' with features).", show_default=False)],
+    run: Annotated[
+        Path, typer.Argument(help="Run folder (made by 'train' with features).", show_default=False, callback=check_run)
+    ],
     items: Annotated[
         Path | None, typer.Option("--items", metavar="FILE", help="New items, one JSON object per line.")
     ] = None,

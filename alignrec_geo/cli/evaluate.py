@@ -8,6 +8,7 @@ import typer
 
 from alignrec_geo.cli.device import DeviceOption
 from alignrec_geo.cli.output import JsonFlag, print_json, print_metrics
+from alignrec_geo.cli.run_argument import RunArgument
 from alignrec_geo.errors import InputError
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def evaluate(
-    run: Annotated[Path, typer.Argument(help="Run folder (made by 'train').")],
+    run: RunArgument,
     split: Annotated[str, typer.Option(help="Split: train, validation or test.")] = "test",
     protocol: Annotated[str | None, typer.Option(help="clean or mmrec; default the run's own.")] = None,
     metrics: Annotated[

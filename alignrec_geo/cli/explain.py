@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from alignrec_geo.cli.output import JsonFlag, print_json, print_table, stderr, stdout
+from alignrec_geo.cli.run_argument import RunArgument
 
 if TYPE_CHECKING:
     from alignrec_geo.explaining import Explanation
 
 
 def explain(
-    run: Annotated[Path, typer.Argument(help="Run folder (made by 'train').")],
+    run: RunArgument,
     user: Annotated[str, typer.Option("--user", help="External user id.")],
     item: Annotated[str, typer.Option("--item", help="External item id.")],
     report: Annotated[

@@ -7,10 +7,11 @@ import typer
 
 from alignrec_geo.cli.new_items import MovedDatasetOption
 from alignrec_geo.cli.output import JsonFlag, print_json, print_table, stderr, stdout
+from alignrec_geo.cli.run_argument import RunArgument
 
 
 def export(
-    run: Annotated[Path, typer.Argument(help="Run folder (made by 'train').", show_default=False)],
+    run: RunArgument,
     to: Annotated[str, typer.Option("--to", metavar="FORMAT", help="parquet, faiss, onnx or torch-export.")],
     out: Annotated[
         Path | None, typer.Option("--out", metavar="DIR", help="Folder to write; RUN-FORMAT if not given.")

@@ -61,6 +61,7 @@ def extract(
     resumes where it stopped, and 'pretrain' need not encode again. An image that cannot be read is reported by name;
     its item counts as without image.
     """
+    say_data_set(dataset)
     from alignrec_geo.content.encoders import open_image_encoder, open_text_encoder
     from alignrec_geo.content.feature_sets.extract import extract_image, extract_text
     from alignrec_geo.content.throughput import Throughput
@@ -72,7 +73,6 @@ def extract(
     unknown = [part for part in wanted if part not in MODALITIES]
     if unknown:
         raise InputError(f"--raw takes {', '.join(MODALITIES)} (got '{unknown[0]}')")
-    say_data_set(dataset)
     opened = Dataset.open(dataset)
     names = {modality: checked_name(f"{name}-{modality}" if name else modality) for modality in wanted}
     _refuse_existing(opened, names.values(), overwrite)

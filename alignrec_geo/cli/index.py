@@ -1,11 +1,11 @@
 """``alignrec-geo index``: an index of a run's items, for catalogues that are too large to score in whole."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from alignrec_geo.cli.output import JsonFlag, print_json, print_notes, print_table, stderr
+from alignrec_geo.cli.run_argument import RunArgument
 
 IndexOption = Annotated[
     str,
@@ -18,7 +18,7 @@ IndexOption = Annotated[
 
 
 def index(
-    run: Annotated[Path, typer.Argument(help="Run folder (made by 'train').", show_default=False)],
+    run: RunArgument,
     recall: Annotated[
         float, typer.Option("--recall", min=0.5, max=1.0, help="Share of the exact best 50 items that must be found.")
     ] = 0.99,

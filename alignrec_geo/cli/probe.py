@@ -49,6 +49,7 @@ def probe(
     intermediate metric, what is lost without a modality, trains models: 'mask-modality'. The page of --report shows
     the neighbours of five items in each matrix as rows of images, and where the items lie on a plane.
     """
+    say_data_set(dataset)
     from alignrec_geo.dataset.interactions import Split
     from alignrec_geo.dataset.manifest import DATA_SET
     from alignrec_geo.dataset.store import Dataset
@@ -60,7 +61,6 @@ def probe(
 
     if figure is not None and figure.suffix not in (".svg", ".png"):
         raise InputError(f"--figure takes a file that ends in .svg or .png (got '{figure}')")
-    say_data_set(dataset)
     data = Dataset.open(dataset)
     own = DATA_SET.files(dataset)
     out, figure, report = (None if path is None else output_file(path, own) for path in (out, figure, report))
@@ -72,8 +72,8 @@ def probe(
     if report is not None:
         check_report(data, colour, map_)
     trial = Probe(data, contents, Split.parse(split), Protocol.parse(protocol), k, seed, choose_device(device))
-    with progress_bars() as report:
-        rows = trial.rows(report("contents"))
+    with progress_bars() as bar:
+        rows = trial.rows(bar("contents"))
     content: dict[str, Any] = {
         "rows": [_as_json(row) for row in rows],
         "items": len(trial.items),

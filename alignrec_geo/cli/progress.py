@@ -130,7 +130,7 @@ class TrainingProgress(Observer):
         head = f"{self._label}epoch {self._epoch + 1} of {self._epochs}"
         return Line(head, self._done, self._steps, self._value, self._short, self._left(), losses)
 
-    def run_started(self, facts: Mapping[str, Any]) -> None:
+    def training_started(self, facts: Mapping[str, Any]) -> None:
         """Say what is going to be trained, and where."""
         self._console.print(what_starts(facts), soft_wrap=True)
 
@@ -181,7 +181,7 @@ class TrainingProgress(Observer):
 
 
 def what_starts(facts: Mapping[str, Any]) -> str:
-    """The facts of :meth:`Observer.run_started` as a line.
+    """The facts of :meth:`Observer.training_started` as a line.
 
     Example:
         >>> facts = {"model": "lightgcn", "features": [], "parameters": 20480, "device": "cpu", "epochs": 9}
@@ -217,7 +217,7 @@ class PretrainProgress(TrainingProgress):
     def __init__(self, epochs: int, console: Console = stderr) -> None:
         super().__init__("", epochs, console)
 
-    def run_started(self, facts: Mapping[str, Any]) -> None:
+    def training_started(self, facts: Mapping[str, Any]) -> None:
         """Say what is going to be trained, and where."""
         self._console.print(
             f"stage 1 on {facts['items']:,} items, {facts['held_out']:,} held out: {facts['parameters']:,} parameters "

@@ -22,6 +22,7 @@ from alignrec_geo.cli.rules import (
     item_rules,
     pair_rules,
 )
+from alignrec_geo.cli.run_argument import RunArgument
 from alignrec_geo.errors import InputError
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 
     from alignrec_geo.serving import Recommendation
 
-RunArgument = Annotated[Path, typer.Argument(help="Run folder (made by 'train').")]
 CountOption = Annotated[int, typer.Option("-k", "--k", min=1, help="How many items.")]
 
 _MARKS = {"content": "by content"}

@@ -10,8 +10,8 @@ from alignrec_geo.cli.bulk_output import Out, Overwrite, check_output
 from alignrec_geo.cli.device import DeviceOption
 from alignrec_geo.cli.import_options import ItemColumn, UserColumn
 from alignrec_geo.cli.output import JsonFlag, print_json, print_notes, print_table, stderr, stdout
-from alignrec_geo.cli.recommend import RunArgument
 from alignrec_geo.cli.rules import IncludeCold
+from alignrec_geo.cli.run_argument import RunArgument
 
 MOST_SHOWN = 20
 """Rows that are printed where no file is named."""

@@ -10,8 +10,9 @@ from alignrec_geo.cli.device import DeviceOption
 from alignrec_geo.cli.id_files import read_ids
 from alignrec_geo.cli.index import IndexOption
 from alignrec_geo.cli.output import JsonFlag, print_json, print_notes, print_table
-from alignrec_geo.cli.recommend import CountOption, RunArgument, print_items
+from alignrec_geo.cli.recommend import CountOption, print_items
 from alignrec_geo.cli.rules import IncludeCold, ItemTable, OnlyItems, Where, WithoutItems, item_rules
+from alignrec_geo.cli.run_argument import RunArgument
 from alignrec_geo.cli.served import load_for_items
 from alignrec_geo.errors import InputError
 

@@ -10,6 +10,7 @@ from alignrec_geo.cli.import_options import ItemColumn, RatingColumn, TimestampC
 from alignrec_geo.cli.new_items import MovedDatasetOption, NewImagesOption, encoder_folders, new_items
 from alignrec_geo.cli.output import JsonFlag, print_json, print_metrics, print_notes, stderr
 from alignrec_geo.cli.progress_bars import progress_bars
+from alignrec_geo.cli.run_argument import RunArgument
 from alignrec_geo.training.update_defaults import EPOCHS, KEEP
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def update(
-    run: Annotated[Path, typer.Argument(help="Run folder (made by 'train').", show_default=False)],
+    run: RunArgument,
     interactions: Annotated[
         Path, typer.Option("--interactions", metavar="FILE", help="New pairs: CSV, TSV, Parquet or JSON lines.")
     ],

@@ -11,11 +11,11 @@ from torch import Tensor
 from alignrec_geo.errors import InputError
 from alignrec_geo.files import atomic_path, inside, sha256_of
 from alignrec_geo.kernels.csr import CSR
+from alignrec_geo.serving.file_names import EMBEDDINGS as EMBEDDINGS
 from alignrec_geo.serving.folding import Folding, Scale
 from alignrec_geo.tensors import read_tensors
 
 FOLDING = "folding.safetensors"
-EMBEDDINGS = "embeddings.safetensors"
 
 
 def save_folding(file: Path, folding: Folding, tables: Path) -> None:

@@ -149,7 +149,7 @@ def fit(
                 folder.reopen()
         facts = facts_of(model, data, wanted)
         for observer in listening:
-            observer.run_started(facts)
+            observer.training_started(facts)
         model.train()
         while run.should_continue():
             run.epoch()

@@ -12,7 +12,7 @@ logger = logging.getLogger(__name__)
 
 
 def facts_of(model: Recommender, data: Dataset, config: RunConfig) -> dict[str, Any]:
-    """The facts of :meth:`~alignrec_geo.observer.Observer.run_started`; they are logged, too."""
+    """The facts of :meth:`~alignrec_geo.observer.Observer.training_started`; they are logged, too."""
     pairs = data.interactions
     facts = {
         "model": config.model,

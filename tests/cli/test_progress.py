@@ -102,9 +102,9 @@ def test_a_dumb_terminal_gets_no_control_sequences(monkeypatch):
 def test_what_starts_is_said_first():
     console = Console(file=io.StringIO(), width=80)
     facts = {"model": "alignrec", "features": ["image", "text"], "parameters": 12345, "device": "cpu", "epochs": 1000}
-    TrainingProgress("recall@20", 1000, console).run_started(facts)
+    TrainingProgress("recall@20", 1000, console).training_started(facts)
     assert console.file.getvalue() == "alignrec with image, text: 12,345 parameters on cpu, at most 1,000 epochs\n"
-    TrainingProgress("recall@20", 1000, console).run_started({**facts, "model": "popularity", "parameters": 0})
+    TrainingProgress("recall@20", 1000, console).training_started({**facts, "model": "popularity", "parameters": 0})
     assert console.file.getvalue().endswith("\npopularity: nothing to train\n")
 
 

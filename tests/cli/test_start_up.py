@@ -70,3 +70,19 @@ def test_training_loads_no_data_sets_of_pygs(catalogue, tmp_path):
 def test_sharing_loads_the_client_only_where_it_asks(run):
     modules = loaded(["push", run, "me/run", "--dry-run"], ["push", run, "nowhere"])
     assert not {*SLOW, "huggingface_hub", "mlcroissant"} & modules
+
+
+def test_no_verb_loads_torch_to_refuse_a_folder_that_is_none(tmp_path):
+    gone = tmp_path / "gone"
+    on_runs = ["recommend --user a", "evaluate", "similar --item a", "explain --user a --item b", "score --pairs x.csv"]
+    on_runs += ["export --to parquet", "embed --items x", "index", "update --interactions x.csv", "serve"]
+    on_data = [f"{verb} --out {tmp_path / 'out'}" for verb in ("train", "compare", "tune")]
+    on_data += ["pretrain", "probe", "mask-modality", "features extract", "data describe"]
+    commands = []
+    for line in [*on_runs, *on_data]:
+        words = line.split()
+        place = 2 if words[0] in ("features", "data") else 1
+        commands.append([*words[:place], gone, *words[place:]])
+    modules = loaded(*commands)
+    assert not {"torch", "torch_geometric", *SLOW} & modules
+    assert list(tmp_path.iterdir()) == []

@@ -127,7 +127,7 @@ def pretrain(
         "epochs": config.epochs,
     }
     for observer in observers:
-        observer.run_started(facts)
+        observer.training_started(facts)
     for epoch in range(state.epochs_done, config.epochs):
         started = time.perf_counter()
         for observer in observers:

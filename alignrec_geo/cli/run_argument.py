@@ -1,0 +1,28 @@
+"""The run folder that a verb reads; one that is none is refused before anything heavy is loaded."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from alignrec_geo.errors import InputError
+
+
+def check_run(run: Path) -> Path:
+    """Return the folder of a trained run.
+
+    Raises:
+        InputError: it holds no tables.
+    """
+    from alignrec_geo.serving.file_names import EMBEDDINGS
+    from alignrec_geo.staging import recover
+
+    recover(run)
+    if not (run / EMBEDDINGS).exists():
+        raise InputError(f"{run}: not a run folder with a trained model (no {EMBEDDINGS})")
+    return run
+
+
+RunArgument = Annotated[
+    Path, typer.Argument(help="Run folder (made by 'train').", show_default=False, callback=check_run)
+]
