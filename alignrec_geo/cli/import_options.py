@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -14,6 +15,9 @@ from alignrec_geo.cli.progress_bars import working
 
 if TYPE_CHECKING:
     from alignrec_geo.dataset.store import Dataset
+
+LARGE = 20_000_000
+"""Bytes from which on reading takes seconds."""
 
 Rule = Literal["random", "leave-last", "global-time", "cold-items", "cold-users", "all-train"]
 
@@ -68,7 +72,7 @@ def write(
 
     start, inputs = time.perf_counter(), list(inputs)
     folder_target(out, DATA_SET, overwrite, inputs)
-    with working(_what(inputs)):
+    with _said(inputs):
         saved = read().save(out, overwrite)
     seconds = time.perf_counter() - start
     if json_:
@@ -78,9 +82,11 @@ def write(
     stdout.print(counts_line(saved), soft_wrap=True)
 
 
-def _what(inputs: Iterable[Path | None]) -> str:
-    """What is read, and how much: ``reading clicks.csv (1.2 GB)``."""
+def _said(inputs: Iterable[Path | None]) -> AbstractContextManager[None]:
+    """Say what is read where it takes a while: ``reading clicks.csv (1.2 GB)``."""
     paths = [path for path in inputs if path is not None]
     size = sum(path.stat().st_size for path in paths if path.is_file())
+    if size < LARGE:
+        return nullcontext()
     named = ", ".join(path.name for path in paths[:3]) + (", …" if len(paths) > 3 else "")
-    return f"reading {named}" + (f" ({decimal(size)})" if size else "")
+    return working(f"reading {named} ({decimal(size)})")
