@@ -55,6 +55,6 @@ def test_what_is_refused(verb, runs, tmp_path):
     verb("explain", runs / "AlignRec", "--user", "nobody", "--item", "item-0007").refused("unknown user 'nobody'")
     verb("explain", runs / "AlignRec", "--user", "user-0001", "--item", "x").refused("unknown item 'x'")
     verb("explain", runs / "catalogue", *ASKED).refused("not a run folder")
-    verb("explain", tmp_path / "absent", *ASKED).refused("no such run folder")
+    verb("explain", tmp_path / "absent", *ASKED).refused("not a run folder")
     other = make_catalogue(n_users=60, n_items=30, image_size=16).save(tmp_path / "other")
     verb("explain", runs / "AlignRec", *ASKED, "--dataset", other.path).refused("is not the one")
