@@ -30,6 +30,10 @@ YIELDED_SCORES = 1 << 25
 """Scores whose best are handed on at once."""
 WIDE = 256
 """Tables with more columns are multiplied by all threads at once: there the product is what takes time."""
+ALIKE = 16
+"""So many users or fewer get the same scores, to the last bit, as each of them alone."""
+STRIP = 2048
+"""Items that are multiplied with one of them after the other, while they lie in a core's cache."""
 FEW = 64
 """So many users or fewer are one block, and the items are read where they are."""
 CHUNK = 16
@@ -48,11 +52,18 @@ def rank_users(users: Tensor, items: Tensor, rows: Tensor, k: int, excluded: Exc
     """Backend ``numpy`` of ``topk``: product and selection tile by tile (arguments as for the backend ``torch``)."""
     few, total = len(rows) <= FEW, len(items)
     width = _chunk(total, k)
+    if len(rows) == 1 and width and users.dtype == torch.float32:
+        yield rows, *_best_of_one(users[rows[0]], items, k, width, excluded)
+        return
+    if 0 < len(rows) <= ALIKE and users.dtype == torch.float32:
+        block = max(1, topk.BLOCK_SCORES // max(total, 1))
+        for first in range(0, len(rows), block):
+            chosen = rows[first : first + block]
+            hidden = None if excluded is None else excluded.block(first, first + len(chosen))
+            yield chosen, *_best_alike(users[chosen], items, k, hidden)
+        return
     if users.dtype != torch.float32 or not width:
         yield from topk.rank_users(users, items, rows, k, excluded)
-        return
-    if len(rows) == 1:
-        yield rows, *_best_of_one(users[rows[0]], items, k, width, excluded)
         return
     threads = 1 if few else torch.get_num_threads()
     with _threads(threads) as run:
@@ -102,6 +113,25 @@ def _best_of_one(
     reached = scores[column]
     order = np.argsort(-reached, kind="stable")[:k]  # of equal scores the lower column stays first
     return torch.from_numpy(reached[order])[None], torch.from_numpy(column[order])[None]
+
+
+def _best_alike(users: Tensor, items: Tensor, k: int, hidden: tuple[Tensor, Tensor] | None) -> tuple[Tensor, Tensor]:
+    """The same for a few users ``[b, D]``, with the product of :func:`_best_of_one` for each: ``[b, k]`` each.
+
+    A product of matrices adds up in another order than one of a matrix and a vector. So that nobody's scores depend on
+    who else asks, every user is multiplied alone, strip by strip of the items, which come from memory once for all.
+    """
+    table, queries = items.numpy(), users.numpy()
+    scores = np.empty((len(queries), len(table)), dtype=np.float32)
+    for first in range(0, len(table), STRIP):
+        strip = table[first : first + STRIP]
+        for row, query in enumerate(queries):
+            np.dot(strip, query, out=scores[row, first : first + STRIP])
+    found = torch.from_numpy(scores)
+    if hidden is not None:
+        place, item = hidden
+        found.view(-1).index_fill_(0, place * found.shape[1] + item, -torch.inf)
+    return threshold_top_k(found, k)
 
 
 def threshold_top_k(scores: Tensor, k: int, run: Run = map) -> tuple[Tensor, Tensor]:

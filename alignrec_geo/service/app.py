@@ -6,24 +6,25 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
 
 import alignrec_geo
 from alignrec_geo.errors import InputError
 from alignrec_geo.service.current import Current
 from alignrec_geo.service.jobs import Jobs
 from alignrec_geo.service.measures import Measures
-from alignrec_geo.service.problems import Problem, handle_problems
+from alignrec_geo.service.problems import Problem, handle_nowhere
 from alignrec_geo.service.routes.items import looking
 from alignrec_geo.service.routes.recommending import recommending
 from alignrec_geo.service.routes.running import running
 from alignrec_geo.service.service import Service
 from alignrec_geo.service.settings import ServiceSettings
-from alignrec_geo.service.shell import Shell
+from alignrec_geo.service.shell import Endpoint, Shell
 
 ABOUT = "Recommendations, neighbours, explanations and items of a trained run."
 
 
-def make_app(settings: ServiceSettings, others: Callable[[], None] | None = None) -> FastAPI:
+def make_app(settings: ServiceSettings, others: Callable[[], None] | None = None) -> Shell:
     """Open a run and return the ASGI application that serves it.
 
     Args:
@@ -68,11 +69,13 @@ def make_app(settings: ServiceSettings, others: Callable[[], None] | None = None
         redoc_url=None,
         lifespan=lifespan,
     )
-    app.state.service = service
+    endpoints: dict[tuple[str, str], Endpoint] = {}
     for router in (recommending(service), looking(service), running(service)):
         app.include_router(router)
-    handle_problems(app)
-    app.add_middleware(Shell, settings=settings, measures=service.measures)
+        for route in router.routes:
+            assert isinstance(route, APIRoute)
+            endpoints |= {(method, route.path): route.endpoint for method in route.methods or ()}
+    handle_nowhere(app)
     schema = app.openapi
 
     def with_problem() -> dict[str, object]:
@@ -81,4 +84,4 @@ def make_app(settings: ServiceSettings, others: Callable[[], None] | None = None
         return made
 
     app.openapi = with_problem  # type: ignore[method-assign]
-    return app
+    return Shell(app, endpoints, service)

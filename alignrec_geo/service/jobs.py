@@ -6,7 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
-LITTLE = 1 << 22
+LITTLE = 1 << 24
 """Multiplications of one request that are done at once: some milliseconds, for which others can wait."""
 
 Answer = TypeVar("Answer")

@@ -112,6 +112,11 @@ class OpenRun:
         kinds = self.candidates.table.schema.items()
         return {name: str(kind) for name, kind in kinds if empty[name] < len(self.candidates) and name != "image"}
 
+    def knows(self, user: str) -> bool:
+        """Whether something was learned of a user."""
+        row = self.top.users.get(user)
+        return row >= 0 and bool(self.top.trained_users[row])
+
     def model(self) -> Any:
         """The model behind the tables, loaded when it is first needed.
 

@@ -11,13 +11,13 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from alignrec_geo.errors import InputError, UnknownId
+from alignrec_geo.errors import UnknownId
 from alignrec_geo.plain import printable
 from alignrec_geo.service.jobs import Busy
 
 MEDIA_TYPE = "application/problem+json"
 LONGEST = 2_000
-SECONDS_TO_WAIT = "1"
+WAIT = {"retry-after": "1"}
 LOG = logging.getLogger("alignrec_geo.service")
 
 
@@ -53,23 +53,23 @@ def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
     }
 
 
-def handle_problems(app: FastAPI) -> None:
-    """Let every error of a request become such an answer."""
-
-    async def of_input(request: Request, error: Exception) -> Response:
-        return problem(404 if isinstance(error, UnknownId) else 422, str(error))
-
-    async def of_http(request: Request, error: Exception) -> Response:
-        assert isinstance(error, HTTPException)
-        if error.status_code == 404 and error.detail == "Not Found":
-            return problem(404, f"there is nothing at {request.url.path}; openapi.json lists what there is")
-        if error.status_code == 405:
-            return problem(405, f"{request.method} is not answered at {request.url.path}", dict(error.headers or {}))
+def problem_of(error: Exception) -> Response:
+    """The answer for an error that was raised on purpose: what was asked, a status, or too many requests."""
+    if isinstance(error, HTTPException):
         return problem(error.status_code, str(error.detail), dict(error.headers or {}))
+    if isinstance(error, Busy):
+        return problem(503, "more requests wait than may; try again soon", WAIT)
+    return problem(404 if isinstance(error, UnknownId) else 422, str(error))
 
-    async def of_busy(request: Request, error: Exception) -> Response:
-        return problem(503, "more requests wait than may; try again soon", {"retry-after": SECONDS_TO_WAIT})
 
-    app.add_exception_handler(InputError, of_input)
-    app.add_exception_handler(HTTPException, of_http)
-    app.add_exception_handler(Busy, of_busy)
+def handle_nowhere(app: FastAPI) -> None:
+    """Say in the same form that there is nothing at an address, or that a method is not answered there."""
+
+    async def nowhere(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        path, headers = request.url.path, dict(error.headers or {})
+        if error.status_code == 405:
+            return problem(405, f"{request.method} is not answered at {path}", headers)
+        return problem(error.status_code, f"there is nothing at {path}; openapi.json lists what there is", headers)
+
+    app.add_exception_handler(HTTPException, nowhere)

@@ -2,15 +2,18 @@
 
 import asyncio
 import time
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping
 
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from alignrec_geo.errors import InputError
 from alignrec_geo.plain import printable
-from alignrec_geo.service.measures import Measures
-from alignrec_geo.service.problems import LOG, SECONDS_TO_WAIT, problem
+from alignrec_geo.service.jobs import Busy
+from alignrec_geo.service.problems import LOG, WAIT, problem, problem_of
+from alignrec_geo.service.service import Service
 from alignrec_geo.service.settings import ServiceSettings
 
 HEADERS = [
@@ -22,55 +25,70 @@ OTHER = "other"
 """The route of addresses at which there is nothing: strangers must not fill the metrics with names."""
 
 
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
 class Shell:
-    """Middleware around the whole application.
+    """The whole application, as ASGI has it.
+
+    No address of the service holds a parameter, so an endpoint is found in a dictionary. What FastAPI would do between
+    here and there (matching, dependencies, several layers of middleware) takes longer than a small ranking.
 
     Args:
-        app: what answers.
-        settings: the limits.
-        measures: what counts.
+        app: what answers everything else: OpenAPI, and addresses and methods that there are not.
+        endpoints: by method and path.
+        service: limits, and what counts.
     """
 
-    def __init__(self, app: ASGIApp, settings: ServiceSettings, measures: Measures) -> None:
-        self.app, self.settings, self.measures = app, settings, measures
+    def __init__(self, app: ASGIApp, endpoints: Mapping[tuple[str, str], Endpoint], service: Service) -> None:
+        self.app, self.service, self._endpoints = app, service, endpoints
+        self._settings, self._measures = service.settings, service.measures
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        one = _Request(self.settings, receive, send)
+        one = _Watched(self._settings, receive, send)
         started = time.perf_counter()
-        self.measures.running.inc()
+        self._measures.running.inc()
         try:
             await self._answer(scope, one)
         finally:
-            self.measures.running.dec()
-            route = getattr(scope.get("route"), "path", OTHER)
-            self.measures.count(route, scope["method"], one.status, time.perf_counter() - started)
+            self._measures.running.dec()
+            route = scope["path"].removeprefix(scope.get("root_path", ""))
+            route = route if ("GET", route) in self._endpoints or ("POST", route) in self._endpoints else OTHER
+            self._measures.count(route, scope["method"], one.status, time.perf_counter() - started)
 
-    async def _answer(self, scope: Scope, one: "_Request") -> None:
+    async def _answer(self, scope: Scope, one: "_Watched") -> None:
+        endpoint = self._endpoints.get((scope["method"], scope["path"].removeprefix(scope.get("root_path", ""))))
         try:
             one.check_length(scope)
-            async with asyncio.timeout(self.settings.timeout):
-                await self.app(scope, one.receive, one.send)
-        except HTTPException as error:
-            await one.finish(scope, error.status_code, error.detail)
+            async with asyncio.timeout(self._settings.timeout):
+                if endpoint is None:
+                    await self.app(scope, one.receive, one.send)
+                else:
+                    answer = await endpoint(Request(scope, one.receive))
+                    await answer(scope, one.receive, one.send)
+        except (InputError, HTTPException, Busy) as error:
+            await one.finish(scope, problem_of(error))
         except TimeoutError:
-            seconds = f"{self.settings.timeout:g} s"
-            if one.complete:
-                LOG.warning("%s took more than %s", printable(scope["path"]), seconds)
-                await one.finish(scope, 503, f"the answer takes more than {seconds}; ask for less, or try again")
-            else:
-                await one.finish(scope, 408, f"the request was not complete after {seconds}")
+            await one.finish(scope, self._too_late(scope, one.complete))
         except ClientDisconnect:
             pass
         except Exception:
             LOG.exception("a fault of alignrec-geo, at %s", printable(scope["path"]))
-            await one.finish(scope, 500, "a fault of the service; its log says more")
+            await one.finish(scope, problem(500, "a fault of the service; its log says more"))
+
+    def _too_late(self, scope: Scope, complete: bool) -> Response:
+        seconds = f"{self._settings.timeout:g} s"
+        if not complete:
+            return problem(408, f"the request was not complete after {seconds}")
+        LOG.warning("%s took more than %s", printable(scope["path"]), seconds)
+        return problem(503, f"the answer takes more than {seconds}; ask for less, or try again", WAIT)
 
 
-class _Request:
+class _Watched:
     """The two ends of one request, watched."""
 
     def __init__(self, settings: ServiceSettings, receive: Receive, send: Send) -> None:
@@ -102,8 +120,7 @@ class _Request:
             message["headers"] = [*message.get("headers", ()), *HEADERS]
         await self._send(message)
 
-    async def finish(self, scope: Scope, status: int, detail: Any) -> None:
-        """Say what went wrong, unless the answer has begun."""
+    async def finish(self, scope: Scope, answer: Response) -> None:
+        """Answer, unless an answer has begun."""
         if not self._begun:
-            headers = {"retry-after": SECONDS_TO_WAIT} if status == 503 else None
-            await problem(status, str(detail), headers)(scope, self._receive, self.send)
+            await answer(scope, self._receive, self.send)

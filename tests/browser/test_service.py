@@ -24,7 +24,7 @@ def service(served_run):
     thread.start()
     while not server.started:
         time.sleep(0.01)
-    app.state.service.run.explained("user-0001", "item-0000")  # the first one imports PyG
+    app.service.run.explained("user-0001", "item-0000")  # the first one imports PyG
     yield url(listening)
     server.should_exit = True
     thread.join()

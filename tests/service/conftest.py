@@ -20,4 +20,4 @@ def client(app):
 
 @pytest.fixture
 def top(app):
-    return app.state.service.run.top
+    return app.service.run.top

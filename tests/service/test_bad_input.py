@@ -160,7 +160,7 @@ def test_whatever_is_sent(client, path, body):
 def test_nobody_waits_for_ever(served_run, monkeypatch):
     app = make_app(ServiceSettings(served_run, timeout=0.2, threads=1, waiting=1))
     goes_on = threading.Event()
-    monkeypatch.setattr(app.state.service.run.top, "recommend_for_items", lambda *_, **__: goes_on.wait(20))
+    monkeypatch.setattr(app.service.run.top, "recommend_for_items", lambda *_, **__: goes_on.wait(20))
 
     async def slow_body():
         yield b'{"items"'
@@ -193,7 +193,7 @@ def test_a_fault_tells_nothing_and_is_logged(served_run, monkeypatch, caplog):
     def broken(*_, **__):
         raise RuntimeError("secret")
 
-    monkeypatch.setattr(app.state.service.run.top, "similar", broken)
+    monkeypatch.setattr(app.service.run.top, "similar", broken)
     answer = TestClient(app, raise_server_exceptions=False).get("/v1/similar", params={"item": "item-0001"})
     assert said(answer, 500) == "a fault of the service; its log says more"
     assert "secret" in caplog.text

@@ -76,7 +76,7 @@ def test_no_image_from_elsewhere(tmp_path):
     (data.path / "images" / "b.png").write_bytes(b"<svg onload=alert(1)>")
     names = ["images/a.png", "images/b.png", "images/none.png"]
     app = make_app(ServiceSettings(run, dataset=data.path))
-    opened = app.state.service.run
+    opened = app.service.run
     opened.content.items.replace_column(3, opened.content.items["image"].scatter(range(3), names))
     client = TestClient(app)
     assert "leads out of the folder" in client.get("/v1/image", params={"item": "i0"}).json()["detail"]

@@ -1,8 +1,14 @@
 """Answers are those of ``TopItems``, to the last digit."""
 
+import asyncio
+
+import httpx
 import pytest
 
+from alignrec_geo.service import ServiceSettings, make_app
+from alignrec_geo.serving import save_embeddings
 from tests.service.small_run import NEW
+from tests.serving.drawn import drawn
 
 USER, OTHER = "user-0001", "user-0002"
 SOME = [f"item-{n:04}" for n in range(20)]
@@ -85,3 +91,28 @@ def test_much_work_is_done_in_a_thread(app, client, top, monkeypatch):
     monkeypatch.setattr(jobs, "LITTLE", 0)
     asked = {"user": USER, "k": 5}
     assert client.get("/v1/recommend", params=asked).json()["items"] == plain(top.recommend([USER], 5)[USER])
+
+
+def test_who_asks_at_the_same_time_gets_the_same_answers(tmp_path):
+    top = drawn(n_items=5_000)
+    save_embeddings(tmp_path / "run", top.embeddings, top.dataset)
+    app = make_app(ServiceSettings(tmp_path / "run"))
+    seen = []
+    recommend = app.service.run.top.recommend
+    app.service.run.top.recommend = lambda users, *rest, **rules: seen.append(users) or recommend(users, *rest, **rules)
+    users = [f"u{number % 35}" for number in range(60)]
+
+    async def ask():
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://here") as client:
+            asked = [
+                client.get("/v1/recommend", params={"user": user, "k": 5 + number % 2})
+                for number, user in enumerate(users)
+            ]
+            asked += [client.get("/v1/recommend", params={"user": "nobody"})]
+            return await asyncio.gather(*asked)
+
+    *answers, unknown = asyncio.run(ask())
+    assert unknown.status_code == 404
+    assert max(map(len, seen)) > 4  # they were ranked together
+    for number, (user, answer) in enumerate(zip(users, answers, strict=True)):
+        assert answer.json()["items"] == plain(top.recommend(user, 5 + number % 2)[user])

@@ -122,7 +122,7 @@ def test_a_reload_that_fails_changes_nothing(two_runs, tmp_path):
     app = make_app(ServiceSettings(folders[0], allow_reload=True))
     client = TestClient(app, client=("127.0.0.1", 1))
     before = client.get("/v1/recommend", params={"user": "u1"}).json()
-    assert client.post("/admin/reload").json() == {"reloaded": False, "identity": app.state.service.run.identity}
+    assert client.post("/admin/reload").json() == {"reloaded": False, "identity": app.service.run.identity}
     (folders[0] / "embeddings.safetensors").write_bytes(b"no tables")
     answer = client.post("/admin/reload")
     assert answer.status_code == 409

@@ -19,6 +19,9 @@ from alignrec_geo.service.questions import (
     read_query,
 )
 from alignrec_geo.service.service import Service
+from alignrec_geo.service.together import Kind, Together
+from alignrec_geo.serving.asked import asked_count
+from alignrec_geo.serving.request import POLICIES
 
 RULES = ("only_items", "without_items", "where", "exclude")
 
@@ -26,12 +29,16 @@ RULES = ("only_items", "without_items", "where", "exclude")
 def recommending(service: Service) -> APIRouter:
     """The routes."""
     router = APIRouter(prefix="/v1", tags=["recommend"], responses=documented(404, 413, 422, 503))
+    together = Together(service.jobs, service.cost)
 
     @router.get("/recommend", response_model=UserAnswer, openapi_extra=parameters_of(ForOneUser))
     async def for_one_user(request: Request) -> Response:
         """The best items for a user, those that the user has interacted with left out."""
         asked, run = read_query(request, ForOneUser), service.run
         k = service.most(asked.k)
+        if asked.where is None and run.knows(asked.user) and asked.unknown in POLICIES:
+            kind = Kind(run, asked_count(k), asked.include_cold, asked.seen)
+            return answer({"user": asked.user, "items": listed(await together.ask(kind, asked.user)), "notes": []})
 
         def work() -> Any:
             return run.top.recommend(

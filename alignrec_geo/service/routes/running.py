@@ -24,35 +24,35 @@ def running(service: Service) -> APIRouter:
 
     @router.head("/health", include_in_schema=False)
     @router.get("/health", response_model=StateAnswer)
-    async def health() -> Response:
+    async def health(request: Request) -> Response:
         """Whether the process answers; nothing is computed."""
         return answer({"status": "ok", "identity": service.run.identity})
 
     @router.head("/ready", include_in_schema=False)
     @router.get("/ready", response_model=StateAnswer)
-    async def ready() -> Response:
+    async def ready(request: Request) -> Response:
         """Whether a run is open and a ranking with it succeeds."""
         run = service.run
         await service.jobs.run(lambda: run.top.similar(run.candidates.names[0][0], 1))
         return answer({"status": "ready", "identity": run.identity})
 
     @router.get("/v1/run", response_model=RunAnswer)
-    async def run() -> Response:
+    async def run(request: Request) -> Response:
         """What is served, and the limits of requests."""
         return answer(await service.jobs.run(lambda: facts(service)))
 
     @router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
-    async def metrics() -> Response:
+    async def metrics(request: Request) -> Response:
         """Counts and times for Prometheus."""
         body, kind = service.measures.text()
         return Response(body, headers={"content-type": kind})
 
     @router.get("/", include_in_schema=False)
-    async def page() -> Response:
+    async def page(request: Request) -> Response:
         return Response(PAGE, media_type="text/html", headers=HEADERS)
 
     @router.get("/icon.svg", include_in_schema=False)
-    async def icon() -> Response:
+    async def icon(request: Request) -> Response:
         return Response(ICON, media_type="image/svg+xml")
 
     @router.post("/admin/reload", response_model=ReloadAnswer, responses=documented(403, 409))
