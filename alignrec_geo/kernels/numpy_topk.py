@@ -32,6 +32,10 @@ WIDE = 256
 """Tables with more columns are multiplied by all threads at once: there the product is what takes time."""
 ALIKE = 16
 """So many users or fewer get the same scores, to the last bit, as each of them alone."""
+SPARE, ROWS = 16, 16
+"""Candidates beyond ``k``, and what their number is a multiple of."""
+CLEAR = 64
+"""How many times the difference of both products the rest must be below the last."""
 STRIP = 2048
 """Items that are multiplied with one of them after the other, while they lie in a core's cache."""
 FEW = 64
@@ -119,19 +123,53 @@ def _best_alike(users: Tensor, items: Tensor, k: int, hidden: tuple[Tensor, Tens
     """The same for a few users ``[b, D]``, with the product of :func:`_best_of_one` for each: ``[b, k]`` each.
 
     A product of matrices adds up in another order than one of a matrix and a vector. So that nobody's scores depend on
-    who else asks, every user is multiplied alone, strip by strip of the items, which come from memory once for all.
+    who else asks, the product of matrices, which takes a fraction of the time, only finds candidates: some more than
+    ``k``, whose scores are computed again as for one user. Where the rest is not clearly below them (ties, say), all
+    scores are.
     """
+    count = -(-(k + SPARE) // ROWS) * ROWS
+    if len(items) >= 4 * count:
+        found = _hide(multiply(users, items.T, users.new_empty(len(users), len(items))), hidden)
+        near, columns = threshold_top_k(found, count)
+        best = [
+            _again(*row, items.numpy(), k) for row in zip(users.numpy(), near.numpy(), columns.numpy(), strict=True)
+        ]
+        clear = [one for one in best if one is not None]
+        if len(clear) == len(best):
+            value, column = (np.stack(each) for each in zip(*clear, strict=True))
+            return torch.from_numpy(value), torch.from_numpy(column)
+    return threshold_top_k(_hide(_one_by_one(users, items), hidden), k)
+
+
+def _again(
+    user: NDArray[np.float32], near: NDArray[np.float32], columns: NDArray[np.int64], items: NDArray[np.float32], k: int
+) -> tuple[NDArray[np.float32], NDArray[np.int64]] | None:
+    """The best of some candidates by the product for one user; ``None`` if others may be as good."""
+    order = np.argsort(columns)
+    columns, near = columns[order], near[order]
+    scores = items[columns] @ user  # a multiple of ROWS: the rest of a block is added up in another order
+    best = np.argsort(-scores, kind="stable")[:k]
+    margin = CLEAR * float(np.abs(scores - near).max())
+    clear = bool(np.isfinite(near).all()) and float(scores[best[-1]]) - float(near.min()) > margin
+    return (scores[best], columns[best]) if clear else None
+
+
+def _one_by_one(users: Tensor, items: Tensor) -> Tensor:
+    """Scores ``[b, I]``: every user multiplied alone, strip by strip of the items, which come from memory once."""
     table, queries = items.numpy(), users.numpy()
     scores = np.empty((len(queries), len(table)), dtype=np.float32)
     for first in range(0, len(table), STRIP):
         strip = table[first : first + STRIP]
         for row, query in enumerate(queries):
             np.dot(strip, query, out=scores[row, first : first + STRIP])
-    found = torch.from_numpy(scores)
+    return torch.from_numpy(scores)
+
+
+def _hide(scores: Tensor, hidden: tuple[Tensor, Tensor] | None) -> Tensor:
     if hidden is not None:
         place, item = hidden
-        found.view(-1).index_fill_(0, place * found.shape[1] + item, -torch.inf)
-    return threshold_top_k(found, k)
+        scores.view(-1).index_fill_(0, place * scores.shape[1] + item, -torch.inf)
+    return scores
 
 
 def threshold_top_k(scores: Tensor, k: int, run: Run = map) -> tuple[Tensor, Tensor]:

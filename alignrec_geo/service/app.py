@@ -24,12 +24,15 @@ from alignrec_geo.service.shell import Endpoint, Shell
 ABOUT = "Recommendations, neighbours, explanations and items of a trained run."
 
 
-def make_app(settings: ServiceSettings, others: Callable[[], None] | None = None) -> Shell:
+def make_app(
+    settings: ServiceSettings, others: Callable[[], None] | None = None, settled: Callable[[], None] | None = None
+) -> Shell:
     """Open a run and return the ASGI application that serves it.
 
     Args:
         settings: the run and the limits.
         others: tells the other workers of the same service to reload.
+        settled: called after every change to another run.
 
     Raises:
         InputError: the run cannot be opened.
@@ -39,7 +42,9 @@ def make_app(settings: ServiceSettings, others: Callable[[], None] | None = None
         >>> app = make_app(ServiceSettings("runs/shop"))  # doctest: +SKIP
         >>> TestClient(app).get("/v1/recommend", params={"user": "C-1029", "k": 3}).json()  # doctest: +SKIP
     """
-    service = Service(settings, Current(settings), Jobs(settings.threads, settings.waiting), Measures(), others)
+    service = Service(
+        settings, Current(settings), Jobs(settings.threads, settings.waiting), Measures(), others, settled
+    )
     service.measures.opened.set(service.run.opened)
 
     @asynccontextmanager

@@ -217,6 +217,8 @@ class OpenRun:
             top.recommend(top.users.ids[int(known[0])], 1)
         top.similar(self.candidates.names[0][0], 1)
         top.users.get(""), self.candidates.rows.get("")
+        if (self.run / CONFIG).exists():
+            import alignrec_geo.explaining.explainer  # noqa: F401  # it loads PyG: seconds in which nobody is answered
 
 
 def identity(run: Path) -> str:

@@ -1,5 +1,6 @@
 """One worker: the application in a server of its own, until it is asked to end."""
 
+import gc
 import logging
 import os
 import signal
@@ -9,11 +10,14 @@ from collections.abc import Callable
 import torch
 import uvicorn
 
+from alignrec_geo.kernels.allocator import keep_freed_memory
 from alignrec_geo.service.app import make_app
 from alignrec_geo.service.settings import ServiceSettings
 
 KEPT_ALIVE = 15
 """Seconds that an idle connection is kept."""
+SCORES = 1 << 24
+"""Bytes of a buffer that comes and goes with a request; tables are larger, and go back to the system with their run."""
 LOG_FORMAT = "%(asctime)s %(levelname)s %(message)s"
 
 
@@ -39,7 +43,9 @@ def serve_here(
     logging.basicConfig(level=logging.WARNING, format=LOG_FORMAT)
     # a product of one user's size gains nothing from more threads, and workers would fight for the processors
     torch.set_num_threads(max(1, (os.cpu_count() or 1) // (2 * workers)))
-    app = make_app(settings, others)
+    keep_freed_memory(SCORES)
+    app = make_app(settings, others, _spare_long_lived)
+    _spare_long_lived()
     server = uvicorn.Server(
         uvicorn.Config(
             app,
@@ -61,3 +67,10 @@ def serve_here(
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _spare_long_lived() -> None:
+    """Free what an earlier run left, and let no later collection go through what stays: millions of ids and titles."""
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()

@@ -26,6 +26,7 @@ class Service:
         jobs: where work is done.
         measures: what counts.
         others: tells the other workers to reload; ``None`` where there are none.
+        settled: called after a change to another run.
     """
 
     settings: ServiceSettings
@@ -33,6 +34,7 @@ class Service:
     jobs: Jobs
     measures: Measures
     others: Callable[[], None] | None = None
+    settled: Callable[[], None] | None = None
 
     @property
     def run(self) -> OpenRun:
@@ -78,6 +80,8 @@ class Service:
             raise
         self.measures.reloads.labels("changed" if changed else "same").inc()
         self.measures.opened.set(self.run.opened)
+        if changed and self.settled is not None:
+            self.settled()
         if changed:
             LOG.warning("serving %s as of now (%s)", self.run.run, self.run.identity)
         return changed

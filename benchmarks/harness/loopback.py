@@ -11,6 +11,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -128,6 +129,16 @@ def load(
     assert found is not None, done.stdout
     told = json.loads(found[1])
     return {**told, "per_second": told["requests"] / told["seconds"], "cpu_ms": 1e3 * spent / max(told["requests"], 1)}
+
+
+def by_status(running: Running) -> dict[str, int]:
+    """How many requests ended with which status, as the service's metrics say."""
+    with urllib.request.urlopen(running.url("/metrics")) as answer:
+        text = answer.read().decode()
+    counts: Counter[str] = Counter()
+    for status, number in re.findall(r'^alignrec_requests_total\{.*status="(\d+)"\} (\S+)$', text, flags=re.MULTILINE):
+        counts[status] += int(float(number))
+    return dict(sorted(counts.items()))
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from typing import Annotated
 import numpy as np
 import typer
 from harness.drawn_tables import draw_tables
-from harness.loopback import load, service
+from harness.loopback import by_status, load, service
 from harness.measure import report, results_folder, say
 
 from alignrec_geo.serving import save_embeddings
@@ -77,6 +77,7 @@ def main(
                     os.kill(running.process.pid, signal.SIGHUP)
                     changed += 1
             thread.join()
+            statuses = by_status(running)
     tenth = max(1, len(memory) // 10)
     first, last = mean(memory[:tenth]), mean(memory[-tenth:])
     slope = float(np.polyfit(np.arange(len(memory)) * every / 60, memory, 1)[0]) if len(memory) > 1 else 0.0
@@ -84,6 +85,7 @@ def main(
     content = {
         "minutes": minutes,
         "requests": found["requests"],
+        "statuses": statuses,
         "changes": changed,
         "first_mb": first,
         "last_mb": last,

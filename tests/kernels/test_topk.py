@@ -179,3 +179,20 @@ def test_blocks_take_half_of_what_a_gpu_has_left(monkeypatch):
     assert score_buffer(30, 3000, table).shape == (1, 3000)
     monkeypatch.setattr(topk, "LARGEST_BLOCK", 500)
     assert score_buffer(30, 100, table).shape == (5, 100)
+
+
+@pytest.mark.parametrize("shape", [(3, 50, 8), (16, 5000, 64), (9, 3001, 300)])
+def test_nobodys_scores_depend_on_who_else_asks(shape):
+    count, items, width = shape
+    generator = torch.Generator().manual_seed(0)
+    users, table = (torch.randn(size, width, generator=generator) for size in (count, items))
+    everybody = torch.arange(count)
+    hidden = ExcludedPairs.of(CSR.pattern(everybody, everybody, (count, items)), everybody)
+    with use_backends(topk="numpy"):
+        ((_, scores, columns),) = blocked_top_k(users, table, everybody, 10, hidden)
+        for row in range(count):
+            own = ExcludedPairs(torch.zeros(1, dtype=torch.long), torch.tensor([row]), torch.tensor([0, 1]))
+            ((_, alone, which),) = blocked_top_k(users, table, torch.tensor([row]), 10, own)
+            assert torch.equal(alone[0], scores[row])
+            assert torch.equal(which[0], columns[row])
+            assert row not in which
