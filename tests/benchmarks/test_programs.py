@@ -5,7 +5,7 @@ import pytest
 import torch
 from harness.drawn_tables import draw_tables
 from harness.measure import Timing
-from speed import bulk, kernels, knn, mkl_on_amd, one_request
+from speed import bulk, kernels, knn, mkl_on_amd, one_request, serve, serve_soak
 from speed.epoch import row
 from speed.scale import exponent
 from speed.time_to_quality import read, summary
@@ -152,3 +152,23 @@ def test_drawn_interactions_are_different_pairs():
     tables, data = draw_tables(users=50, items=30, per_user=10, dim=4, seed=0)
     assert [len(table) for table in tables] == [50, 30]
     assert data.interactions.user_degree().tolist() == [10] * 50
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("wrk") is None, reason="needs wrk: apt-get install wrk")
+def test_serve_quick(capsys, tmp_path):
+    serve.main(sizes="", per_user=10, dim=16, connections=4, seed=0, quick=True, results=tmp_path)
+    result = json.loads(capsys.readouterr().out)
+    assert result == json.loads((tmp_path / "serve.json").read_text())
+    (row,) = result["rows"]
+    assert row["wrong"] == row["failed"] == 0
+    assert row["requests"] > 0
+    assert row["cpu_share"] == pytest.approx(row["empty"]["cpu_ms"] / row["service"]["cpu_ms"], rel=1e-3)
+    changed = result["reloads"]
+    assert changed["changes"] == 2
+    assert changed["wrong"] == changed["failed"] == 0
+    assert changed["first"] + changed["second"] == changed["answers"]
+    serve_soak.main(connections=2, seed=0, quick=True, results=tmp_path)
+    soak = json.loads(capsys.readouterr().out)
+    assert set(soak["statuses"]) <= {"200", "404", "422"}
+    assert soak["first_mb"] > 100
