@@ -1,5 +1,5 @@
 // The search field: users and items that fit, chosen by mouse or by the arrow keys.
-const search = { hits: [], at: -1, turn: 0, stop: null, timer: 0 };
+const search = { hits: [], at: -1, shown: "", turn: 0, stop: null, timer: 0 };
 
 const closeSearch = () => {
   $("found").hidden = true;
@@ -44,6 +44,7 @@ const look = async () => {
     ]);
     if (turn !== search.turn) return;
     search.hits = [];
+    search.shown = query;
     const inner = [];
     if (users.users.length) inner.push(make("h3", { text: "Users" }));
     for (const user of users.users) {
@@ -81,6 +82,7 @@ $("query").addEventListener("keydown", (event) => {
 $("search").addEventListener("submit", async (event) => {
   event.preventDefault();
   clearTimeout(search.timer);
-  if ($("found").hidden || search.at < 0) await look();
+  // what is listed may still be that of fewer letters
+  if ($("found").hidden || search.at < 0 || search.shown !== $("query").value.trim()) await look();
   if (search.at >= 0) choose(search.hits[search.at].go);
 });
