@@ -34,6 +34,7 @@ class Suite(KnownAnswers):
     epochs = 2
 
 
+@pytest.mark.slow
 def test_it_runs_without_a_runner():
     ended = Suite.run()
     assert ended["test_gradients_reach_every_parameter"] == "passed"

@@ -35,6 +35,7 @@ from alignrec_geo.training.arguments import (
     has_parameters,
     listening_observers,
     resolved_settings,
+    start_observers,
     training_data,
 )
 from alignrec_geo.training.config import TrainingConfig
@@ -147,9 +148,7 @@ def fit(
             run.prepare_folder(folder, resume)
             if run.should_continue():
                 folder.reopen()
-        facts = facts_of(model, data, wanted)
-        for observer in listening:
-            observer.training_started(facts)
+        start_observers(listening, facts_of(model, data, wanted))
         model.train()
         while run.should_continue():
             run.epoch()

@@ -62,7 +62,8 @@ class RunFolder:
     @property
     def is_slim(self) -> bool:
         """Whether the run ended and what is needed to continue it was dropped (:meth:`make_slim`)."""
-        return self.best.exists() and self.result.exists() and not self.last.exists()
+        ended = self.best.exists() and self.result.exists() and not self.last.exists()
+        return ended and self.read_result()["epochs"] > 0  # what has nothing to train has no optimiser either
 
     def make_slim(self) -> int:
         """Drop what only continuing the run needs, the optimiser's state; returns the bytes that were freed.

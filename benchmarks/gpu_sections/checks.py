@@ -36,7 +36,7 @@ def kernel_tests(setting: Setting, turn: Turn, emit: Emit) -> None:
     if not (setting.root / KERNEL_TESTS).is_dir():
         emit({"what": what, "ok": None, "note": f"no {KERNEL_TESTS} in {setting.root}"})
         return
-    options = ["-q", "-p", "no:cacheprovider", f"--confcutdir={KERNEL_TESTS}"]
+    options = ["-q", "-p", "no:cacheprovider", f"--confcutdir={KERNEL_TESTS}", "-m", "slow or not slow"]
     options += ["-n", "6"] if importlib.util.find_spec("xdist") else []
     done = subprocess.run(
         [sys.executable, "-m", "pytest", KERNEL_TESTS, *options],

@@ -2,6 +2,8 @@
 
 import pytest
 
+pytestmark = pytest.mark.slow  # a real browser
+
 GOOD = """<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>Good</title><style>:root {{ color-scheme: light dark }} body {{ font: 16px sans-serif }} {style}</style></head>
 <body><p>Some words.</p>{body}</body></html>"""

@@ -15,6 +15,8 @@ from alignrec_geo.reporting.run_report import write_run_report
 from alignrec_geo.reporting.tuning_report import write_tuning_report
 from tests.browser.checks import DESK, PHONE
 
+pytestmark = pytest.mark.slow  # a real browser
+
 VIEWS = pytest.mark.parametrize(("width", "dark"), [(DESK, False), (PHONE, True)], ids=["desk", "phone-dark"])
 NAMES = (
     *("alignrec", "freedom", "mgcn", "slmrec", "lightgcn", "lattice", "dualgnn", "vbpr", "mmgcn", "bpr"),

@@ -13,6 +13,8 @@ from alignrec_geo.service.address import bound, url
 from tests.browser.checks import DESK, PHONE
 from tests.service.small_run import NEW, TITLES
 
+pytestmark = pytest.mark.slow  # a real browser
+
 
 @pytest.fixture(scope="session")
 def service(served_run):

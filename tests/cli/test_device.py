@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from alignrec_geo.dataset import make_catalogue
+from alignrec_geo.serving.file_names import EMBEDDINGS
 
 
 @pytest.fixture(scope="module")
@@ -15,10 +16,12 @@ def catalogue(tmp_path_factory):
 
 @pytest.fixture
 def given(catalogue, tmp_path):
-    """The arguments of every verb that computes; no run is needed, the device is looked at first."""
+    """The arguments of every verb that computes; the device is looked at before a run is opened."""
     data = str(catalogue.path)
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / EMBEDDINGS).touch()
     return {
-        "train": [data, "--out", str(tmp_path / "run")],
+        "train": [data, "--out", str(tmp_path / "trained")],
         "compare": [data, "--out", str(tmp_path / "compared"), "--models", "bpr"],
         "evaluate": [str(tmp_path / "run")],
         "recommend": [str(tmp_path / "run"), "--user", "1"],
@@ -54,7 +57,7 @@ def test_a_device_that_is_none_or_is_not_there(verb, given, name, monkeypatch, t
     call = [*name.split(), *given[name], "--device"]
     verb(*call, "gpu").refused("device", "auto, cpu, cuda, or cuda:NUMBER", "(got 'gpu')")
     verb(*call, "cuda:7").refused("device: this machine has cuda:0 (H100) (got 'cuda:7')")
-    assert list(tmp_path.iterdir()) == []
+    assert list(tmp_path.iterdir()) == [tmp_path / "run"]
 
 
 def test_doctor_shows_the_memory_of_gpus(verb, monkeypatch):

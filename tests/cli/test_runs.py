@@ -209,6 +209,7 @@ def test_ctrl_c_keeps_the_finished_epochs(catalogue, verb, tmp_path):
     assert verb("evaluate", out, "--json").code == 0
 
 
+@pytest.mark.slow
 def test_a_short_quickstart(verb, tmp_path, monkeypatch):
     module = import_module("alignrec_geo.cli.quickstart")
     monkeypatch.setattr(module, "EPOCHS", 2)

@@ -58,6 +58,7 @@ def test_verbs_that_read_a_run_load_neither_pyg_nor_the_compiler(run, catalogue)
     assert not {*SLOW, "torch_geometric"} & modules
 
 
+@pytest.mark.slow
 def test_training_loads_no_data_sets_of_pygs(catalogue, tmp_path):
     modules = loaded(
         ["train", catalogue.path, "--out", tmp_path / "run", "--model", "lightgcn", "--set", "epochs=1"],
@@ -67,6 +68,7 @@ def test_training_loads_no_data_sets_of_pygs(catalogue, tmp_path):
     assert not unwanted & modules
 
 
+@pytest.mark.slow
 def test_sharing_loads_the_client_only_where_it_asks(run):
     modules = loaded(["push", run, "me/run", "--dry-run"], ["push", run, "nowhere"])
     found = {*SLOW, "huggingface_hub", "mlcroissant"} & modules

@@ -167,9 +167,8 @@ def test_two_processes_share_the_work_and_train_nothing_twice(program, fake_comp
     assert [same({**json.loads(text), "out": 0}) == same({**whole, "out": 0}) for text, _ in said] == [True, True]
 
 
-@pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_ctrl_c_stops_the_runs_and_says_how_to_go_on(program, tmp_path, monkeypatch, number, code):
     monkeypatch.setenv("FAKE_EPOCH", "30")
     out = tmp_path / "out"

@@ -2,6 +2,7 @@
 
 import resource
 import time
+from mmap import mmap
 from pathlib import Path
 
 import numpy as np
@@ -62,7 +63,8 @@ def _escapes(folder, out, rng):
 def _grows(folder, out, rng):
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
     now = int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
-    np.ones(max(peak - now, 0) + (500 << 20), dtype=np.int8)  # more than this process ever had
+    fresh = mmap(-1, max(peak - now, 0) + (500 << 20))  # more than this process ever had, none of it freed before
+    np.frombuffer(fresh, dtype=np.int8)[:: resource.getpagesize()] = 1
 
 
 def _waits(folder, out, rng):

@@ -31,12 +31,15 @@ def run(*command: object, **environment: str) -> subprocess.CompletedProcess[str
     )
 
 
-def test_kernels_in_the_interpreter():
-    done = run("-m", "pytest", FOLDER, "-q", f"--confcutdir={FOLDER}", "-p", "no:cacheprovider", TRITON_INTERPRET="1")
+@pytest.mark.parametrize("marked", ["not slow", pytest.param("slow", marks=pytest.mark.slow)])
+def test_kernels_in_the_interpreter(marked):
+    options = ("-q", f"--confcutdir={FOLDER}", "-p", "no:cacheprovider", "-m", marked)
+    done = run("-m", "pytest", FOLDER, *options, TRITON_INTERPRET="1")
     assert done.returncode == 0, done.stdout[-20000:] + done.stderr[-5000:]
     assert " passed" in done.stdout
 
 
+@pytest.mark.slow
 def test_every_kernel_compiles_for_sm_80_and_sm_90():
     done = run("-m", "alignrec_geo.kernels.triton.compile")
     assert done.returncode == 0, done.stderr[-5000:]

@@ -13,6 +13,7 @@ from starlette.testclient import TestClient
 
 from alignrec_geo.errors import InputError
 from alignrec_geo.service import ServiceSettings, make_app
+from tests.service.apart import run_apart
 
 LONG = "x" * 600
 
@@ -184,7 +185,7 @@ def test_nobody_waits_for_ever(served_run, monkeypatch):
             assert said(begun, 408) == "the request was not complete after 0.2 s"
         goes_on.set()
 
-    asyncio.run(ask())
+    run_apart(ask())
 
 
 def test_a_fault_tells_nothing_and_is_logged(served_run, monkeypatch, caplog):

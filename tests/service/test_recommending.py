@@ -7,6 +7,7 @@ import pytest
 
 from alignrec_geo.service import ServiceSettings, make_app
 from alignrec_geo.serving import save_embeddings
+from tests.service.apart import run_apart
 from tests.service.small_run import NEW
 from tests.serving.drawn import drawn
 
@@ -111,7 +112,7 @@ def test_who_asks_at_the_same_time_gets_the_same_answers(tmp_path):
             asked += [client.get("/v1/recommend", params={"user": "nobody"})]
             return await asyncio.gather(*asked)
 
-    *answers, unknown = asyncio.run(ask())
+    *answers, unknown = run_apart(ask())
     assert unknown.status_code == 404
     assert max(map(len, seen)) > 4  # they were ranked together
     for number, (user, answer) in enumerate(zip(users, answers, strict=True)):

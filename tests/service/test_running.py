@@ -11,6 +11,7 @@ from starlette.testclient import TestClient
 
 from alignrec_geo.service import ServiceSettings, make_app
 from alignrec_geo.serving import save_embeddings
+from tests.service.apart import run_apart
 from tests.serving.drawn import drawn
 
 
@@ -110,7 +111,7 @@ def test_every_answer_during_a_reload_is_one_of_the_two_runs(two_runs, tmp_path)
             await asyncio.gather(*asking)
             return seen, after
 
-    seen, after = asyncio.run(load())
+    seen, after = run_apart(load())
     assert all(one.count(True) == 1 for one in seen)
     assert [True, False] in seen[:after]
     assert all(one == [False, True] for one in seen[after + 8 :])

@@ -105,6 +105,7 @@ def test_other_bytes_of_the_same_size(there, tmp_path):
     refused(tmp_path, "'embeddings.safetensors' is not what shared.json says", "nothing was written")
 
 
+@pytest.mark.slow
 def test_a_damaged_cache_is_mended(there, tmp_path):
     pull("me/shop-run", tmp_path / "one")
     (blob,) = (tmp_path / "hf-cache").rglob("snapshots/*/embeddings.safetensors")
@@ -209,6 +210,7 @@ def test_offline(there, tmp_path, monkeypatch):
     refused(tmp_path, "HF_HUB_OFFLINE is set", error=FetchError)
 
 
+@pytest.mark.slow
 def test_a_transfer_that_breaks_off_again_and_again(there, tmp_path, monkeypatch):
     monkeypatch.setattr("time.sleep", lambda seconds: None)  # between the client's own attempts
     there.cut = 10**6

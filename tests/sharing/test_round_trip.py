@@ -198,6 +198,7 @@ def test_slim_leaves_out_what_only_resuming_needs(hub, run):
     assert set(push(run, "me/a").files) - set(push(run, "me/b", slim=True).files) == {"checkpoint/last.safetensors"}
 
 
+@pytest.mark.slow
 def test_branches_and_tags(hub, run, catalogue, tmp_path):
     push(run, "me/a", tag="v1")
     push(run, "me/a@wip", without_users=True)
@@ -234,6 +235,7 @@ def test_a_dry_run_asks_nobody(hub, run):
     assert hub.asked == []
 
 
+@pytest.mark.slow
 def test_an_aborted_transfer_goes_on(hub, run, tmp_path):
     push(run, "me/a")
     hub.cut = 1

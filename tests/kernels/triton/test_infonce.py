@@ -40,6 +40,7 @@ def test_value_and_gradients_equal_the_reference(device, size, width, temperatur
         torch.testing.assert_close(ours.double(), theirs, **within)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [1, 100, 300])
 def test_float32_is_within_1e_5(device, width):
     generator = torch.Generator().manual_seed(0)

@@ -26,6 +26,7 @@ def compare(hidden, anchor, weight=None, tolerance=1e-5):
     assert float((grad - expected).norm()) <= tolerance * float(expected.norm())
 
 
+@pytest.mark.slow
 @given(st.integers(0, 99), st.integers(2, 100), st.sampled_from([1, 20, 70]), st.sampled_from([1, 64, 90]))
 @settings(max_examples=5, deadline=None)
 def test_value_and_gradient_are_within_1e_5_of_double(device, seed, size, width, anchor_width):
@@ -57,6 +58,7 @@ def test_no_gap_has_no_gradient_and_no_nan(device):
     assert not hidden.grad.any()
 
 
+@pytest.mark.slow
 def test_equal_bits_again(device):
     hidden, anchor = drawn(4, 70, 64, 70, device)
     with use_backends(similarity_gap="triton"):

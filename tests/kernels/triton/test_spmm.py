@@ -66,6 +66,7 @@ def test_mean_propagation_and_its_gradient_equal_the_reference(device, shape, la
     torch.testing.assert_close(grad, torch.autograd.grad((theirs * weight).sum(), x)[0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("dtype", "width"), [(torch.float32, 64), (torch.float64, 130)])
 def test_rows_of_every_length(device, dtype, width):
     adjacency = power_law(device, dtype)
