@@ -191,6 +191,7 @@ def test_killed_a_run_resumes_to_the_metrics_of_an_unbroken_one(catalogue, verb,
     assert records[0] == records[1]
 
 
+@pytest.mark.slow
 def test_ctrl_c_keeps_the_finished_epochs(catalogue, verb, tmp_path):
     out = tmp_path / "run"
     process = subprocess.Popen(

@@ -49,6 +49,7 @@ def test_validation_chooses_and_every_model_gets_its_seeds(fake_compare, tmp_pat
     assert set(starts(tmp_path / "out").values()) == {1}
 
 
+@pytest.mark.slow
 def test_the_same_command_trains_nothing_again_and_larger_ones_only_add(fake_compare, tmp_path):
     out = tmp_path / "out"
     first = fake_compare("alignrec", settings=FAST, seeds=1)
