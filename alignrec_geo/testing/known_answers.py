@@ -44,7 +44,7 @@ class KnownAnswers:
 
     model: ClassVar[type[Recommender]]
     config: ClassVar[Mapping[str, Any]] = {}
-    epochs: ClassVar[int] = 60
+    epochs: ClassVar[int] = 40
     lr: ClassVar[float] = 0.02
     learns_ids: ClassVar[bool] = True
     ranks_cold_items: ClassVar[bool] = False

@@ -14,6 +14,7 @@ STILL = BM3Config(dropout=0.0)
 
 class TestKnownAnswers(KnownAnswers):
     model = BM3
+    epochs = 60
 
 
 def distance(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:

@@ -15,7 +15,7 @@ BATCH = Batch(torch.tensor([0, 3, 5, 3]), torch.tensor([1, 2, 7, 9]), torch.tens
 class TestKnownAnswers(KnownAnswers):
     model = MMGCN
     config = {"latent_dim": 32}
-    epochs = 30
+    epochs = 20
 
 
 LAYER = {
