@@ -290,9 +290,7 @@ def _select(
     for row, place, key in found:
         keys[row, place] = key
     keys.partition(longest - k, axis=1)
-    best = keys[:, longest - k :]
-    best.sort(axis=1)
-    best = best[:, ::-1]
+    best = np.sort(keys[:, longest - k :], axis=1)[:, ::-1]
     return _flipped((best >> 32).astype(np.int32)).view(np.float32), _COLUMNS - (best & _COLUMNS)
 
 
