@@ -1,4 +1,5 @@
 # make quickstart   set up .venv and run the whole system once on a generated catalogue
+# make serve        show the quickstart's run at http://127.0.0.1:8000 (RUN=runs/shop another one)
 # make test         set up .venv and run the tests, in two processes; with COVERAGE=1 also count the lines they run
 # make test-slow    also the long checks
 # make mutation     change single tokens of the program and count which changes the tests notice (long; goes on
@@ -17,6 +18,7 @@ PYTHON ?= python3
 #   make quickstart TORCH="torch==2.13.0 --index-url https://download.pytorch.org/whl/cpu"
 TORCH ?= torch==2.13.0
 OUT ?= runs/quickstart
+RUN ?= $(OUT)/alignrec_aligned
 
 WITH_COVERAGE := --cov --cov-report=term --cov-fail-under=95
 
@@ -29,10 +31,14 @@ EXT_PIP := $(EXT)/bin/python -m pip --disable-pip-version-check install --quiet 
 # hundreds of processes and two workers would compile the same modules again and again
 test test-slow fuzz: export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: bench-peers fuzz gpu-pack mutation quickstart test test-slow test-ext docs lint clean
+.PHONY: bench-peers fuzz gpu-pack mutation quickstart serve test test-slow test-ext docs lint clean
 
 quickstart: $(VENV)/.installed
 	$(BIN)/alignrec-geo quickstart --out $(OUT)
+
+serve: $(VENV)/.installed
+	$(PIP) --editable '.[serve]'
+	$(BIN)/alignrec-geo serve $(RUN)
 
 test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --durations=20 $(if $(COVERAGE),$(WITH_COVERAGE))
