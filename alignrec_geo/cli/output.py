@@ -83,15 +83,15 @@ def print_notes(notes: Iterable[str], most: int = 10) -> None:
         stderr.print(f"note: … and {len(said) - most} more (all are in dataset.json)", soft_wrap=True)
 
 
-def print_table(title: str, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print a table on standard output: the first column left, the others right-aligned.
+def print_table(title: str, header: Sequence[str], rows: Iterable[Sequence[str]], left: Sequence[str] = ()) -> None:
+    """Print a table on standard output: the first column and those of ``left`` left, the others right-aligned.
 
     No cell is cut: where a terminal is too narrow its text goes on in the next line, and what is piped has lines as
     long as they need to be.
     """
     table = Table(title=title, title_justify="left")
     for number, name in enumerate(header):
-        table.add_column(name, justify="left" if number == 0 else "right", overflow="fold")
+        table.add_column(name, justify="left" if number == 0 or name in left else "right", overflow="fold")
     for row in rows:
         table.add_row(*row)
     stdout.print(table, width=None if stdout.is_terminal else UNBOUNDED)

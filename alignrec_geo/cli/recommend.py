@@ -155,4 +155,5 @@ def print_items(title: str, items: "list[Recommendation]") -> None:
         "mark": marks,
     }
     shown = {name: cells for name, cells in columns.items() if any(cells) or name == "item"}
-    print_table(title, ["" if name == "mark" else name for name in shown], zip(*shown.values(), strict=True))
+    header = ["" if name == "mark" else name for name in shown]
+    print_table(title, header, zip(*shown.values(), strict=True), left=("title", "item"))
