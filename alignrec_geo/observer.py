@@ -1,6 +1,6 @@
 """Training callbacks."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 
@@ -23,3 +23,10 @@ class Observer:
 
     def epoch_done(self, record: Mapping[str, Any]) -> None:
         """An epoch ended; ``record`` is its line in ``metrics.jsonl``."""
+
+
+def start_observers(observers: Iterable[Observer], facts: Mapping[str, Any]) -> None:
+    """Tell the observers what is going to be trained; one that has only the methods of every step need not listen."""
+    for observer in observers:
+        if hasattr(observer, "training_started"):
+            observer.training_started(facts)

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from alignrec_geo.cli.output import stderr
-from alignrec_geo.errors import InputError
 
 
 def say_data_set(folder: Path) -> None:
@@ -12,10 +11,8 @@ def say_data_set(folder: Path) -> None:
     Raises:
         InputError: the folder holds none.
     """
-    from alignrec_geo.dataset.manifest import read_manifest
+    from alignrec_geo.dataset.manifest import found_manifest
 
-    if not folder.is_dir():
-        raise InputError(f"{folder}: no such data set folder")
-    found = read_manifest(folder)
+    found = found_manifest(folder)
     counts = ", ".join(f"{found.counts.get(part, 0):,} {part}" for part in ("users", "items", "interactions"))
     stderr.print(f"{found.name}: {counts}", soft_wrap=True)

@@ -11,6 +11,10 @@ from alignrec_geo.cli.output import stderr
 if TYPE_CHECKING:
     from alignrec_geo.dataset.store import Dataset
 
+ReportOption = Annotated[
+    Path | None,
+    typer.Option("--report", metavar="FILE", help="Also write a page (HTML) with neighbours' images and a map."),
+]
 ColourOption = Annotated[
     str | None,
     typer.Option("--colour", metavar="COLUMN", help="What the map of --report is coloured by; default a category."),

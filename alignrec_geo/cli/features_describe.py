@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from alignrec_geo.cli.comparing import required_names
-from alignrec_geo.cli.feature_report import ColourOption, MapOption, check_report, write_report
+from alignrec_geo.cli.feature_report import ColourOption, MapOption, ReportOption, check_report, write_report
 from alignrec_geo.cli.output import JsonFlag, print_json, print_table, stderr, stdout
 from alignrec_geo.errors import InputError
 
@@ -20,10 +20,7 @@ def describe(
     features: Annotated[
         str | None, typer.Option("--features", help="Which, comma-separated; all if not given.")
     ] = None,
-    report: Annotated[
-        Path | None,
-        typer.Option("--report", metavar="FILE", help="Also write a page (HTML) with neighbours' images and a map."),
-    ] = None,
+    report: ReportOption = None,
     colour: ColourOption = None,
     map_: MapOption = "pca",
     json_: JsonFlag = False,

@@ -7,7 +7,7 @@ import typer
 
 from alignrec_geo.cli.data_set_line import say_data_set
 from alignrec_geo.cli.device import DeviceOption
-from alignrec_geo.cli.feature_report import ColourOption, MapOption, check_report, write_report
+from alignrec_geo.cli.feature_report import ColourOption, MapOption, ReportOption, check_report, write_report
 from alignrec_geo.cli.output import JsonFlag, print_json, print_table, stderr
 from alignrec_geo.cli.progress_bars import progress_bars
 from alignrec_geo.errors import InputError
@@ -30,10 +30,7 @@ def probe(
     figure: Annotated[
         Path | None, typer.Option("--figure", metavar="FILE", help="Also draw the table, as .svg or .png.")
     ] = None,
-    report: Annotated[
-        Path | None,
-        typer.Option("--report", metavar="FILE", help="Also write a page (HTML) with neighbours' images and a map."),
-    ] = None,
+    report: ReportOption = None,
     colour: ColourOption = None,
     map_: MapOption = "pca",
     device: DeviceOption = "auto",

@@ -15,6 +15,7 @@ from alignrec_geo.folders import FolderKind
 from alignrec_geo.locks import LOCK, locked, sole
 from alignrec_geo.parquet import read_parquet
 from alignrec_geo.settings import checked
+from alignrec_geo.staging import recover
 
 SCHEMA_VERSION = 1
 MANIFEST = "dataset.json"
@@ -54,6 +55,18 @@ class Manifest(BaseModel):
     def feature_names(self) -> list[str]:
         """Names of the stored feature matrices."""
         return [Path(file).stem for file in self.files if file.startswith("features/")]
+
+
+def found_manifest(folder: Path) -> Manifest:
+    """Read ``dataset.json``, after what a killed write of the folder left is settled.
+
+    Raises:
+        InputError: there is no such folder, or see :func:`read_manifest`.
+    """
+    recover(folder)
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such data set folder")
+    return read_manifest(folder)
 
 
 def read_manifest(folder: Path) -> Manifest:

@@ -24,6 +24,7 @@ from alignrec_geo.dataset.manifest import (
     Manifest,
     data_set_to_itself,
     finish_pending,
+    found_manifest,
     pending_file,
     read_manifest,
     stored_file,
@@ -38,7 +39,6 @@ from alignrec_geo.files import inside, is_within, sha256_of, write_json
 from alignrec_geo.folders import atomic_directory
 from alignrec_geo.parquet import read_parquet
 from alignrec_geo.reading import as_path
-from alignrec_geo.staging import recover
 from alignrec_geo.typing import Int64
 
 
@@ -234,10 +234,7 @@ class Dataset(FromMemory):
                 hold what it must; names the file and, of tables, the column.
         """
         folder = as_path(path)
-        recover(folder)
-        if not folder.is_dir():
-            raise InputError(f"{folder}: no such data set folder")
-        manifest = read_manifest(folder)
+        manifest = found_manifest(folder)
         files = {name: stored_file(folder, f"{name}.parquet", manifest) for name in TABLES}
         tables = {name: read_parquet(file) for name, file in files.items()}
         for name in ("users", "items"):

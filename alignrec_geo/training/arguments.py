@@ -60,13 +60,6 @@ def listening_observers(observers: Any) -> list[Observer]:
     return listening
 
 
-def start_observers(observers: Iterable[Observer], facts: Mapping[str, Any]) -> None:
-    """Tell the observers what is going to be trained; one that has only the methods of every step need not listen."""
-    for observer in observers:
-        if hasattr(observer, "training_started"):
-            observer.training_started(facts)
-
-
 def evaluator_of(dataset: Dataset, split: Split, protocol: Protocol, metrics: list[Any]) -> Evaluator | None:
     """The evaluator of a split, ``None`` where the split holds nobody to evaluate."""
     there = len(counted_users(dataset.interactions, split)) > 0

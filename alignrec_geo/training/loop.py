@@ -28,14 +28,13 @@ from alignrec_geo.memory import enough_memory
 from alignrec_geo.models.base import Recommender
 from alignrec_geo.models.graph_model import GraphRecommender
 from alignrec_geo.models.held_out_users import tables_of
-from alignrec_geo.observer import Observer
+from alignrec_geo.observer import Observer, start_observers
 from alignrec_geo.randomness import child_generator
 from alignrec_geo.training.arguments import (
     evaluator_of,
     has_parameters,
     listening_observers,
     resolved_settings,
-    start_observers,
     training_data,
 )
 from alignrec_geo.training.config import TrainingConfig

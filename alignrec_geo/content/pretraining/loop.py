@@ -21,7 +21,7 @@ from alignrec_geo.errors import InputError
 from alignrec_geo.files import atomic_path
 from alignrec_geo.json_text import as_object, parse_json
 from alignrec_geo.memory import enough_memory
-from alignrec_geo.observer import Observer
+from alignrec_geo.observer import Observer, start_observers
 from alignrec_geo.randomness import child_generator
 from alignrec_geo.reading import check_plain_file, reading
 from alignrec_geo.settings import Settings
@@ -126,8 +126,7 @@ def pretrain(
         "device": str(trainable[0].device),
         "epochs": config.epochs,
     }
-    for observer in observers:
-        observer.training_started(facts)
+    start_observers(observers, facts)
     for epoch in range(state.epochs_done, config.epochs):
         started = time.perf_counter()
         for observer in observers:
