@@ -23,6 +23,8 @@ CROISSANT = "croissant.json"
 """Describes the data set to other programs; made on demand."""
 ENCODERS = "encoders"
 """Folder of the encoders that were pre-trained on a data set, one folder each."""
+GRAPHS = "graph"
+"""Folder of the graphs that training keeps of a large data set; made again where they are missing."""
 TABLES = ("interactions", "users", "items")
 PENDING = ".next"
 """Ending of a feature file that the manifest names already and that does not have its name yet."""
@@ -178,6 +180,7 @@ DATA_SET = FolderKind(
         re.escape(CROISSANT),
         r"(interactions|users|items)\.parquet",
         rf"features/\.[^/]+{re.escape(PENDING)}",
+        rf"{GRAPHS}/[0-9a-f]{{64}}\.safetensors",
         rf"{ENCODERS}/[^/]+/(config\.json|model\.safetensors|last\.safetensors|metrics\.jsonl|tokenizer\.json)",
     ),
     guard=_guard,

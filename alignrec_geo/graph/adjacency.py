@@ -1,13 +1,20 @@
 """Normalised adjacency of the user-item graph."""
 
+from pathlib import Path
+
 import torch
 from torch import Tensor
 
-from alignrec_geo.kernels.csr import CSR
+from alignrec_geo.graph import stored
+from alignrec_geo.graph.halves import both_halves, user_item_block
+from alignrec_geo.kernels.compressed import Compressed
+from alignrec_geo.kernels.csr import CSR, check_entries
 from alignrec_geo.kernels.ranges import check_rows
 
 
-def bipartite_adjacency(edge_index: Tensor, n_users: int, n_items: int, weight: Tensor | None = None) -> CSR:
+def bipartite_adjacency(
+    edge_index: Tensor, n_users: int, n_items: int, weight: Tensor | None = None, folder: Path | None = None
+) -> CSR:
     r"""Return :math:`\hat R`, the symmetrically normalised user-item block, ``[U, I]``.
 
     .. math::
@@ -18,27 +25,31 @@ def bipartite_adjacency(edge_index: Tensor, n_users: int, n_items: int, weight: 
         n_users: ``U``; users without a pair get an empty row.
         n_items: ``I``; items without a pair get an empty column.
         weight: ``[E]``, entries in place of these, taken as they are.
+        folder: a data set folder that keeps large graphs, so that they are made once and mapped into memory; ``None``
+            makes the graph anew (see :mod:`alignrec_geo.graph.stored`).
 
     Raises:
         InputError: a pair names a user or an item that does not exist.
     """
-    user, item = _checked(edge_index, n_users, n_items)
-    if weight is None:
-        weight = _weights(user, item, n_users, n_items)
-    return CSR.from_coo(user, item, weight.float(), (n_users, n_items))
+    return user_item_block(symmetric_adjacency(edge_index, n_users, n_items, weight, folder), n_users)
 
 
-def symmetric_adjacency(edge_index: Tensor, n_users: int, n_items: int, weight: Tensor | None = None) -> CSR:
+def symmetric_adjacency(
+    edge_index: Tensor, n_users: int, n_items: int, weight: Tensor | None = None, folder: Path | None = None
+) -> CSR:
     r"""Return :math:`\hat A = D^{-1/2} A D^{-1/2}` on all ``N = U + I`` nodes, no self-loops, ``[N, N]``.
 
     Users come first: item ``i`` is node ``U + i``. Same arguments as :func:`bipartite_adjacency`.
     """
     user, item = _checked(edge_index, n_users, n_items)
-    if weight is None:
-        weight = _weights(user, item, n_users, n_items)
-    row, col = torch.cat([user, item + n_users]), torch.cat([item + n_users, user])
     size = n_users + n_items
-    return CSR.from_coo(row, col, torch.cat([weight, weight]).float(), (size, size), symmetric=True)
+    graph = _graph(user, item, n_users, n_items, weight, folder)
+    if graph is None:
+        given = _weights(user, item, n_users, n_items) if weight is None else weight
+        row, col = torch.cat([user, item + n_users]), torch.cat([item + n_users, user])
+        return CSR.from_coo(row, col, torch.cat([given, given]).float(), (size, size), symmetric=True)
+    matrix = graph.tensor(size)
+    return CSR(matrix, matrix)  # its own transpose
 
 
 def mean_adjacency(edge_index: Tensor, n_users: int, n_items: int) -> CSR:
@@ -90,6 +101,23 @@ def _checked(edge_index: Tensor, n_users: int, n_items: int) -> tuple[Tensor, Te
     check_rows(user, n_users, "user")
     check_rows(item, n_items, "item")
     return user, item
+
+
+def _graph(
+    user: Tensor, item: Tensor, n_users: int, n_items: int, weight: Tensor | None, folder: Path | None
+) -> Compressed | None:
+    """The graph on all nodes, from the folder or made; ``None`` if a pair is given twice, which has to be added up."""
+    check_entries(user, item, weight, (n_users, n_items))
+    if folder is None or len(user) < stored.STORED_FROM:
+        return both_halves(user, item, n_users, n_items, weight)
+    key = stored.graph_key(user, item, n_users, n_items, weight)
+    sizes = n_users + n_items, len(user)
+    graph = stored.stored_graph(folder, key, *sizes)
+    if graph is None:
+        graph = both_halves(user, item, n_users, n_items, weight)
+        if graph is not None and stored.store_graph(folder, key, graph):
+            graph = stored.stored_graph(folder, key, *sizes) or graph  # mapped, what was made is freed
+    return graph
 
 
 def _weights(user: Tensor, item: Tensor, n_users: int, n_items: int) -> Tensor:

@@ -12,6 +12,7 @@ from torch_geometric.typing import EdgeType
 from alignrec_geo.dataset.interactions import Interactions, Split
 from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.errors import InputError
+from alignrec_geo.graph import stored as stored_graphs
 from alignrec_geo.graph.adjacency import normalised_weight
 from alignrec_geo.graph.checks import INTERACTS, edges_of
 from alignrec_geo.graph.item_knn import item_knn
@@ -20,6 +21,8 @@ from alignrec_geo.kernels.csr import CSR
 
 REVERSE = ("item", "rev_interacts", "user")
 SIMILAR = ("item", "similar", "item")
+GRAPH_FOLDER = "graph_folder"
+"""Where the graph of a large data set says which folder keeps what is made of it."""
 
 
 def to_hetero(
@@ -43,7 +46,8 @@ def to_hetero(
         features: which feature matrices; ``None`` takes all, an empty list none.
         k: content neighbours per item, itself included; ``None`` leaves out the edges between items.
         scaling: how several matrices are put together (see :func:`alignrec_geo.graph.modalities.item_content`).
-        cache: keep the item graph on disk.
+        cache: keep the item graph on disk, and of 1,000,000 training pairs or more let models keep the normalised
+            graph in the data set folder (:mod:`alignrec_geo.graph.stored`).
 
     Raises:
         InputError: the data set lacks a feature, or an argument is none of those above.
@@ -69,6 +73,8 @@ def to_hetero(
     data["item"].external_id = dataset.items["id"].to_list()
     train = _edges(dataset, Split.TRAIN)
     data[INTERACTS].edge_index, data[REVERSE].edge_index = train, train.flip(0)
+    if cache and dataset.path is not None and train.shape[1] >= stored_graphs.STORED_FROM:
+        data[GRAPH_FOLDER] = str(dataset.path)
     for split in (Split.VALIDATION, Split.TEST):
         data[INTERACTS][f"{split.label}_edge_label_index"] = _edges(dataset, split)
     if pairs.weight is not None:

@@ -1,6 +1,5 @@
 """A fixed sparse matrix kept in both directions."""
 
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -8,14 +7,19 @@ import torch
 from torch import Tensor
 
 from alignrec_geo.errors import InputError
+from alignrec_geo.kernels.compressed import compress
 from alignrec_geo.kernels.ranges import check_rows
 
 INT32_MAX = 2**31 - 1
+"""The most rows and columns."""
 
 
 @dataclass(frozen=True)
 class CSR:
-    """A constant sparse matrix and its transpose, both in compressed rows with int32 indices.
+    """A constant sparse matrix and its transpose, both in compressed rows.
+
+    Columns take 32 bits; row pointers take 32 bits up to 2³¹ − 1 entries and 64 bits beyond (see
+    :mod:`~alignrec_geo.kernels.row_blocks` for what that means for libraries).
 
     The backward of a product with a sparse matrix is the product with its transpose. ``torch.sparse.mm`` transposes
     again on every call; here both directions are kept, so the backward costs what the forward costs.
@@ -42,14 +46,13 @@ class CSR:
             symmetric: the matrix is its own transpose, so it is stored once.
 
         Raises:
-            InputError: more entries or rows than 32-bit indices can count, a place outside of the matrix, numbers that
-                are no whole ones, or a value that is NaN or infinite.
+            InputError: more rows or columns than 32 bits can count, a place outside of the matrix, numbers that are no
+                whole ones, or a value that is NaN or infinite.
         """
-        if max(*shape, len(row)) > INT32_MAX:
-            raise InputError(f"a matrix of shape {shape} with {len(row)} entries exceeds 32-bit indices ({INT32_MAX})")
-        _check_entries(row, col, value, shape)
-        matrix = _compress(row, col, value, shape)
-        return cls(matrix, matrix if symmetric else _compress(col, row, value, (shape[1], shape[0])))
+        check_entries(row, col, value, shape)
+        made = compress(row, col, value, shape)
+        matrix = made.tensor(shape[1])
+        return cls(matrix, matrix if symmetric else made.transpose(shape[1]).tensor(shape[0]))
 
     @classmethod
     def from_edge_index(cls, edge_index: Tensor, edge_weight: Tensor | None, size: tuple[int, int]) -> "CSR":
@@ -123,32 +126,24 @@ class CSR:
         return f"{type(self).__name__}(shape={self.shape}, nnz={self.nnz})"
 
 
-def _check_entries(row: Tensor, col: Tensor, value: Tensor, shape: tuple[int, int]) -> None:
-    if not row.shape == col.shape == value.shape or row.dim() != 1:
-        shapes = ", ".join(str(list(part.shape)) for part in (row, col, value))
+def check_entries(row: Tensor, col: Tensor, value: Tensor | None, shape: tuple[int, int]) -> None:
+    """Refuse what is no entry of a matrix of this shape; see :meth:`CSR.from_coo` for what that is.
+
+    Raises:
+        InputError: says what is wrong.
+    """
+    if max(shape) > INT32_MAX:
+        raise InputError(f"a matrix of shape {shape} exceeds 32-bit row and column numbers ({INT32_MAX})")
+    given = [row, col] if value is None else [row, col, value]
+    if len({part.shape for part in given}) != 1 or row.dim() != 1:
+        shapes = ", ".join(str(list(part.shape)) for part in given)
         raise InputError(f"a matrix takes one row, one column and one value per entry, [nnz] each (got {shapes})")
     for numbers, count, kind in ((row, shape[0], "row"), (col, shape[1], "column")):
         if numbers.dtype != torch.long:
             raise InputError(f"the {kind}s of a matrix must be int64 (got {str(numbers.dtype).removeprefix('torch.')})")
         check_rows(numbers, count, f"{kind} of a matrix of shape {shape} with the number")
-    if not row.device == col.device == value.device:
-        raise InputError(
-            f"rows, columns and values of a matrix must be on one device (got {row.device}, {col.device}, "
-            f"{value.device})"
-        )
-    if not bool(torch.isfinite(value).all()):
+    if len({part.device for part in given}) != 1:
+        devices = ", ".join(str(part.device) for part in given)
+        raise InputError(f"rows, columns and values of a matrix must be on one device (got {devices})")
+    if value is not None and not bool(torch.isfinite(value).all()):
         raise InputError("the values of a matrix must be finite (got NaN or infinity)")
-
-
-def _compress(row: Tensor, col: Tensor, value: Tensor, shape: tuple[int, int]) -> Tensor:
-    key, place = torch.unique(row * shape[1] + col, return_inverse=True)  # sorted by row, then column
-    merged = torch.zeros(len(key), dtype=value.dtype, device=value.device).index_add_(0, place, value)
-    counts = torch.bincount(torch.div(key, shape[1], rounding_mode="floor"), minlength=shape[0])
-    crow = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
-    with warnings.catch_warnings():
-        warnings.filterwarnings(
-            "ignore", message="Sparse (CSR tensor support is in beta|invariant checks are implicitly)"
-        )
-        return torch.sparse_csr_tensor(
-            crow.int(), (key % max(shape[1], 1)).int(), merged, shape, device=value.device, check_invariants=False
-        )

@@ -12,6 +12,7 @@ from alignrec_geo.kernels.backends import implementation
 from alignrec_geo.kernels.csr import CSR
 from alignrec_geo.kernels.fixed_shapes import fixed_shapes
 from alignrec_geo.kernels.opaque import opaque
+from alignrec_geo.kernels.row_blocks import row_blocks
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,8 +26,9 @@ class EdgePattern:
         csr: the places of the edges, both directions.
         row: row of every edge, ``[E]`` int32.
         col: column of every edge, ``[E]`` int32.
-        to_transposed: where in the pattern's order every edge of the transpose stands, ``[E]`` int32.
-        from_transposed: where in the transpose's order every edge of the pattern stands, ``[E]`` int32.
+        to_transposed: where in the pattern's order every edge of the transpose stands, ``[E]`` int32, or int64 where
+            32 bits cannot count the edges.
+        from_transposed: where in the transpose's order every edge of the pattern stands, likewise.
     """
 
     csr: CSR
@@ -48,14 +50,15 @@ class EdgePattern:
             dtype: of the values that products take.
 
         Raises:
-            InputError: more edges or rows than 32-bit indices can count.
+            InputError: more rows or columns than 32 bits can count.
         """
         csr = CSR.from_coo(row, col, row.new_ones(len(row), dtype=dtype), shape)
         (source, target), _ = csr.edges()
         order = torch.argsort(source * shape[0] + target)
         back = torch.empty_like(order)
         back[order] = torch.arange(len(order), device=order.device)
-        return cls(csr, target.int(), source.int(), order.int(), back.int())
+        places = csr.matrix.crow_indices().dtype
+        return cls(csr, target.int(), source.int(), order.to(places), back.to(places))
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -186,8 +189,9 @@ def _multiply(matrix: Tensor, weight: Tensor, x: Tensor) -> Tensor:
 
 def _dot(matrix: Tensor, a: Tensor, b: Tensor) -> Tensor:
     # a dense product that is evaluated at the edges only: no [E, D] temporary
-    product: Tensor = torch.sparse.sampled_addmm(matrix, a.contiguous(), b.contiguous().T, beta=0.0)
-    return product.values()
+    a, b = a.contiguous(), b.contiguous().T
+    parts = [torch.sparse.sampled_addmm(block, a[rows], b, beta=0.0).values() for rows, block in row_blocks(matrix)]
+    return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
 def _check_values(pattern: EdgePattern, value: Tensor) -> None:

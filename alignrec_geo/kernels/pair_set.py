@@ -3,7 +3,11 @@
 import torch
 from torch import Tensor
 
+from alignrec_geo.kernels.counting_sort import blocks
+
 _SLOTS_PER_KEY = 8
+_MOST_BITS = 27
+"""A table of flags has 2²⁷ slots at most, 134 MB; where that is less than one per key there are no tables."""
 _MULTIPLIERS = (-0x61C8864680B583EB, -0x3D4D51C2D82B14B1)
 """Odd 64-bit numbers (the golden ratio among them): multiplying by them spreads keys over the high bits."""
 
@@ -13,10 +17,10 @@ class PairSet:
 
     Two hashed tables of flags answer "no" for most keys, the second asked only where the first cannot tell; what
     neither can rule out (the true ones and about one in a hundred others) is looked up by binary search. On a GPU all
-    are looked up by binary search: nothing is read back.
+    are looked up by binary search: nothing is read back. The keys take ``8 E`` bytes, the tables at most 0.27 GB.
 
     Args:
-        keys: ``[E]`` int64, any order.
+        keys: ``[E]`` int64, any order; on a CPU they are taken over and sorted in place.
 
     Example:
         >>> import torch
@@ -25,15 +29,21 @@ class PairSet:
     """
 
     def __init__(self, keys: Tensor) -> None:
-        self._sorted = torch.sort(keys).values
-        self._bits = max(_SLOTS_PER_KEY * len(keys) - 1, 1).bit_length()
-        self._flags = [torch.zeros(1 << self._bits, dtype=torch.bool, device=keys.device) for _ in _MULTIPLIERS]
+        if keys.device.type == "cpu" and keys.is_contiguous():
+            keys.numpy().sort()  # in place, where torch.sort makes two tensors of this size
+            self._sorted = keys
+        else:
+            self._sorted = torch.sort(keys).values
+        self._bits = min(max(_SLOTS_PER_KEY * len(keys) - 1, 1).bit_length(), _MOST_BITS)
+        tables = _MULTIPLIERS if len(keys) <= 1 << self._bits else ()
+        self._flags = [torch.zeros(1 << self._bits, dtype=torch.bool, device=keys.device) for _ in tables]
         for number, flags in enumerate(self._flags):
-            flags[self._slots(keys, number)] = True
+            for part in blocks(len(keys)):
+                flags[self._slots(keys[part], number)] = True
 
     def contains(self, keys: Tensor) -> Tensor:
         """Return which of ``keys`` (int64, any shape) are in the set, in the same shape."""
-        if self._sorted.is_cuda:
+        if self._sorted.is_cuda or not self._flags:
             return self.search(keys)
         flat = keys.reshape(-1)
         found = self._flags[0].index_select(0, self._slots(flat, 0))

@@ -8,6 +8,7 @@ from torch import Tensor
 from alignrec_geo.kernels.backends import implementation
 from alignrec_geo.kernels.csr import CSR
 from alignrec_geo.kernels.opaque import opaque
+from alignrec_geo.kernels.row_blocks import row_blocks
 
 
 @opaque
@@ -80,6 +81,11 @@ def multiply(matrix: Tensor, x: Tensor, base: Tensor | None = None, out: Tensor 
         base: ``[rows, D]``, added to the product.
         out: ``[rows, D]``, to write into; neither ``x`` nor ``base``.
     """
+    if matrix.crow_indices().dtype == torch.long:
+        result = x.new_empty(matrix.shape[0], x.shape[1]) if out is None else out
+        for rows, block in row_blocks(matrix):
+            multiply(block, x, None if base is None else base[rows], result[rows])
+        return result
     if base is None:
         return torch.mm(matrix, x) if out is None else torch.mm(matrix, x, out=out)
     return torch.addmm(base, matrix, x) if out is None else torch.addmm(base, matrix, x, out=out)

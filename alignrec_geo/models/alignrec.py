@@ -11,8 +11,8 @@ from torch_geometric.typing import EdgeType
 
 from alignrec_geo.embeddings import Embeddings
 from alignrec_geo.errors import InputError
-from alignrec_geo.graph.adjacency import bipartite_adjacency, symmetric_adjacency
 from alignrec_geo.graph.checks import node_count
+from alignrec_geo.graph.halves import user_item_block
 from alignrec_geo.graph.hetero import SIMILAR, find_edge_type, relation_graph
 from alignrec_geo.graph.item_knn import item_knn
 from alignrec_geo.graph.modalities import item_content
@@ -134,7 +134,7 @@ class AlignRec(GraphRecommender):
             self.tables = nn.ParameterDict({kind: torch.empty(count, dim) for kind, count in sizes.items()})
             self.user_item = HeteroEncoder(convs, dim, self.config.layers, *options, outputs=("user", "item"))
         else:
-            self.user_item_graph: CSR = symmetric_adjacency(self.pairs, self.n_users, self.n_items, self.pair_weight)
+            self.user_item_graph: CSR = self.symmetric_graph()
             self.user_item = Propagation(part["user_item_conv"], dim, self.config.layers, "user_item_conv", *options)
         if self.features:
             x, present = item_content(data, self.features, self.config.feature_scaling)
@@ -149,7 +149,8 @@ class AlignRec(GraphRecommender):
             }
             for name, buffer in sorted(buffers.items(), key=lambda pair: pair[1] is None):
                 self.register_buffer(name, buffer, persistent=False)  # torch.export wants those that are None last
-            self.item_to_user: CSR = bipartite_adjacency(self.pairs, self.n_users, self.n_items, self.pair_weight)  # R̂
+            whole = self.symmetric_graph() if isinstance(self.user_item, HeteroEncoder) else self.user_item_graph
+            self.item_to_user: CSR = user_item_block(whole, self.n_users)  # R̂
             self.item_graph: CSR = self._similar(data, x, present)  # S
             item_layers = self.config.item_layers
             self.item_item = Propagation(part["item_item_conv"], dim, item_layers, "item_item_conv", *options)

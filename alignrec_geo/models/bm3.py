@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from torch_geometric.data import HeteroData
 
 from alignrec_geo.embeddings import Embeddings
-from alignrec_geo.graph.adjacency import symmetric_adjacency
 from alignrec_geo.graph.modalities import modalities
 from alignrec_geo.kernels.csr import CSR
 from alignrec_geo.kernels.gather import gather_rows
@@ -102,7 +101,7 @@ class BM3(GraphRecommender):
         self.encoder = ModalityEncoder(parts, projections, self.config.train_features)
         self.predictor = linear(dim, dim)  # g
         self.dropout = Dropout(self.config.dropout, seed)
-        self.graph: CSR = symmetric_adjacency(self.pairs, self.n_users, self.n_items, self.pair_weight)
+        self.graph: CSR = self.symmetric_graph()
         self.reset_parameters(child_generator(seed, "init"))
 
     def reset_parameters(self, generator: torch.Generator) -> None:

@@ -12,7 +12,6 @@ from torch_geometric.data import HeteroData
 
 from alignrec_geo.embeddings import Embeddings
 from alignrec_geo.errors import InputError
-from alignrec_geo.graph.adjacency import symmetric_adjacency
 from alignrec_geo.graph.modalities import modalities
 from alignrec_geo.graph.user_cooccurrence import BLOCK_ENTRIES, draw_slot_weights, user_cooccurrence
 from alignrec_geo.kernels.csr import CSR
@@ -106,7 +105,7 @@ class DualGNN(GraphRecommender):
             parts,
             [nn.Sequential(linear(part.x.shape[1], hidden), nn.LeakyReLU(), linear(hidden, dim)) for part in parts],
         )  # f
-        self.graph: CSR = symmetric_adjacency(self.pairs, self.n_users, self.n_items, self.pair_weight)
+        self.graph: CSR = self.symmetric_graph()
         self.common = user_cooccurrence(self.pairs, self.n_users, self.n_items, self.config.k)
         numbers = torch.arange(len(self.common.user))
         shape = (self.n_users, self.n_users)

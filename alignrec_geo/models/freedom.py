@@ -130,7 +130,7 @@ class FREEDOM(GraphRecommender):
         self.item_embedding = nn.Parameter(torch.empty(self.n_items, dim))  # Q
         projections = [linear(part.x.shape[1], dim, bias=False) for part in parts]  # W_m
         self.encoder = ModalityEncoder(parts, projections, self.config.train_features)
-        self.graph: CSR = symmetric_adjacency(self.pairs, self.n_users, self.n_items)
+        self.graph: CSR = symmetric_adjacency(self.pairs, self.n_users, self.n_items, folder=self.graph_folder)
         self.training_graph = self.graph  # until the first epoch starts
         shares = modality_shares(self.features, self.config.modality_weights)
         self.item_graph = content_graph(parts, shares, self.config.k) if parts else None

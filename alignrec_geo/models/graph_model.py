@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import torch
@@ -9,8 +10,9 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from alignrec_geo.dataset.store import Dataset
+from alignrec_geo.graph.adjacency import symmetric_adjacency
 from alignrec_geo.graph.checks import check_graph, edges_of, interaction_type, node_count
-from alignrec_geo.graph.hetero import to_hetero
+from alignrec_geo.graph.hetero import GRAPH_FOLDER, to_hetero
 from alignrec_geo.graph.modalities import feature_list, feature_names, modalities
 from alignrec_geo.kernels.csr import CSR
 from alignrec_geo.models.base import Recommender
@@ -34,6 +36,7 @@ class GraphRecommender(Recommender):
         n_items: ``I``.
         pairs: the training pairs, ``[2, E]``.
         pair_weight: the ``edge_weight`` of the training pairs, ``[E]``, if the graph has one.
+        graph_folder: the data set folder that keeps the graph, if it is large (see :mod:`alignrec_geo.graph.stored`).
 
     Raises:
         InputError: ``data`` is no graph, lacks users, items or training pairs, a pair names a node that does not exist,
@@ -54,6 +57,7 @@ class GraphRecommender(Recommender):
         edges = edges_of(graph, interaction_type(graph))
         self.pairs: Tensor = torch.stack([edges.source, edges.target])
         self.pair_weight: Tensor | None = edges.weight
+        self.graph_folder = Path(graph[GRAPH_FOLDER]) if GRAPH_FOLDER in graph else None
         check_memory(self._needs(graph), type(self).__name__)
 
     @classmethod
@@ -75,6 +79,10 @@ class GraphRecommender(Recommender):
                 hidden = getattr(self.config, name)
                 needs[f"{name}={hidden}"] = trained(hidden * (sum(widths) + dim))
         return needs
+
+    def symmetric_graph(self) -> CSR:
+        """The normalised graph of the training pairs on all nodes, with their weights if there are some, ``[N, N]``."""
+        return symmetric_adjacency(self.pairs, self.n_users, self.n_items, self.pair_weight, self.graph_folder)
 
     def histories(self) -> CSR:
         """The training pairs, ``[U, I]``."""

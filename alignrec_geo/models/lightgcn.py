@@ -9,7 +9,6 @@ from torch import Tensor, nn
 from torch_geometric.data import HeteroData
 
 from alignrec_geo.embeddings import Embeddings
-from alignrec_geo.graph.adjacency import symmetric_adjacency
 from alignrec_geo.kernels.csr import CSR
 from alignrec_geo.kernels.gather import gather_rows
 from alignrec_geo.kernels.triplet_loss import triplet_loss
@@ -97,7 +96,7 @@ class LightGCN(GraphRecommender):
         super().__init__(data, features, chosen)
         self.user_embedding = nn.Parameter(torch.empty(self.n_users, self.config.dim))  # P
         self.item_embedding = nn.Parameter(torch.empty(self.n_items, self.config.dim))  # Q
-        self.user_item_graph: CSR = symmetric_adjacency(self.pairs, self.n_users, self.n_items, self.pair_weight)
+        self.user_item_graph: CSR = self.symmetric_graph()
         options = chosen.conv_residual, chosen.conv_norm
         self.user_item = Propagation(part["user_item_conv"], chosen.dim, chosen.layers, "user_item_conv", *options)
         self.reset_parameters(child_generator(seed, "init"))

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch_geometric.data import HeteroData
 
 from alignrec_geo.embeddings import Embeddings
-from alignrec_geo.graph.adjacency import bipartite_adjacency, symmetric_adjacency
+from alignrec_geo.graph.halves import user_item_block
 from alignrec_geo.graph.item_knn import item_knn
 from alignrec_geo.graph.modalities import Modality, modalities
 from alignrec_geo.kernels.csr import CSR
@@ -155,14 +155,14 @@ class MGCN(GraphRecommender):
         dim, parts = self.config.dim, modalities(data, self.features, self.config.feature_scaling)
         self.user_embedding = nn.Parameter(torch.empty(self.n_users, dim))  # P
         self.item_embedding = nn.Parameter(torch.empty(self.n_items, dim))  # Q
-        self.user_item_graph: CSR = symmetric_adjacency(self.pairs, self.n_users, self.n_items, self.pair_weight)
+        self.user_item_graph: CSR = self.symmetric_graph()
         options = self.config.conv_residual, self.config.conv_norm
         self.user_item = Propagation(part["user_item_conv"], dim, self.config.layers, "user_item_conv", *options)
         if parts:
             purifiers = [Purifier(part.x.shape[1], dim) for part in parts]
             self.encoder = ModalityEncoder(parts, purifiers, self.config.train_features)
             self.fuser = BehaviorAwareFuser(len(parts), dim)
-            self.item_to_user: CSR = bipartite_adjacency(self.pairs, self.n_users, self.n_items, self.pair_weight)  # R̂
+            self.item_to_user: CSR = user_item_block(self.user_item_graph, self.n_users)  # R̂
             self.item_graphs = {part.name: self._neighbours(part) for part in parts}  # S_m
             self.register_buffer("present", self._presence(parts), persistent=False)
             self.item_item = nn.ModuleList(

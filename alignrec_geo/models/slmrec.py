@@ -12,7 +12,6 @@ from torch_geometric.data import HeteroData
 
 from alignrec_geo.embeddings import Embeddings
 from alignrec_geo.errors import InputError
-from alignrec_geo.graph.adjacency import symmetric_adjacency
 from alignrec_geo.graph.modalities import modalities
 from alignrec_geo.kernels.csr import CSR
 from alignrec_geo.kernels.dot_contrast import dot_contrast
@@ -107,7 +106,7 @@ class SLMRec(GraphRecommender):
         self.chain = nn.ModuleList(linear(dim, dim) for _ in parts)  # g
         self.queries = nn.ModuleList(linear(dim, dim // 2) for _ in range(further))
         self.keys = nn.ModuleList(linear(dim, dim // 2 if m else dim, bias=False) for m in range(len(parts)))
-        self.graph: CSR = symmetric_adjacency(self.pairs, self.n_users, self.n_items, self.pair_weight)
+        self.graph: CSR = self.symmetric_graph()
         self.reset_parameters(child_generator(seed, "init"))
 
     def reset_parameters(self, generator: torch.Generator) -> None:

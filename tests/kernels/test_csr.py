@@ -49,7 +49,7 @@ def test_symmetric_is_stored_once_and_moves_as_one():
 
 def test_too_large_for_32_bits_is_a_clear_error(monkeypatch):
     monkeypatch.setattr(csr, "INT32_MAX", 3)
-    with pytest.raises(InputError, match="exceeds 32-bit indices"):
+    with pytest.raises(InputError, match="exceeds 32-bit row and column numbers"):
         small()
 
 

@@ -62,6 +62,8 @@ class Kernel(NamedTuple):
     """Warps and stages, where they are not Triton's own."""
     stages: int | None = None
     """Of those that multiply parts, whose warps and stages go by the capability."""
+    pointers: Mapping[str, str] = {}
+    """Types of tables where they are not the usual ones."""
 
 
 class Resources(NamedTuple):
@@ -137,7 +139,9 @@ def compile_kernel(name: str, kernel: Kernel, capability: int) -> Resources:
     if INTERPRETED:
         raise InputError("kernels made for Triton's interpreter cannot be compiled; unset TRITON_INTERPRET")
     names: list[str] = kernel.function.arg_names
-    types = {name: "constexpr" if name in kernel.constants else _type_of(name) for name in names}
+    types = {
+        name: "constexpr" if name in kernel.constants else kernel.pointers.get(name, _type_of(name)) for name in names
+    }
     aligned = {
         (place,): [["tt.divisibility", 16]]
         for place, name in enumerate(names)

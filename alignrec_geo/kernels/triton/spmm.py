@@ -50,7 +50,7 @@ def multiply(matrix: Tensor, x: Tensor, base: Tensor | None = None, out: Tensor 
     """Backend ``triton`` of ``spmm``: ``matrix @ x``, plus ``base`` if given.
 
     Args:
-        matrix: sparse CSR tensor ``[rows, cols]`` with int32 indices.
+        matrix: sparse CSR tensor ``[rows, cols]`` with int32 columns; row pointers int32 or int64.
         x: ``[cols, D]``.
         base: ``[rows, D]``, added to the product.
         out: ``[rows, D]``, contiguous, to write into; neither ``x`` nor ``base``.

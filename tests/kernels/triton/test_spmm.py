@@ -5,6 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from alignrec_geo.kernels import compressed
 from alignrec_geo.kernels.backends import use_backends
 from alignrec_geo.kernels.csr import CSR
 from alignrec_geo.kernels.spmm import (
@@ -103,6 +104,17 @@ def test_popular_rows_are_split(device, monkeypatch):
     base = torch.randn(matrix.shape[0], 5, dtype=torch.float64, device=device)
     torch.testing.assert_close(kernels.multiply(matrix, x, base), reference_multiply(matrix, x, base))
     torch.testing.assert_close(kernels.multiply(matrix, x), reference_multiply(matrix, x))
+
+
+def test_row_pointers_of_64_bits(device, monkeypatch):
+    narrow = power_law(device)
+    monkeypatch.setattr(compressed, "POINTER_LIMIT", 100)
+    wide = power_law(device)
+    assert wide.matrix.crow_indices().dtype == torch.int64
+    monkeypatch.setattr(kernels, "PART", 64)
+    x = torch.randn(200, 5, dtype=torch.float64, device=device)
+    assert torch.equal(kernels.multiply(wide.matrix, x), kernels.multiply(narrow.matrix, x))
+    assert torch.equal(kernels.multiply(wide.transposed, x[:17]), kernels.multiply(narrow.transposed, x[:17]))
 
 
 def test_plans_are_kept_as_long_as_their_matrix(device):
