@@ -97,6 +97,7 @@ def kernels() -> dict[str, Kernel]:
     sort = {"KEYS": gather.KEYS, "OTHERS": gather.OTHERS}
     return {
         "spmm.products": Kernel(spmm.products, rows),
+        "spmm.products, 64-bit row pointers": Kernel(spmm.products, rows, pointers={"crow": "*i64"}),
         "spmm.add_parts": Kernel(spmm.add_parts, {"CHUNK": spmm.CHUNK, "WIDTH": WIDTH}),
         "gather.rank_sort": Kernel(gather.rank_sort, {**sort, "NARROW": True}),
         "gather.rank_sort, wide": Kernel(gather.rank_sort, {**sort, "NARROW": False}),
