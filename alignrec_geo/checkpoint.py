@@ -7,13 +7,15 @@ from pathlib import Path
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field, field_validator
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from alignrec_geo.distributed.files import read_own, write_tensors
+from alignrec_geo.distributed.tables import lies_apart, whole_width, widths_apart
 from alignrec_geo.errors import InputError
-from alignrec_geo.files import atomic_path
 from alignrec_geo.reading import reading
-from alignrec_geo.tensors import read_tensors
+
+MOMENTS = ("exp_avg", "exp_avg_sq")
+"""What the optimiser keeps of every number of a parameter."""
 
 
 class TrainingState(BaseModel):
@@ -72,15 +74,17 @@ def save_checkpoint(
     optimizer: torch.optim.Optimizer | None,
     generators: Mapping[str, torch.Generator],
 ) -> None:
-    """Write model, optimiser, generator states and ``state``, atomically."""
+    """Write model, optimiser, generator states and ``state``, atomically.
+
+    On many ranks all call this; what the file holds does not depend on how many there are.
+    """
     tensors = {f"model.{name}": tensor for name, tensor in trainable_state(model).items()}
     tensors |= {f"rng.{name}": generator.get_state() for name, generator in generators.items()}
     if optimizer is not None:
         for index, slots in optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{index}.{slot}": value for slot, value in slots.items()}
     header = {"state": json.dumps(state.model_dump(exclude={"best_value"}) | {"best_value": repr(state.best_value)})}
-    with atomic_path(path) as staging:
-        save_file({name: tensor.detach().contiguous() for name, tensor in tensors.items()}, staging, metadata=header)
+    write_tensors(path, tensors, _widths(model, optimizer), header)
 
 
 def load_checkpoint(
@@ -94,7 +98,7 @@ def load_checkpoint(
     Raises:
         InputError: the file is damaged or does not fit the model.
     """
-    tensors, header = read_tensors(path)
+    tensors, header = read_own(path, _widths(model, optimizer))
     with reading(path, "checkpoint of this program"):
         state = TrainingState.model_validate_json(header["state"])
         for name, generator in generators.items():
@@ -122,6 +126,16 @@ def _check_slots(path: Path, optimizer: torch.optim.Optimizer, slots: Mapping[in
                 raise InputError(
                     f"{path}: does not fit the optimiser: '{slot}' of parameter {index} is {tuple(tensor.shape)}"
                 )
+
+
+def _widths(model: nn.Module, optimizer: torch.optim.Optimizer | None) -> dict[str, int]:
+    """The tensors of a checkpoint that lie apart, with the number of all their columns."""
+    widths = {f"model.{name}": whole for name, whole in widths_apart(model).items()}
+    groups = [] if optimizer is None else optimizer.param_groups
+    for index, parameter in enumerate(parameter for group in groups for parameter in group["params"]):
+        if lies_apart(parameter):
+            widths |= {f"optimizer.{index}.{slot}": whole_width(parameter) for slot in MOMENTS}
+    return widths
 
 
 def _section(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -19,3 +19,7 @@ class TrainingDiverged(RuntimeError):
 
 class FetchError(RuntimeError):
     """A download failed: no network, no such address, or not the file that was promised."""
+
+
+class RankLost(RuntimeError):
+    """Another rank that trains the same model has ended, or cannot be reached."""

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from alignrec_geo.dataset.interactions import EVALUATED, Interactions, Split
+from alignrec_geo.distributed import current
 from alignrec_geo.embeddings import Embeddings, fitting
 from alignrec_geo.errors import InputError
 from alignrec_geo.evaluation.metrics import (
@@ -21,6 +22,7 @@ from alignrec_geo.evaluation.metrics import (
     require_content,
 )
 from alignrec_geo.evaluation.protocols import Protocol
+from alignrec_geo.evaluation.shared_ranking import shared_ranking
 from alignrec_geo.graph.content_space import unit_content
 from alignrec_geo.kernels.csr import CSR
 from alignrec_geo.kernels.excluded import ExcludedPairs
@@ -160,6 +162,9 @@ class Evaluator:
         """
         embeddings = fitting(embeddings, self.n_users, self.n_items)
         task = self._task(embeddings.users.device)
+        group = current()
+        if group is not None:
+            return shared_ranking(group, embeddings, task.users, self.depth, self.masked)
         return blocked_top_k(*embeddings, task.users, self.depth, task.excluded)
 
     def measure(self, ranking: Iterable[tuple[Tensor, Tensor, Tensor]]) -> Evaluation:

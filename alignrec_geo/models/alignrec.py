@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch_geometric.data import HeteroData
 from torch_geometric.typing import EdgeType
 
+from alignrec_geo.distributed import all_columns, column_parameter, column_table, own_part, shared
 from alignrec_geo.embeddings import Embeddings
 from alignrec_geo.errors import InputError
 from alignrec_geo.graph.checks import node_count
@@ -19,7 +20,6 @@ from alignrec_geo.graph.modalities import item_content
 from alignrec_geo.kernels.branch import Branch
 from alignrec_geo.kernels.csr import CSR
 from alignrec_geo.kernels.gate import gated_rows
-from alignrec_geo.kernels.gather import gather_rows
 from alignrec_geo.kernels.triplet_loss import triplet_loss
 from alignrec_geo.models.alignrec_config import AlignRecConfig, configured_losses
 from alignrec_geo.models.alignrec_views import AlignRecViews
@@ -29,16 +29,19 @@ from alignrec_geo.models.fold_in import propagated_folding, root_degree
 from alignrec_geo.models.graph_model import GraphRecommender
 from alignrec_geo.nn.batch_rows import BatchRows
 from alignrec_geo.nn.bipartite import BipartitePropagation
+from alignrec_geo.nn.by_rows import by_rows
+from alignrec_geo.nn.column_linear import column_linear
 from alignrec_geo.nn.conv import Conv
 from alignrec_geo.nn.fusion import Fuser, Fusion, SumFusion
 from alignrec_geo.nn.hetero_encoder import HeteroEncoder
-from alignrec_geo.nn.init import init_linear, linear
+from alignrec_geo.nn.init import init_linear, init_xavier, linear
 from alignrec_geo.nn.loss_list import describe_losses, loss_list, loss_name, loss_terms
 from alignrec_geo.nn.losses import LossFn
 from alignrec_geo.nn.overrides import apply_overrides
 from alignrec_geo.nn.paths import row_of
 from alignrec_geo.nn.propagation import Propagation
 from alignrec_geo.nn.views import BatchViews, ContentViews, Rows
+from alignrec_geo.nn.whole_rows import Wanted, whole_rows
 from alignrec_geo.randomness import child_generator
 from alignrec_geo.serving.folding import Folding, fitted_folding
 
@@ -91,6 +94,7 @@ class AlignRec(GraphRecommender):
     """
 
     config_class = AlignRecConfig
+    columns_apart = True
     dense_maps = 1
     config: AlignRecConfig
     user_item: Propagation | HeteroEncoder
@@ -124,8 +128,8 @@ class AlignRec(GraphRecommender):
         )
         super().__init__(data, features, chosen)
         dim, options = self.config.dim, (self.config.conv_residual, self.config.conv_norm)
-        self.user_embedding = nn.Parameter(torch.empty(self.n_users, dim))  # P
-        self.item_embedding = nn.Parameter(torch.empty(self.n_items, dim))  # Q
+        self.user_embedding = column_table(self.n_users, dim)  # P
+        self.item_embedding = column_table(self.n_items, dim)  # Q
         if isinstance(part["user_item_conv"], Mapping):
             convs = {find_edge_type(data, name): conv for name, conv in part["user_item_conv"].items()}
             self.relations = {edge_type: relation_graph(data, edge_type) for edge_type in convs}
@@ -138,10 +142,11 @@ class AlignRec(GraphRecommender):
             self.user_item = Propagation(part["user_item_conv"], dim, self.config.layers, "user_item_conv", *options)
         if self.features:
             x, present = item_content(data, self.features, self.config.feature_scaling)
-            self.content = nn.Parameter(x.clone(), requires_grad=self.config.train_features)  # x
-            self.projection = linear(x.shape[1], dim)  # W, b
+            self.content = column_parameter(x.clone(), self.config.train_features)  # x
+            self.content_width = x.shape[1]  # D
+            self.projection = column_linear(x.shape[1], dim)  # W, b
             self.gate = linear(dim, dim)  # G
-            anchor = x if self.config.anchor == "initial" and self.config.train_features else None
+            anchor = own_part(x) if self.config.anchor == "initial" and self.config.train_features else None
             buffers = {
                 "anchor_scale": 1.0 / x.norm(dim=1, keepdim=True).clamp(min=1e-12),
                 "present": None if bool(present.all()) else present,
@@ -166,13 +171,13 @@ class AlignRec(GraphRecommender):
 
     def reset_parameters(self, generator: torch.Generator) -> None:
         """Draw the parameters anew; content vectors, and layers given as objects, stay as they are."""
-        nn.init.xavier_uniform_(self.user_embedding, generator=generator)
-        nn.init.xavier_uniform_(self.item_embedding, generator=generator)
+        init_xavier(self.user_embedding, generator)
+        init_xavier(self.item_embedding, generator)
         for layer in (self.projection, self.gate) if self.features else ():
             init_linear(layer, generator)
         if isinstance(self.user_item, HeteroEncoder):
             for table in self.tables.values():
-                nn.init.xavier_uniform_(table, generator=generator)
+                init_xavier(table, generator)
         self.user_item.reset_parameters(generator)
         for part in (self.item_item, self.to_users, self.fusion) if self.features else ():
             part.reset_parameters(generator)
@@ -198,7 +203,10 @@ class AlignRec(GraphRecommender):
         users, items = identity[: self.n_users], identity[self.n_users :]
         if content_users is None or content_items is None:
             return Embeddings(users, items)
-        return Embeddings(self.fusion(users, content_users), self.fusion(items, content_items))
+        return Embeddings(
+            by_rows(self.fusion, users, content_users),
+            by_rows(self.fusion, items, content_items),
+        )
 
     def branches(self) -> Branches | None:
         """``c`` and ``m``, each as the fusion takes it; exact for every fusion of this package."""
@@ -246,11 +254,15 @@ class AlignRec(GraphRecommender):
             rows = BatchRows.of(batch, self.n_users, self.n_items, self.present if self.features else None)
         views = self.views()
         rows.join(beside)
-        fused = identity = Rows(*gather_rows(views.identity, rows.nodes, rows.node_order).chunk(3))
-        content: ContentViews | None = None
+        wanted = [Wanted(views.identity, rows.nodes, rows.node_order)]
         if views.content_users is not None and views.content_items is not None:
-            users = gather_rows(views.content_users, batch.users, rows.user_order)
-            items = gather_rows(views.content_items, rows.items, rows.item_order)
+            wanted.append(Wanted(views.content_users, batch.users, rows.user_order))
+            wanted.append(Wanted(views.content_items, rows.items, rows.item_order))
+        nodes, *content_rows = whole_rows(*wanted)
+        fused = identity = Rows(*nodes.chunk(3))
+        content: ContentViews | None = None
+        if content_rows:
+            users, items = content_rows
             sides = Rows(users, *items.chunk(2))
             fused = Rows(*(self.fusion(c, m) for c, m in zip(identity, sides, strict=True)))
             content = ContentViews(sides, rows.users, rows.positives, self._anchor_rows)
@@ -277,7 +289,7 @@ class AlignRec(GraphRecommender):
 
     def _content_views(self) -> tuple[Tensor, Tensor]:
         # G (W x + b) + b_G as one map of x: the product G W is tiny
-        weight = self.gate.weight @ self.projection.weight  # [d, D]
+        weight = shared(self.gate.weight) @ self.projection.weight  # [d, D]
         bias = self.gate.weight @ self.projection.bias + self.gate.bias  # [d]
         items = gated_rows(self.item_embedding, self.content, weight, bias)  # [I, d]
         if self.present is not None:
@@ -294,6 +306,7 @@ class AlignRec(GraphRecommender):
     def _anchor_rows(self, items: Tensor) -> Tensor:
         """Unit content vectors of a batch, ``[B, D]``."""
         if self.config.anchor == "current":
-            return F.normalize(self.content.detach()[items], dim=1)
+            return F.normalize(all_columns(self.content.detach()[items], self.content_width), dim=1)
         source = self.content.detach() if self.anchor is None else self.anchor
-        return source.index_select(0, items).mul_(self.anchor_scale.index_select(0, items))
+        own = source.index_select(0, items).mul_(self.anchor_scale.index_select(0, items))
+        return all_columns(own, self.content_width)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from alignrec_geo.dataset.interactions import Split
 from alignrec_geo.dataset.store import Dataset
+from alignrec_geo.distributed.tables import keeping_marks
 from alignrec_geo.embeddings import Embeddings
 from alignrec_geo.errors import InputError
 from alignrec_geo.graph.modalities import feature_list
@@ -68,10 +69,14 @@ class Recommender(Explained, ABC):
         config: its settings.
         dataset: the data set it was made for; ids come from there. ``None`` if it was made from a graph alone.
         features: names of the feature matrices it uses.
+        columns_apart: whether many ranks can train it, each some columns of its tables: made by
+            :func:`~alignrec_geo.distributed.column_table`, propagated column by column, and looked at as a whole
+            through :func:`~alignrec_geo.nn.whole_rows.whole_rows` alone.
     """
 
     config_class: ClassVar[type[ModelConfig]] = ModelConfig
     uses_features: ClassVar[bool] = True
+    columns_apart: ClassVar[bool] = False
     config: ModelConfig
     dataset: Dataset | None = None
     features: tuple[str, ...] = ()
@@ -191,7 +196,8 @@ class Recommender(Explained, ABC):
                 setattr(self, name, {key: part.map(fn) for key, part in value.items()})
             elif isinstance(value, list) and any(is_graph(part) for part in value):
                 setattr(self, name, [part.map(fn) for part in value])
-        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        with keeping_marks(self):
+            super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         return self
 
     def recommend(

@@ -7,9 +7,10 @@ from typing import Any, ClassVar, Literal
 import torch
 import torch.nn.functional as F
 from pydantic import Field
-from torch import Tensor, nn
+from torch import Tensor
 from torch_geometric.data import HeteroData
 
+from alignrec_geo.distributed import column_table, table_norm
 from alignrec_geo.embeddings import Embeddings
 from alignrec_geo.graph.modalities import modalities
 from alignrec_geo.kernels.csr import CSR
@@ -21,6 +22,9 @@ from alignrec_geo.models.contributions import BIAS, Branches, UserPaths
 from alignrec_geo.models.fold_in import propagated_folding
 from alignrec_geo.models.graph_model import GraphRecommender
 from alignrec_geo.nn import Dropout, ModalityEncoder, init_linear, init_xavier, linear, norm_penalty
+from alignrec_geo.nn.by_rows import by_rows
+from alignrec_geo.nn.column_linear import column_linear
+from alignrec_geo.nn.whole_rows import Wanted, whole_rows
 from alignrec_geo.randomness import child_generator
 from alignrec_geo.serving.folding import Folding, fitted_folding
 
@@ -83,6 +87,7 @@ class BM3(GraphRecommender):
     """
 
     config_class = BM3Config
+    columns_apart = True
     dense_maps = 1
     config: BM3Config
 
@@ -95,9 +100,9 @@ class BM3(GraphRecommender):
     ) -> None:
         super().__init__(data, features, config)
         dim, parts = self.config.dim, modalities(data, self.features, self.config.feature_scaling)
-        self.user_embedding = nn.Parameter(torch.empty(self.n_users, dim))  # P
-        self.item_embedding = nn.Parameter(torch.empty(self.n_items, dim))  # Q
-        projections = [linear(part.x.shape[1], dim) for part in parts]  # W_m, b_m
+        self.user_embedding = column_table(self.n_users, dim)  # P
+        self.item_embedding = column_table(self.n_items, dim)  # Q
+        projections = [column_linear(part.x.shape[1], dim) for part in parts]  # W_m, b_m
         self.encoder = ModalityEncoder(parts, projections, self.config.train_features)
         self.predictor = linear(dim, dim)  # g
         self.dropout = Dropout(self.config.dropout, seed)
@@ -118,7 +123,7 @@ class BM3(GraphRecommender):
     def encode(self) -> Embeddings:
         """Return the predicted tables, ``[U, d]`` and ``[I, d]``."""
         users, items = self._tables()
-        return Embeddings(self.predictor(users), self.predictor(items))
+        return Embeddings(by_rows(self.predictor, users), by_rows(self.predictor, items))
 
     def branches(self) -> Branches:
         """All is identity, but for the predictor's bias: content takes part in the loss alone."""
@@ -144,13 +149,13 @@ class BM3(GraphRecommender):
         """Return ``interaction``, ``norm`` and, with features, ``content``."""
         users, items = self._tables()
         user, item = distinct(batch.users), distinct(batch.positives)
-        h_user, h_item = gather_rows(users, user.ids), gather_rows(items, item.ids)
+        h_user, h_item = whole_rows(Wanted(users, user.ids), Wanted(items, item.ids))
         user_target, item_target = self._target(h_user, user), self._target(h_item, item)
         to_item = F.cosine_similarity(user.spread(self.predictor(h_user)), item.spread(item_target))  # [B]
         to_user = F.cosine_similarity(item.spread(self.predictor(h_item)), user.spread(user_target))  # [B]
         terms = {
             "interaction": 2.0 - to_item.mean() - to_user.mean(),
-            "norm": self.config.reg_weight * norm_penalty(users, items),
+            "norm": self.config.reg_weight * norm_penalty(users, items, norm=table_norm),
         }
         if self.features:
             aligned = self._content_distances(item, item_target)

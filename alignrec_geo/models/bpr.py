@@ -5,17 +5,18 @@ from typing import Any, ClassVar
 
 import torch
 from pydantic import Field
-from torch import Tensor, nn
+from torch import Tensor
 from torch_geometric.data import HeteroData
 
+from alignrec_geo.distributed import column_table
 from alignrec_geo.embeddings import Embeddings
-from alignrec_geo.kernels.gather import gather_rows
 from alignrec_geo.kernels.triplet_loss import triplet_loss
 from alignrec_geo.models.base import Batch, ModelConfig
 from alignrec_geo.models.contributions import OWN, Branches, UserPaths
 from alignrec_geo.models.graph_model import GraphRecommender
 from alignrec_geo.nn.init import init_xavier
 from alignrec_geo.nn.penalties import norm_penalty
+from alignrec_geo.nn.whole_rows import Wanted, whole_rows
 from alignrec_geo.randomness import child_generator
 
 
@@ -55,6 +56,7 @@ class BPRMF(GraphRecommender):
     """
 
     config_class = BPRMFConfig
+    columns_apart = True
     uses_features = False
     config: BPRMFConfig
 
@@ -66,8 +68,8 @@ class BPRMF(GraphRecommender):
         seed: int = 0,
     ) -> None:
         super().__init__(data, features, config)
-        self.user_embedding = nn.Parameter(torch.empty(self.n_users, self.config.dim))  # P
-        self.item_embedding = nn.Parameter(torch.empty(self.n_items, self.config.dim))  # Q
+        self.user_embedding = column_table(self.n_users, self.config.dim)  # P
+        self.item_embedding = column_table(self.n_items, self.config.dim)  # Q
         self.reset_parameters(child_generator(seed, "init"))
 
     def reset_parameters(self, generator: torch.Generator) -> None:
@@ -89,8 +91,8 @@ class BPRMF(GraphRecommender):
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Return the terms ``bpr`` and ``reg``."""
-        user = gather_rows(self.user_embedding, batch.users)  # [B, d]
-        items = gather_rows(self.item_embedding, torch.cat([batch.positives, batch.negatives]))
+        chosen = torch.cat([batch.positives, batch.negatives])
+        user, items = whole_rows(Wanted(self.user_embedding, batch.users), Wanted(self.item_embedding, chosen))
         positive, negative = items.chunk(2)  # [B, d] each
         return {
             "bpr": triplet_loss(user, positive, negative, batch.nominal_size).bpr,

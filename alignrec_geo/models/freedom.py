@@ -8,6 +8,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch_geometric.data import HeteroData
 
+from alignrec_geo.distributed import column_table
 from alignrec_geo.embeddings import Embeddings
 from alignrec_geo.errors import InputError
 from alignrec_geo.graph.adjacency import symmetric_adjacency
@@ -22,11 +23,13 @@ from alignrec_geo.models.base import Batch, ModelConfig
 from alignrec_geo.models.contributions import Branches, UserPaths
 from alignrec_geo.models.fold_in import propagated_folding
 from alignrec_geo.models.graph_model import GraphRecommender
-from alignrec_geo.nn import ModalityEncoder, init_linear, init_xavier, linear
+from alignrec_geo.nn import ModalityEncoder, init_linear, init_xavier
+from alignrec_geo.nn.column_linear import column_linear
 from alignrec_geo.nn.conv import Conv, ConvNames
 from alignrec_geo.nn.graph_layer import Norm, Residual
 from alignrec_geo.nn.overrides import apply_overrides
 from alignrec_geo.nn.propagation import Propagation
+from alignrec_geo.nn.whole_rows import Wanted, whole_rows
 from alignrec_geo.randomness import child_generator
 from alignrec_geo.serving.folding import Folding, fitted_folding
 
@@ -109,6 +112,7 @@ class FREEDOM(GraphRecommender):
     """
 
     config_class = FREEDOMConfig
+    columns_apart = True
     config: FREEDOMConfig
 
     def __init__(
@@ -126,9 +130,9 @@ class FREEDOM(GraphRecommender):
         chosen, part = apply_overrides(self.settings(config), layers, **given)
         super().__init__(data, features, chosen)
         dim, parts = self.config.dim, modalities(data, self.features, self.config.feature_scaling)
-        self.user_embedding = nn.Parameter(torch.empty(self.n_users, dim))  # P
-        self.item_embedding = nn.Parameter(torch.empty(self.n_items, dim))  # Q
-        projections = [linear(part.x.shape[1], dim, bias=False) for part in parts]  # W_m
+        self.user_embedding = column_table(self.n_users, dim)  # P
+        self.item_embedding = column_table(self.n_items, dim)  # Q
+        projections = [column_linear(part.x.shape[1], dim, bias=False) for part in parts]  # W_m
         self.encoder = ModalityEncoder(parts, projections, self.config.train_features)
         self.graph: CSR = symmetric_adjacency(self.pairs, self.n_users, self.n_items, folder=self.graph_folder)
         self.training_graph = self.graph  # until the first epoch starts
@@ -178,10 +182,14 @@ class FREEDOM(GraphRecommender):
         """Return ``bpr`` and, with features and a ``reg_weight``, ``content``."""
         chosen = torch.cat([batch.positives, batch.negatives])
         nodes = torch.cat([batch.users, chosen + self.n_users])
-        user, positive, negative = gather_rows(self._propagated(self.training_graph), nodes).chunk(3)  # [B, d] each
+        wanted = [Wanted(self._propagated(self.training_graph), nodes)]
         similar = self._similar()
         if similar is not None:
-            near_positive, near_negative = gather_rows(similar, chosen).chunk(2)
+            wanted.append(Wanted(similar, chosen))
+        rows, *near = whole_rows(*wanted)
+        user, positive, negative = rows.chunk(3)  # [B, d] each
+        if near:
+            near_positive, near_negative = near[0].chunk(2)
             positive, negative = positive + near_positive, negative + near_negative
         terms = {"bpr": triplet_loss(user, positive, negative, batch.nominal_size).bpr}
         if self.features and self.config.reg_weight > 0.0:

@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -10,6 +11,7 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from alignrec_geo.dataset.store import Dataset
+from alignrec_geo.distributed import current
 from alignrec_geo.graph.adjacency import symmetric_adjacency
 from alignrec_geo.graph.checks import check_graph, edges_of, interaction_type, node_count
 from alignrec_geo.graph.hetero import GRAPH_FOLDER, to_hetero
@@ -73,7 +75,9 @@ class GraphRecommender(Recommender):
         dim = getattr(self.config, "dim", 0)
         if dim:
             dense = self.dense_maps * dim if self.features else 0
-            needs[f"dim={dim}"] = trained(dim * (self.n_users + self.n_items + sum(widths) + dense))
+            numbers = dim * (self.n_users + self.n_items + sum(widths) + dense)
+            group = current()
+            needs[f"dim={dim}"] = trained(numbers if group is None else numbers // group.size)
         for name in ("hidden", "latent_dim"):
             if hasattr(self.config, name):
                 hidden = getattr(self.config, name)
@@ -82,7 +86,9 @@ class GraphRecommender(Recommender):
 
     def symmetric_graph(self) -> CSR:
         """The normalised graph of the training pairs on all nodes, with their weights if there are some, ``[N, N]``."""
-        return symmetric_adjacency(self.pairs, self.n_users, self.n_items, self.pair_weight, self.graph_folder)
+        group = current()
+        with nullcontext() if group is None or self.graph_folder is None else group.first_before_others():
+            return symmetric_adjacency(self.pairs, self.n_users, self.n_items, self.pair_weight, self.graph_folder)
 
     def histories(self) -> CSR:
         """The training pairs, ``[U, I]``."""

@@ -5,12 +5,12 @@ from typing import Any, ClassVar
 
 import torch
 from pydantic import Field
-from torch import Tensor, nn
+from torch import Tensor
 from torch_geometric.data import HeteroData
 
+from alignrec_geo.distributed import column_table
 from alignrec_geo.embeddings import Embeddings
 from alignrec_geo.kernels.csr import CSR
-from alignrec_geo.kernels.gather import gather_rows
 from alignrec_geo.kernels.triplet_loss import triplet_loss
 from alignrec_geo.models.base import Batch, ModelConfig
 from alignrec_geo.models.contributions import Branches, UserPaths
@@ -22,6 +22,7 @@ from alignrec_geo.nn.init import init_xavier
 from alignrec_geo.nn.overrides import apply_overrides
 from alignrec_geo.nn.penalties import norm_penalty
 from alignrec_geo.nn.propagation import Propagation
+from alignrec_geo.nn.whole_rows import Wanted, whole_rows
 from alignrec_geo.randomness import child_generator
 from alignrec_geo.serving.folding import Folding, fitted_folding
 
@@ -79,6 +80,7 @@ class LightGCN(GraphRecommender):
     """
 
     config_class = LightGCNConfig
+    columns_apart = True
     uses_features = False
     config: LightGCNConfig
 
@@ -94,8 +96,8 @@ class LightGCN(GraphRecommender):
     ) -> None:
         chosen, part = apply_overrides(self.settings(config), layers, user_item_conv=user_item_conv)
         super().__init__(data, features, chosen)
-        self.user_embedding = nn.Parameter(torch.empty(self.n_users, self.config.dim))  # P
-        self.item_embedding = nn.Parameter(torch.empty(self.n_items, self.config.dim))  # Q
+        self.user_embedding = column_table(self.n_users, self.config.dim)  # P
+        self.item_embedding = column_table(self.n_items, self.config.dim)  # Q
         self.user_item_graph: CSR = self.symmetric_graph()
         options = chosen.conv_residual, chosen.conv_norm
         self.user_item = Propagation(part["user_item_conv"], chosen.dim, chosen.layers, "user_item_conv", *options)
@@ -126,11 +128,11 @@ class LightGCN(GraphRecommender):
         """Return the terms ``bpr`` and ``reg``."""
         table = torch.cat([self.user_embedding, self.item_embedding])  # [N, d]
         nodes = torch.cat([batch.users, batch.positives + self.n_users, batch.negatives + self.n_users])
-        user, positive, negative = gather_rows(self._propagate(table), nodes).chunk(3)  # [B, d] each
-        initial = gather_rows(table, nodes).chunk(3)
+        rows, initial = whole_rows(Wanted(self._propagate(table), nodes), Wanted(table, nodes))  # [3 B, d] each
+        user, positive, negative = rows.chunk(3)
         return {
             "bpr": triplet_loss(user, positive, negative, batch.nominal_size).bpr,
-            "reg": self.config.reg_weight * norm_penalty(*initial),
+            "reg": self.config.reg_weight * norm_penalty(*initial.chunk(3)),
         }
 
     def branches(self) -> Branches:

@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal, NamedTuple
 
 import torch
-import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 from torch_geometric.data import HeteroData
 
+from alignrec_geo.distributed import all_columns, column_table, shared
 from alignrec_geo.embeddings import Embeddings
 from alignrec_geo.graph.halves import user_item_block
 from alignrec_geo.graph.item_knn import item_knn
@@ -25,10 +25,13 @@ from alignrec_geo.models.fold_in import propagated_folding, root_degree
 from alignrec_geo.models.graph_model import GraphRecommender
 from alignrec_geo.nn import ModalityEncoder, init_linear, init_xavier, linear
 from alignrec_geo.nn.behavior_fuser import BehaviorAwareFuser
+from alignrec_geo.nn.by_rows import by_rows
+from alignrec_geo.nn.column_linear import column_linear, linear_to_columns
 from alignrec_geo.nn.conv import Conv, ConvNames
 from alignrec_geo.nn.graph_layer import Norm, Residual
 from alignrec_geo.nn.overrides import apply_overrides
 from alignrec_geo.nn.propagation import Propagation
+from alignrec_geo.nn.whole_rows import Wanted, whole_rows
 from alignrec_geo.randomness import child_generator
 from alignrec_geo.serving.folding import Folding, fitted_folding
 
@@ -80,14 +83,14 @@ class Purifier(nn.Module):
 
     def __init__(self, width: int, dim: int) -> None:
         super().__init__()
-        self.projection = linear(width, dim)  # W, b
+        self.projection = column_linear(width, dim)  # W, b
         self.gate = linear(dim, dim)  # G, b_G
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the gate's values."""
         # two linear maps in a row are one: the product G W is tiny
-        weight = self.gate.weight @ self.projection.weight
-        return torch.sigmoid(F.linear(x, weight, self.gate.weight @ self.projection.bias + self.gate.bias))
+        weight = shared(self.gate.weight) @ self.projection.weight
+        return torch.sigmoid(linear_to_columns(x, weight, self.gate.weight @ self.projection.bias + self.gate.bias))
 
 
 class MGCNViews(NamedTuple):
@@ -134,6 +137,7 @@ class MGCN(GraphRecommender):
     """
 
     config_class = MGCNConfig
+    columns_apart = True
     dense_maps = 2
     config: MGCNConfig
     present: Tensor | None
@@ -153,8 +157,8 @@ class MGCN(GraphRecommender):
         chosen, part = apply_overrides(self.settings(config), layers, **given)
         super().__init__(data, features, chosen)
         dim, parts = self.config.dim, modalities(data, self.features, self.config.feature_scaling)
-        self.user_embedding = nn.Parameter(torch.empty(self.n_users, dim))  # P
-        self.item_embedding = nn.Parameter(torch.empty(self.n_items, dim))  # Q
+        self.user_embedding = column_table(self.n_users, dim)  # P
+        self.item_embedding = column_table(self.n_items, dim)  # Q
         self.user_item_graph: CSR = self.symmetric_graph()
         options = self.config.conv_residual, self.config.conv_norm
         self.user_item = Propagation(part["user_item_conv"], dim, self.config.layers, "user_item_conv", *options)
@@ -238,12 +242,12 @@ class MGCN(GraphRecommender):
         users, items = distinct(batch.users), distinct(torch.cat([batch.positives, batch.negatives]))
         nodes = torch.cat([users.ids, items.ids + self.n_users])
         place = torch.cat([users.places(), items.places() + len(users.ids)])
-        fused = behaviour = gather_rows(views.behaviour, nodes)  # [n, d]
+        fused = behaviour = whole_rows(Wanted(views.behaviour, nodes))[0]  # [n, d]
         terms: dict[str, Tensor] = {}
         if views.users is not None and views.items is not None:
             content = torch.cat([gather_rows(views.users, users.ids), gather_rows(views.items, items.ids)])
             present = None if self.present is None else self.present[nodes]
-            side = self.fuser(behaviour, content.view(len(nodes), len(self.features), -1), present)
+            side = self.fuser(behaviour, all_columns(content.view(len(nodes), len(self.features), -1)), present)
             fused = behaviour + side
             contrasts = [self._contrast(side, behaviour, rows, present) for rows in place.chunk(3)[:2]]
             terms["contrast"] = self.config.cl_weight * torch.stack(contrasts).sum()
@@ -257,7 +261,7 @@ class MGCN(GraphRecommender):
         if users is None or items is None:
             return behaviour, None
         content = torch.cat([users, items]).view(len(behaviour), len(self.features), -1)
-        return behaviour, self.fuser(behaviour, content, self.present)
+        return behaviour, by_rows(self.fuser, behaviour, content, beside=(self.present,))
 
     def _tables(self, nodes: Tensor) -> Embeddings:
         return Embeddings(*nodes.split([self.n_users, self.n_items]))

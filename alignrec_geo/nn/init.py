@@ -1,10 +1,13 @@
 """Initial values from a generator of one's own, as ``torch.nn`` draws them from the global one."""
 
+import math
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import skip_init
+
+from alignrec_geo.distributed.tables import draw, whole_width
 
 
 def linear(inputs: int, outputs: int, bias: bool = True) -> nn.Linear:
@@ -35,7 +38,7 @@ def init_linear(
         if bias == "zeros":
             nn.init.zeros_(layer.bias)
         else:
-            bound = layer.in_features**-0.5
+            bound = whole_width(layer.weight) ** -0.5
             nn.init.uniform_(layer.bias, -bound, bound, generator=generator)
 
 
@@ -45,10 +48,10 @@ def init_xavier(
     kind: Literal["uniform", "xavier_uniform", "xavier_normal"] = "xavier_uniform",
 ) -> None:
     """Draw a matrix anew; for ``uniform`` see :func:`init_linear`."""
-    if kind == "xavier_uniform":
-        nn.init.xavier_uniform_(table, generator=generator)
-    elif kind == "xavier_normal":
-        nn.init.xavier_normal_(table, generator=generator)
-    else:
-        bound = table.shape[1] ** -0.5
-        nn.init.uniform_(table, -bound, bound, generator=generator)
+    fan_out, fan_in = len(table), whole_width(table)
+    std = math.sqrt(2.0 / float(fan_in + fan_out))
+    if kind == "xavier_normal":
+        draw(table, lambda block: nn.init.normal_(block, 0.0, std, generator=generator))
+        return
+    bound = math.sqrt(3.0) * std if kind == "xavier_uniform" else fan_in**-0.5
+    draw(table, lambda block: nn.init.uniform_(block, -bound, bound, generator=generator))

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from alignrec_geo.distributed import column_parameter
 from alignrec_geo.graph.modalities import Modality
 
 
@@ -28,7 +29,7 @@ class ModalityEncoder(nn.Module):
             raise ValueError(f"one layer per modality is needed (got {len(layers)} for {len(parts)})")
         self.names = tuple(part.name for part in parts)
         self.tables = nn.ParameterList(
-            nn.Parameter(part.x.masked_fill(~part.present[:, None], 0.0), requires_grad=trainable) for part in parts
+            column_parameter(part.x.masked_fill(~part.present[:, None], 0.0), trainable) for part in parts
         )
         self.layers = nn.ModuleList(layers)
         for number, part in enumerate(parts):

@@ -6,13 +6,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
 
 from alignrec_geo.dataset.manifest import DATA_SET
 from alignrec_geo.dataset.store import Dataset
+from alignrec_geo.distributed import current
+from alignrec_geo.distributed.files import write_tensors
 from alignrec_geo.embeddings import Embeddings
 from alignrec_geo.errors import InputError
-from alignrec_geo.files import atomic_path, inside
+from alignrec_geo.files import inside
 from alignrec_geo.folders import FolderKind, atomic_directory
 from alignrec_geo.reading import as_path
 from alignrec_geo.serving.cold_store import COLD, load_cold_items
@@ -48,9 +49,10 @@ def save_embeddings(
 
 
 def write_embeddings(folder: Path, embeddings: Embeddings) -> None:
-    """Write the two tables, atomically."""
-    with atomic_path(folder / EMBEDDINGS) as staging:
-        save_file({name: table.contiguous() for name, table in embeddings._asdict().items()}, staging)
+    """Write the two tables, atomically; on many ranks from the columns of all."""
+    group, tables = current(), embeddings._asdict()
+    widths = {} if group is None else {name: group.size * table.shape[1] for name, table in tables.items()}
+    write_tensors(folder / EMBEDDINGS, tables, widths)
 
 
 def read_embeddings(folder: Path) -> Embeddings:

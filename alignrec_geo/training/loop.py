@@ -6,9 +6,12 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from alignrec_geo.checkpoint import load_trainable
+from alignrec_geo.checkpoint import load_trainable, trainable_state
 from alignrec_geo.dataset.interactions import Split
 from alignrec_geo.dataset.store import Dataset
+from alignrec_geo.distributed import current
+from alignrec_geo.distributed.group import using
+from alignrec_geo.distributed.whole import gather_model
 from alignrec_geo.embeddings import Embeddings
 from alignrec_geo.errors import InputError
 from alignrec_geo.evaluation.metrics import (
@@ -30,6 +33,7 @@ from alignrec_geo.models.graph_model import GraphRecommender
 from alignrec_geo.models.held_out_users import tables_of
 from alignrec_geo.observer import Observer, start_observers
 from alignrec_geo.randomness import child_generator
+from alignrec_geo.training.apart import check_apart
 from alignrec_geo.training.arguments import (
     evaluator_of,
     has_parameters,
@@ -38,6 +42,7 @@ from alignrec_geo.training.arguments import (
     training_data,
 )
 from alignrec_geo.training.config import TrainingConfig
+from alignrec_geo.training.following_folder import FollowingFolder
 from alignrec_geo.training.precision import check_precision
 from alignrec_geo.training.result import LAST_EPOCH, REFIT, UNTRAINED, VALIDATION, FitResult, write_result
 from alignrec_geo.training.run import Run
@@ -72,6 +77,10 @@ def fit(
 
     The model ends with the parameters of the chosen epoch. Where the validation split holds nobody with a training
     interaction, ``epochs`` must be set: so many are trained, and the last one is chosen.
+
+    In a block of :func:`~alignrec_geo.distributed.join.joined` many processes train together, each the same columns of
+    all tables; the first one writes ``out``, tells ``observers``, and ends with the whole model and tables, the others
+    with their columns. Use the model after the block.
 
     Args:
         model: any :class:`~alignrec_geo.models.Recommender`.
@@ -111,7 +120,11 @@ def fit(
     listening = listening_observers(observers)
     child_generator(seed, "sampling")  # refuses what is no seed before anything is written
     trial = Protocol.parse(protocol)
-    device = settings.torch_device()
+    group = current()
+    device = settings.torch_device() if group is None else group.place(settings.torch_device())
+    first = group is None or group.is_first
+    if group is not None:
+        check_apart(model, data, settings)
     with use_backends(**backends.model_dump()):
         check_backends(device)
     check_precision(settings.precision, device)
@@ -129,10 +142,11 @@ def fit(
             "choose the epoch; set the number of epochs (training.epochs) to train so many and take the last, or use "
             "another split"
         )
-    folder = None if out is None else RunFolder(Path(out))
+    folder = None if out is None else (RunFolder if first else FollowingFolder)(Path(out))
     wanted = RunConfig.of(model, data, settings, backends, trial, seed, warm_start, warm_start_keep)
     opened = nullcontext() if folder is None else folder.writing(data, wanted, resume, overwrite)
-    tracking = Tracking(settings.log_to, folder)
+    tracking = Tracking(settings.log_to if first else (), folder)
+    listening = listening if first else []
     keep_freed_memory()
     model.to(device)
     with (
@@ -143,6 +157,8 @@ def fit(
         tracking.of(wanted, data.name, resume),
     ):
         run = Run(model, settings, data.interactions, sampler, validate, folder, [*listening, tracking], seed)
+        if group is not None:
+            group.wait()  # the first rank has put the folder in order
         if folder is not None:
             run.prepare_folder(folder, resume)
             if run.should_continue():
@@ -153,25 +169,30 @@ def fit(
             run.epoch()
         load_trainable(model, run.best)
         there = tables_of(model, data.interactions)  # ranked where they are
-        tables = Embeddings(*(table.cpu() for table in there))
         tester = evaluator_of(data, Split.TEST, trial, measured) if test else None
         tested = None if tester is None else tester(there)
-        result = FitResult(
-            metrics={} if tested is None else tested.metrics,
-            validation={} if validate is None else validate(there).metrics,
-            best_epoch=run.state.best_epoch,
-            epochs=run.state.epochs_done,
-            seconds=run.state.seconds,
-            embeddings=tables,
-            test=tested,
-            chosen_by=_chooser(run, wanted.refit),
-        )
-        if folder is not None:
-            validated = 0 if validate is None else len(validate.users)
-            known = isinstance(model, GraphRecommender) or model.dataset is not None  # by which pairs
-            write_result(folder, result, trial, data, run.best, validated, model.folding() if known else None, model)
-            if slim:
-                folder.drop_state()
+        validation = {} if validate is None else validate(there).metrics
+        whole = group is None or gather_model(group, model)
+        with using(None if whole else group):  # of many ranks the first goes on alone
+            if whole and group is not None:
+                there = tables_of(model, data.interactions)
+            result = FitResult(
+                metrics={} if tested is None else tested.metrics,
+                validation=validation,
+                best_epoch=run.state.best_epoch,
+                epochs=run.state.epochs_done,
+                seconds=run.state.seconds,
+                embeddings=Embeddings(*(table.cpu() for table in there)),
+                test=tested,
+                chosen_by=_chooser(run, wanted.refit),
+            )
+            if folder is not None and whole:
+                validated = 0 if validate is None else len(validate.users)
+                known = isinstance(model, GraphRecommender) or model.dataset is not None  # by which pairs
+                folding = model.folding() if known else None
+                write_result(folder, result, trial, data, trainable_state(model), validated, folding, model)
+                if slim:
+                    folder.drop_state()
         tracking.ended(result)
     return result
 

@@ -15,6 +15,9 @@ from alignrec_geo.checkpoint import (
     trainable_state,
 )
 from alignrec_geo.dataset.interactions import Interactions
+from alignrec_geo.distributed import current
+from alignrec_geo.distributed.tables import widths_apart
+from alignrec_geo.distributed.whole import align_copies
 from alignrec_geo.embeddings import Embeddings
 from alignrec_geo.errors import TrainingDiverged
 from alignrec_geo.evaluation.evaluator import Evaluator
@@ -54,12 +57,13 @@ class Run:
         self.step = None if self.optimizer is None else make_step(model, self.optimizer, loss, config.capture)
         self.state = TrainingState()
         self.best = _copy(trainable_state(model))
+        self.widths = widths_apart(model)
 
     def prepare_folder(self, folder: RunFolder, resume: bool) -> None:
         """Take up the checkpoint, if there is one to continue from."""
         if resume and folder.last.exists():
             self.state = load_checkpoint(folder.last, self.model, self.optimizer, self.generators)
-            self.best = folder.read_best() if folder.best.exists() else self.best
+            self.best = folder.read_best(self.widths) if folder.best.exists() else self.best
         folder.keep_epochs(self.state.epochs_done)
 
     def should_continue(self) -> bool:
@@ -75,6 +79,9 @@ class Run:
         lr = config.lr_at(epoch)
         set_learning_rate(self.optimizer, lr)
         self.model.start_epoch(epoch, self.generators["model"])
+        group = current()
+        if group is not None:
+            align_copies(group, self.model)
         losses = self.train(epoch)
         state.epochs_done = epoch + 1
         record: dict[str, Any] = {"epoch": epoch, "loss": losses, "lr": lr}
@@ -94,7 +101,7 @@ class Run:
         if self.folder is not None:
             self.folder.log(record)
             if improved:
-                self.folder.write_best(self.best, tables or self.tables(epoch))
+                self.folder.write_best(self.best, tables or self.tables(epoch), self.widths)
             save_checkpoint(self.folder.last, state, self.model, self.optimizer, self.generators)
             self.folder.settle()
         logger.info("epoch %d: %s", epoch, record)
@@ -104,7 +111,8 @@ class Run:
     def tables(self, epoch: int) -> Embeddings:
         """The model's tables, which must be finite."""
         tables = tables_of(self.model, self.interactions)
-        if not all(bool(torch.isfinite(table).all()) for table in tables):
+        finite, group = all(bool(torch.isfinite(table).all()) for table in tables), current()
+        if not (finite if group is None else group.all_agree(finite, tables.users.device)):
             raise TrainingDiverged(
                 f"the tables hold NaN or infinity after epoch {epoch}; the state before this epoch is kept. "
                 "Try a lower learning rate (lr=…) or look at the features' scale"

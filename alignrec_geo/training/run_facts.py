@@ -5,6 +5,8 @@ from typing import Any
 
 from alignrec_geo.dataset.interactions import Split
 from alignrec_geo.dataset.store import Dataset
+from alignrec_geo.distributed import current
+from alignrec_geo.distributed.tables import whole_count
 from alignrec_geo.models.base import Recommender
 from alignrec_geo.training.run_config import RunConfig
 
@@ -21,9 +23,12 @@ def facts_of(model: Recommender, data: Dataset, config: RunConfig) -> dict[str, 
         "users": pairs.n_users,
         "items": pairs.n_items,
         "pairs": len(pairs.of(Split.TRAIN)),
-        "parameters": sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad),
+        "parameters": sum(whole_count(one) for one in model.parameters() if one.requires_grad),
         "device": str(next((parameter.device for parameter in model.parameters()), "cpu")),
         "epochs": config.training.epochs,
     }
+    group = current()
+    if group is not None:
+        facts["ranks"] = group.size
     logger.info("training starts: %s", ", ".join(f"{name} {value}" for name, value in facts.items()))
     return facts

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-from safetensors.torch import save_file
 from torch import Tensor
 
 from alignrec_geo.dataset.manifest import DATA_SET
 from alignrec_geo.dataset.store import Dataset
+from alignrec_geo.distributed.files import read_own, write_tensors
 from alignrec_geo.embeddings import Embeddings
 from alignrec_geo.errors import InputError
 from alignrec_geo.files import atomic_path, inside, write_json
@@ -27,7 +27,6 @@ from alignrec_geo.serving.index.store import IN_RUN
 from alignrec_geo.serving.store import DATASET, EMBEDDINGS, write_embeddings
 from alignrec_geo.settings import read_yaml
 from alignrec_geo.staging import recover, sweep_inside
-from alignrec_geo.tensors import read_tensors
 from alignrec_geo.training.run_config import RunConfig
 from alignrec_geo.training.run_files import CONFIG, METRICS_FILE, PER_USER, RESULT, TRACKING
 
@@ -209,10 +208,11 @@ class RunFolder:
         with (self.path / METRICS_FILE).open("a", encoding="utf-8") as stream:
             stream.write(json.dumps(record, allow_nan=False) + "\n")
 
-    def write_best(self, parameters: Mapping[str, Tensor], embeddings: Embeddings) -> None:
-        """Write the parameters and tables of the best epoch so far."""
-        with atomic_path(self.best) as staging:
-            save_file({name: tensor.contiguous() for name, tensor in parameters.items()}, staging)
+    def write_best(
+        self, parameters: Mapping[str, Tensor], embeddings: Embeddings, widths: Mapping[str, int] | None = None
+    ) -> None:
+        """Write the parameters and tables of the best epoch so far; ``widths`` are those of what lies apart."""
+        write_tensors(self.best, parameters, widths or {})
         write_embeddings(self.path, embeddings)
 
     def write_folding(self, folding: Folding | None) -> None:
@@ -220,9 +220,9 @@ class RunFolder:
         if folding is not None:
             save_folding(self.path / FOLDING, folding, self.path / EMBEDDINGS)
 
-    def read_best(self) -> dict[str, Tensor]:
-        """Read the parameters of the best epoch so far."""
-        return read_tensors(self.best)[0]
+    def read_best(self, widths: Mapping[str, int] | None = None) -> dict[str, Tensor]:
+        """Read the parameters of the best epoch so far; ``widths`` are those of what lies apart."""
+        return read_own(self.best, widths or {})[0]
 
     def write_result(self, result: Mapping[str, Any], per_user: pl.DataFrame | None) -> None:
         """Write ``result.json`` and ``per_user.parquet``; a run without epochs settles here."""
