@@ -100,18 +100,16 @@ class Group:
         """From its columns of all rows, ``[n, ..., w]``, to all columns of its rows, ``[n / P, ..., whole]``."""
         mine = self.share(len(own)).size
         outgoing = [own[share.slice].contiguous() for share in self.shares(len(own))]
-        arriving = [own.new_empty(mine, *own.shape[1:-1], share.size) for share in self.shares(whole)]
-        _send(dist.all_to_all, arriving, outgoing)
-        return torch.cat(arriving, dim=-1)
+        shapes = [(mine, *own.shape[1:-1], share.size) for share in self.shares(whole)]
+        return torch.cat(_exchanged(outgoing, shapes), dim=-1)
 
     def columns_of(self, rows: Tensor, count: int) -> Tensor:
         """The way back: from all columns of this rank's rows to its columns of all ``count`` rows."""
         columns = self.shares(rows.shape[-1])
         outgoing = [rows[..., share.slice].contiguous() for share in columns]
         width = columns[self.rank].size
-        arriving = [rows.new_empty(share.size, *rows.shape[1:-1], width) for share in self.shares(count)]
-        _send(dist.all_to_all, arriving, outgoing)
-        return torch.cat(arriving)
+        shapes = [(share.size, *rows.shape[1:-1], width) for share in self.shares(count)]
+        return torch.cat(_exchanged(outgoing, shapes))
 
     def to_first(self, own: Tensor, whole: int) -> Tensor | None:
         """All columns, ``[n, whole]``, on the first rank; ``None`` on the others."""
@@ -163,6 +161,15 @@ def using(group: Group | None) -> Iterator[None]:
         yield
     finally:
         _current.pop()
+
+
+def _exchanged(outgoing: list[Tensor], shapes: list[tuple[int, ...]]) -> list[Tensor]:
+    """Send every rank its tensor, and return what came from each, of the given shapes."""
+    sizes = [torch.Size(shape).numel() for shape in shapes]
+    sent = torch.cat([part.flatten() for part in outgoing])
+    arrived = sent.new_empty(sum(sizes))
+    _send(dist.all_to_all_single, arrived, sent, sizes, [part.numel() for part in outgoing])
+    return [part.view(shape) for part, shape in zip(arrived.split(sizes), shapes, strict=True)]
 
 
 def _send(operation: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
