@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 CPU_INFO, STATUS = Path("/proc/cpuinfo"), Path("/proc/self/status")
-VERBS = str(Path("alignrec_geo") / "cli" / "app.py")
-"""What ``python -m alignrec_geo.cli.app`` is called as."""
+VERBS = tuple(str(Path("alignrec_geo", *file)) for file in (("__main__.py",), ("cli", "app.py")))
+"""What ``python -m alignrec_geo`` and ``python -m alignrec_geo.cli.app`` are called as."""
 PACKAGES = ("alignrec-geo", "torch", "torch-geometric", "numpy")
 
 

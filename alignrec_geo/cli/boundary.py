@@ -12,12 +12,13 @@ from typing import TextIO
 import typer
 
 from alignrec_geo.cli.flags import in_options
-from alignrec_geo.cli.output import stderr
+from alignrec_geo.cli.output import stderr, stdout
 from alignrec_geo.cli.stop import stopping
 from alignrec_geo.cli.warned import one_line_warnings
-from alignrec_geo.errors import FetchError, InputError, TrainingDiverged
+from alignrec_geo.errors import FetchError, InputError, RankLost, TrainingDiverged
 from alignrec_geo.failures import machine_failure
 from alignrec_geo.plain import printable
+from alignrec_geo.ranks import LOST, OURS, tell_launcher
 from alignrec_geo.reading import first_line
 
 TRACEBACK = "ALIGNREC_TRACEBACK"
@@ -61,6 +62,8 @@ def _ended(error: BaseException) -> int:
         return _usage(error)
     if isinstance(error, InputError):
         return _say(in_options(str(error)), 2)
+    if isinstance(error, RankLost):
+        return LOST if OURS in os.environ else _say(f"another rank has ended, or cannot be reached ({error})", LOST)
     if isinstance(error, TrainingDiverged | FetchError):
         return _say(in_options(str(error)), 1)
     failure = machine_failure(error)
@@ -70,6 +73,9 @@ def _ended(error: BaseException) -> int:
 def _say(message: str, code: int) -> int:
     if len(message) > LONGEST:  # an id that is a whole file, say
         message = f"{message[: LONGEST // 2]} … {message[-LONGEST // 2 :]}"
+    if stdout.quiet:  # of several ranks the first one speaks
+        tell_launcher(message)
+        return code
     stderr.quiet = False
     with suppress(OSError, ValueError):  # standard error may be closed, or a pipe that nobody reads
         stderr.print(f"error: {message}", soft_wrap=True)

@@ -9,7 +9,9 @@ from alignrec_geo.cli.comparing import split_names
 from alignrec_geo.cli.data_set_line import say_data_set
 from alignrec_geo.cli.device import TrainingDeviceOption, device_setting
 from alignrec_geo.cli.output import JsonFlag, print_json, print_metrics, stderr
+from alignrec_geo.cli.ranks import RanksOption, only_errors, place_for, refuse_apart, start_ranks, what_is_kept
 from alignrec_geo.errors import InputError
+from alignrec_geo.ranks import launched
 
 if TYPE_CHECKING:
     from alignrec_geo.models.base import Recommender
@@ -42,6 +44,7 @@ def train(
         str | None,
         typer.Option("--log-to", help="Also log to: tensorboard (default), mlflow, wandb, comma-separated; or none."),
     ] = None,
+    ranks: RanksOption = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue the run in --out from its last finished epoch.")
     ] = False,
@@ -68,6 +71,7 @@ def train(
     The run folder can be given to 'evaluate', 'recommend' and 'similar'; its report.html shows what it reached, how it
     was trained, for whom, and what it recommends. Every epoch is saved: a run that was killed or stopped with Ctrl-C
     continues with the same command and --resume. A finished run goes on with --resume --set epochs=N.
+    With --ranks P (or started by torchrun) P processes train together: the same result, each with 1/P of the tables.
     With --refit validation only chooses the number of epochs (or --like RUN gives it); then all pairs are trained on.
     """
     given = {
@@ -87,19 +91,35 @@ def train(
         raise InputError("--resume continues a run and --overwrite replaces it; pass one of them")
     if like is not None and (not refit or config is not None):
         raise InputError("--like gives the settings of a --refit; pass it together with --refit and without --config")
-    say_data_set(dataset)
+    place = place_for(ranks)
+    if place is not None and place.restarts and not overwrite:
+        resume = True  # the launcher has started all ranks anew: go on from the last finished epoch
     from alignrec_geo.cli.train_settings import resolved_settings
 
+    if place is None and ranks is not None and ranks > 1:
+        with only_errors():  # the ranks say the rest
+            say_data_set(dataset)
+            resolved = resolved_settings(out, chosen, config, like, overrides, resume, trust)
+            refuse_apart(resolved)
+            refuse_existing(resolved, out, resume, overwrite)
+        start_ranks(ranks, out)
+        return
+    say_data_set(dataset)
     resolved = resolved_settings(out, chosen, config, like, overrides, resume, trust)
-    if refit and not resolved.refit:
-        from alignrec_geo.cli.refit import chosen_by_validation, refitted
+    from alignrec_geo.distributed.join import joined
 
-        refuse_existing(resolved, out, resume, overwrite)
-        if resume and epochs_done(out):
-            raise InputError(f"{out} holds a run that is no refit; name a new folder for the refit")
-        resolved = chosen_by_validation(resolved) if like is None else refitted(resolved)
-    before = epochs_done(out) if resume else 0
-    trained, result = run_training(resolved, out, resume, overwrite, slim)
+    with joined(resolved.training.torch_device()) as group:
+        if refit and not resolved.refit:
+            from alignrec_geo.cli.refit import chosen_by_validation, refitted
+
+            refuse_existing(resolved, out, resume, overwrite)
+            if resume and epochs_done(out):
+                raise InputError(f"{out} holds a run that is no refit; name a new folder for the refit")
+            resolved = chosen_by_validation(resolved) if like is None else refitted(resolved)
+        before = epochs_done(out) if resume else 0
+        trained, result = run_training(resolved, out, resume, overwrite, slim)
+    if group is not None and not group.is_first:
+        return
     if result.epochs == before < resolved.training.epochs and not as_json:
         stderr.print(
             f"note: no epoch was trained: validation did not improve more than {resolved.training.patience} times in a "
@@ -139,6 +159,9 @@ def refuse_existing(config: "RunConfig", out: Path, resume: bool, overwrite: boo
     from alignrec_geo.dataset.store import Dataset
     from alignrec_geo.training.run_folder import RunFolder
 
+    place = launched()
+    if place is not None and place.follows:
+        return  # the first rank looks, and has perhaps begun already
     RunFolder(out).refuse_existing(resume, overwrite, Dataset.open(str(config.dataset)).path)
 
 
@@ -148,18 +171,13 @@ def run_training(
     """Build the model that ``config`` describes, train it with a progress bar, and leave the run folder ``out``."""
     from alignrec_geo.cli.progress import TrainingProgress
     from alignrec_geo.training.configured import fit_config
-    from alignrec_geo.training.run_files import CONFIG
 
     refuse_existing(config, out, resume, overwrite)
     with TrainingProgress(config.training.metric, config.training.epochs) as progress:
         try:
             return fit_config(config, out, resume=resume, overwrite=overwrite, observers=[progress], slim=slim)
         except KeyboardInterrupt:
-            if (out / CONFIG).exists():
-                said = f"every finished epoch is saved in {out}, go on with --resume"
-            else:
-                said = "no epoch was finished, nothing is kept; give the same command again"
-            stderr.print(f"stopped; {said}", soft_wrap=True)
+            stderr.print(f"stopped; {what_is_kept(out)}", soft_wrap=True)
             raise
 
 

@@ -54,12 +54,10 @@ def joined(device: torch.device | str = "cpu") -> Iterator[Group | None]:
     except RuntimeError as error:
         raise RankLost(f"the ranks do not find each other: {error}") from error
     group = Group(place.rank, place.size, place.local_rank)
-    try:
-        with using(group):
-            yield group
-    finally:
-        with suppress(RuntimeError):
-            dist.destroy_process_group()
+    with using(group):
+        yield group
+    with suppress(RuntimeError):  # not after an error: the launcher is to hear of it before the others end
+        dist.destroy_process_group()
 
 
 def _end_with_launcher() -> None:

@@ -31,6 +31,8 @@ def check_apart(model: Recommender, data: Dataset, settings: TrainingConfig) -> 
         raise InputError(
             f"data set '{data.name}' holds out whole users, who are folded in from whole tables; train in one process"
         )
+    if ":" in settings.device:
+        raise InputError(f"device='{settings.device}' is one GPU, and every rank has its own; name 'cuda' or 'cpu'")
     if settings.compile:
         raise InputError("compile=True does not go together with many ranks; leave it out")
 
