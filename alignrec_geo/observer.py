@@ -12,8 +12,8 @@ class Observer:
 
         Args:
             facts: ``model`` and ``data`` (names), ``features`` (names of feature matrices), ``users``, ``items``,
-                ``pairs`` (of training), ``parameters`` (numbers that are trained), ``device``, ``epochs`` (at most), and
-                ``ranks`` where there are several.
+                ``pairs`` (of training), ``parameters`` (numbers that are trained), ``device``, ``epochs`` (at most),
+                and ``ranks`` where there are several.
         """
 
     def epoch_started(self, epoch: int, steps: int) -> None:

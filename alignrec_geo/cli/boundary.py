@@ -63,7 +63,7 @@ def _ended(error: BaseException) -> int:
     if isinstance(error, InputError):
         return _say(in_options(str(error)), 2)
     if isinstance(error, RankLost):
-        return LOST if OURS in os.environ else _say(f"another rank has ended, or cannot be reached ({error})", LOST)
+        return _say(f"another rank has ended, or cannot be reached ({first_line(error)})", LOST)
     if isinstance(error, TrainingDiverged | FetchError):
         return _say(in_options(str(error)), 1)
     failure = machine_failure(error)
@@ -73,7 +73,7 @@ def _ended(error: BaseException) -> int:
 def _say(message: str, code: int) -> int:
     if len(message) > LONGEST:  # an id that is a whole file, say
         message = f"{message[: LONGEST // 2]} … {message[-LONGEST // 2 :]}"
-    if stdout.quiet:  # of several ranks the first one speaks
+    if OURS in os.environ or stdout.quiet:  # one of several ranks: whoever started them says it once
         tell_launcher(message)
         return code
     stderr.quiet = False

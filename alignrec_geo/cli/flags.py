@@ -25,6 +25,7 @@ PARAMETERS = (
     "overwrite",
     "port",
     "public",
+    "ranks",
     "rating",
     "resume",
     "rule",

@@ -191,10 +191,9 @@ def what_starts(facts: Mapping[str, Any]) -> str:
     if not facts["parameters"]:
         return f"{facts['model']}: nothing to train"
     content = f" with {', '.join(facts['features'])}" if facts.get("features") else ""
-    ranks = f" of {facts['ranks']} ranks" if "ranks" in facts else ""
+    where = f"{facts['ranks']} ranks ({facts['device']})" if "ranks" in facts else facts["device"]
     return (
-        f"{facts['model']}{content}: {facts['parameters']:,} parameters on {facts['device']}{ranks}, "
-        f"at most {facts['epochs']:,} epochs"
+        f"{facts['model']}{content}: {facts['parameters']:,} parameters on {where}, at most {facts['epochs']:,} epochs"
     )
 
 

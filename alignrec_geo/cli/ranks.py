@@ -79,28 +79,29 @@ def start_ranks(ranks: int, out: Path) -> None:
         )
         try:
             elastic_launch(config, sys.executable)("-P", "-m", "alignrec_geo", *sys.argv[1:])
-        except SignalException as stop:  # the first rank has said what is kept
+        except SignalException as stop:
+            stderr.print(f"stopped; {what_is_kept(out)}", soft_wrap=True)
             code = 130 if stop.sigval == signal.SIGINT else 128 + int(stop.sigval)
         except ChildFailedError as failed:
             code, line = what_ended(failed.failures)
-            if line is not None:
-                stderr.quiet = False
-                stderr.print(f"error: {line}; {what_is_kept(out)}", soft_wrap=True)
+            stderr.quiet = False
+            kept = "" if code == 2 else f"; {what_is_kept(out)}"
+            stderr.print(f"error: {line}{kept}", soft_wrap=True)
         else:
             return
     raise SystemExit(code)
 
 
-def refuse_apart(config: "RunConfig") -> None:
-    """Refuse a model that several ranks cannot train, before they are started.
+def refuse_apart(config: "RunConfig", ranks: int) -> None:
+    """Refuse what several ranks cannot train, before they are started.
 
     Raises:
-        InputError: names those that they can.
+        InputError: the model, one of its settings, or the number of ranks.
     """
     from alignrec_geo.models import find_model
-    from alignrec_geo.training.apart import check_model_apart
+    from alignrec_geo.training.apart import check_settings_apart
 
-    check_model_apart(find_model(config.model))
+    check_settings_apart(find_model(config.model), config.parameters, config.training, ranks)
 
 
 @contextmanager
@@ -113,23 +114,25 @@ def only_errors() -> Iterator[None]:
         stderr.quiet = quiet
 
 
-def what_ended(failures: Mapping[int, Any]) -> tuple[int, str | None]:
-    """The exit code of the first cause among the failures of ranks, and a line for it; ``None`` where it was said.
+def what_ended(failures: Mapping[int, Any]) -> tuple[int, str]:
+    """The exit code and the line of what ended a run, from the failures of its ranks.
+
+    A rank that one of the others took with it is no cause: it lost that one, or was asked to end.
 
     Args:
         failures: by rank; each has the ``exitcode`` (negative: the signal) and the ``message`` that it left.
     """
-    by_cause = sorted(failures.items(), key=lambda pair: (pair[1].exitcode == LOST, pair[1].exitcode > 0, pair[0]))
-    rank, failure = by_cause[0]
+
+    def after(failure: Any) -> int:
+        code = failure.exitcode
+        return (0 if code < 0 else 1) if code not in (LOST, -signal.SIGTERM) else 2
+
+    rank, failure = min(failures.items(), key=lambda pair: (after(pair[1]), pair[0]))
     code = int(failure.exitcode)
     if code < 0:
         often = " (often: out of memory)" if -code == signal.SIGKILL else ""
         return 1, f"rank {rank} was ended by {signal.Signals(-code).name}{often}, and the others with it"
-    if code == LOST:
-        return 1, "the ranks lost each other"
-    if rank == 0:
-        return code, None
-    return code, f"rank {rank}: {failure.message}"
+    return 1 if code == LOST else code, str(failure.message)
 
 
 def what_is_kept(out: Path) -> str:
@@ -148,11 +151,8 @@ def _environment(ranks: int) -> Iterator[None]:
 
     before = dict(os.environ)
     threads = max(1, (os.cpu_count() or 1) // ranks)
-    os.environ |= {
-        OURS: "1",
-        "PYTHONPATH": python_path(),
-        "OMP_NUM_THREADS": before.get("OMP_NUM_THREADS", str(threads)),
-    }
+    os.environ |= {OURS: "1", "PYTHONPATH": python_path()}
+    os.environ.setdefault("OMP_NUM_THREADS", str(threads))
     try:
         yield
     finally:

@@ -1,5 +1,6 @@
 """``alignrec-geo train``: from a data set folder to a run folder."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,7 +12,7 @@ from alignrec_geo.cli.device import TrainingDeviceOption, device_setting
 from alignrec_geo.cli.output import JsonFlag, print_json, print_metrics, stderr
 from alignrec_geo.cli.ranks import RanksOption, only_errors, place_for, refuse_apart, start_ranks, what_is_kept
 from alignrec_geo.errors import InputError
-from alignrec_geo.ranks import launched
+from alignrec_geo.ranks import OURS, launched
 
 if TYPE_CHECKING:
     from alignrec_geo.models.base import Recommender
@@ -100,7 +101,7 @@ def train(
         with only_errors():  # the ranks say the rest
             say_data_set(dataset)
             resolved = resolved_settings(out, chosen, config, like, overrides, resume, trust)
-            refuse_apart(resolved)
+            refuse_apart(resolved, ranks)
             refuse_existing(resolved, out, resume, overwrite)
         start_ranks(ranks, out)
         return
@@ -177,7 +178,8 @@ def run_training(
         try:
             return fit_config(config, out, resume=resume, overwrite=overwrite, observers=[progress], slim=slim)
         except KeyboardInterrupt:
-            stderr.print(f"stopped; {what_is_kept(out)}", soft_wrap=True)
+            if OURS not in os.environ:  # else whoever started the ranks says it
+                stderr.print(f"stopped; {what_is_kept(out)}", soft_wrap=True)
             raise
 
 

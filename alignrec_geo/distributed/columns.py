@@ -91,7 +91,8 @@ def table_norm(own: Tensor) -> Tensor:
         5.0
     """
     if current() is None:
-        return own.norm()
+        norm: Tensor = own.norm()
+        return norm
     return summed(own.square().sum()).sqrt()
 
 

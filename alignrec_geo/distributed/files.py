@@ -21,7 +21,7 @@ _KINDS = {torch.float32: "F32", torch.float64: "F64", torch.int64: "I64", torch.
 
 
 def write_tensors(
-    path: Path, tensors: Mapping[str, Tensor], widths: Mapping[str, int], header: Mapping[str, str] | None = None
+    path: Path, tensors: Mapping[str, Tensor], widths: Mapping[str, int], header: dict[str, str] | None = None
 ) -> None:
     """Write a safetensors file, atomically; on many ranks all call this, and the first one writes.
 

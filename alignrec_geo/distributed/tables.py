@@ -34,13 +34,21 @@ def column_table(rows: int, columns: int, setting: str = "dim") -> nn.Parameter:
     group = current()
     if group is None:
         return nn.Parameter(torch.empty(rows, columns))
-    if columns % group.size:
-        fit = [str(size) for size in range(1, columns + 1) if columns % size == 0 and size <= 4 * group.size]
-        raise InputError(
-            f"{setting}={columns} columns cannot be dealt to {group.size} ranks, as many to each; ranks=… may be "
-            f"{', '.join(fit)}"
-        )
+    check_even(columns, group.size, setting)
     return marked(nn.Parameter(torch.empty(rows, group.share(columns).size)), columns)
+
+
+def check_even(columns: int, ranks: int, setting: str = "dim") -> None:
+    """Check that ranks can have as many columns each.
+
+    Raises:
+        InputError: they cannot; says what would do.
+    """
+    if columns % ranks:
+        fit = [str(size) for size in range(1, 2 * ranks) if columns % size == 0]
+        raise InputError(
+            f"{setting}={columns} columns cannot be dealt evenly to {ranks} ranks; ranks=… may be {', '.join(fit)}"
+        )
 
 
 def column_parameter(whole: Tensor, trainable: bool) -> nn.Parameter:

@@ -2,50 +2,62 @@
 
 from alignrec_geo.dataset.interactions import Split
 from alignrec_geo.dataset.store import Dataset
+from alignrec_geo.distributed.tables import check_even
 from alignrec_geo.errors import InputError
-from alignrec_geo.models.base import Recommender
+from alignrec_geo.models.base import ModelConfig, Recommender
 from alignrec_geo.models.registry import MODELS, find_model, model_name
-from alignrec_geo.nn.bipartite import BipartitePropagation
-from alignrec_geo.nn.hetero_encoder import HeteroEncoder
-from alignrec_geo.nn.propagation import Propagation
 from alignrec_geo.training.config import TrainingConfig
 
+BY_COLUMN = {
+    "user_item_conv": ("light",),
+    "item_item_conv": ("light",),
+    "user_conv": ("light",),
+    "conv_residual": ("auto", "never"),
+    "conv_norm": ("none",),
+}
+"""The values of settings with which layers work on each column by itself."""
 
-def check_apart(model: Recommender, data: Dataset, settings: TrainingConfig) -> None:
+
+def check_apart(model: Recommender, data: Dataset, settings: TrainingConfig, ranks: int) -> None:
     """Refuse what many ranks cannot train.
 
     Raises:
-        InputError: the model, one of its layers, held-out users, or a compiled loss.
+        InputError: the model, one of its settings, or users who are held out.
     """
-    check_model_apart(type(model))
-    for module in model.modules():
-        mixes = isinstance(module, HeteroEncoder) or (
-            isinstance(module, Propagation | BipartitePropagation) and not module.plain
-        )
-        if mixes:
-            raise InputError(
-                "on many ranks every layer works on each column by itself, as 'light' without residual and norm does; "
-                f"train {module} in one process"
-            )
+    check_settings_apart(type(model), model.config, settings, ranks)
     if len(data.interactions.of(Split.HISTORY)):
         raise InputError(
             f"data set '{data.name}' holds out whole users, who are folded in from whole tables; train in one process"
         )
-    if ":" in settings.device:
-        raise InputError(f"device='{settings.device}' is one GPU, and every rank has its own; name 'cuda' or 'cpu'")
-    if settings.compile:
-        raise InputError("compile=True does not go together with many ranks; leave it out")
 
 
-def check_model_apart(kind: type[Recommender]) -> None:
-    """Refuse a model that mixes columns.
+def check_settings_apart(kind: type[Recommender], config: ModelConfig, settings: TrainingConfig, ranks: int) -> None:
+    """Refuse a model that mixes columns, and settings with which one does.
+
+    Args:
+        kind: the model.
+        config: its settings.
+        settings: those of the training loop.
+        ranks: how many are to train it.
 
     Raises:
-        InputError: it does; names those that do not.
+        InputError: names what several ranks can do.
     """
     if not kind.columns_apart:
         can = ", ".join(sorted(name for name in MODELS if find_model(name).columns_apart))
         raise InputError(
-            f"model '{model_name(kind)}' mixes the columns of its tables and is trained by one process; many ranks can "
-            f"train {can}"
+            f"model '{model_name(kind)}' mixes the columns of its tables and is trained by one process; several ranks "
+            f"can train {can}"
         )
+    check_even(getattr(config, "dim", 0), ranks)
+    for name, allowed in BY_COLUMN.items():
+        value = getattr(config, name, allowed[0])
+        if any(one not in allowed for one in (value if isinstance(value, list) else [value])):
+            raise InputError(
+                f"several ranks train layers that work on each column by itself: {name} must be "
+                f"{' or '.join(map(repr, allowed))} (got {value!r:.80}); other layers are trained by one process"
+            )
+    if ":" in settings.device:
+        raise InputError(f"device '{settings.device}' is one GPU, and every rank has its own; name 'cuda' or 'cpu'")
+    if settings.compile:
+        raise InputError("the loss is not compiled on several ranks; leave 'training.compile' out")

@@ -124,7 +124,7 @@ def fit(
     device = settings.torch_device() if group is None else group.place(settings.torch_device())
     first = group is None or group.is_first
     if group is not None:
-        check_apart(model, data, settings)
+        check_apart(model, data, settings, group.size)
     with use_backends(**backends.model_dump()):
         check_backends(device)
     check_precision(settings.precision, device)
