@@ -62,7 +62,9 @@ def start_ranks(ranks: int, out: Path) -> None:
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
-    logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)  # what it says is said below, once
+    for name in list(logging.root.manager.loggerDict):
+        if name.startswith("torch.distributed.elastic"):
+            logging.getLogger(name).disabled = True  # what it says is said below, once
     with tempfile.TemporaryDirectory(prefix="alignrec-geo-ranks-") as logs, _environment(ranks), _same_handlers():
         config = LaunchConfig(
             min_nodes=1,

@@ -1,5 +1,6 @@
 """The ranks that train one model together, and what they send each other."""
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import pairwise
@@ -11,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from alignrec_geo.errors import RankLost
+from alignrec_geo.reading import first_line
 
 
 class Share(NamedTuple):
@@ -181,4 +183,6 @@ def _send(operation: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
     try:
         operation(*args, **kwargs)
     except RuntimeError as error:
-        raise RankLost(f"{operation.__name__}: {error}") from error
+        # without places in gloo's source, and what it supposes
+        said = re.sub(r"\[[^]]*\]:?\s*", "", first_line(error)).partition(". ")[0]
+        raise RankLost(f"{operation.__name__}: {said}") from error

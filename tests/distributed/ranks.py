@@ -1,39 +1,57 @@
-"""Starts ranks as a launcher would, each running a file of this folder."""
+"""Runs a function as several ranks, each a process of its own."""
 
+import json
+import multiprocessing
 import os
 import socket
-import subprocess
-import sys
+import traceback
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-ROOT = Path(__file__).resolve().parents[2]
+LONGEST = 300
+"""Seconds that ranks have."""
 
 
 def free_port() -> int:
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
+        return int(found.getsockname()[1])
 
 
-def start(size: int, *command: object) -> list[subprocess.Popen[str]]:
-    """Start ``python command`` as ``size`` ranks."""
-    address = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "WORLD_SIZE": str(size)}
-    shared = {**os.environ, **address, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "NO_COLOR": "1"}
-    return [
-        subprocess.Popen(
-            [sys.executable, *map(str, command)],
-            env={**shared, "RANK": str(rank), "LOCAL_RANK": str(rank)},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for rank in range(size)
+def run_ranks(size: int, work: Callable[..., Any], folder: Path, *arguments: Any) -> list[Any]:
+    """Call ``work(*arguments)`` on every rank, in its group; returns what each returned, as JSON holds it.
+
+    A process of the context ``forkserver`` starts with everything imported that ``train_models`` imports.
+    """
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["tests.distributed.train_models"])
+    place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "WORLD_SIZE": str(size)}
+    folder.mkdir(parents=True, exist_ok=True)
+    files = [folder / f"rank-{rank}.json" for rank in range(size)]
+    started = [
+        context.Process(target=_rank, args=({**place, "RANK": str(rank)}, file, work, arguments))
+        for rank, file in enumerate(files)
     ]
+    for process in started:
+        process.start()
+    for process in started:
+        process.join(LONGEST)
+        if process.is_alive():
+            process.kill()
+    results = [json.loads(file.read_text()) if file.exists() else {"error": "no result"} for file in files]
+    for result in results:
+        assert "error" not in result, result["error"]
+    return [result["result"] for result in results]
 
 
-def run(size: int, *command: object, timeout: float = 300) -> None:
-    """Run ``python command`` as ``size`` ranks, all of which must end well."""
-    started = start(size, *command)
-    said = [process.communicate(timeout=timeout) for process in started]
-    for process, (out, err) in zip(started, said, strict=True):
-        assert process.returncode == 0, f"{out}\n{err}"
+def _rank(place: dict[str, str], file: Path, work: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+    from alignrec_geo.distributed.join import joined
+
+    os.environ |= place
+    try:
+        with joined():
+            result = {"result": work(*arguments)}
+    except BaseException:
+        result = {"error": traceback.format_exc()}
+    file.write_text(json.dumps(result))
