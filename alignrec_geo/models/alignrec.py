@@ -9,9 +9,8 @@ from torch import Tensor, nn
 from torch_geometric.data import HeteroData
 from torch_geometric.typing import EdgeType
 
-from alignrec_geo.distributed import all_columns, column_parameter, column_table, own_part, shared
+from alignrec_geo.distributed import all_columns, column_parameter, column_table, own_part
 from alignrec_geo.embeddings import Embeddings
-from alignrec_geo.errors import InputError
 from alignrec_geo.graph.checks import node_count
 from alignrec_geo.graph.halves import user_item_block
 from alignrec_geo.graph.hetero import SIMILAR, find_edge_type, relation_graph
@@ -21,7 +20,7 @@ from alignrec_geo.kernels.branch import Branch
 from alignrec_geo.kernels.csr import CSR
 from alignrec_geo.kernels.gate import gated_rows
 from alignrec_geo.kernels.triplet_loss import triplet_loss
-from alignrec_geo.models.alignrec_config import AlignRecConfig, configured_losses
+from alignrec_geo.models.alignrec_config import AlignRecConfig, chosen_losses
 from alignrec_geo.models.alignrec_views import AlignRecViews
 from alignrec_geo.models.base import Batch
 from alignrec_geo.models.contributions import CONTENT, Branches, UserPaths, fused_paths
@@ -30,12 +29,12 @@ from alignrec_geo.models.graph_model import GraphRecommender
 from alignrec_geo.nn.batch_rows import BatchRows
 from alignrec_geo.nn.bipartite import BipartitePropagation
 from alignrec_geo.nn.by_rows import by_rows
-from alignrec_geo.nn.column_linear import column_linear
+from alignrec_geo.nn.column_linear import column_linear, one_map
 from alignrec_geo.nn.conv import Conv
 from alignrec_geo.nn.fusion import Fuser, Fusion, SumFusion
 from alignrec_geo.nn.hetero_encoder import HeteroEncoder
 from alignrec_geo.nn.init import init_linear, init_xavier, linear
-from alignrec_geo.nn.loss_list import describe_losses, loss_list, loss_name, loss_terms
+from alignrec_geo.nn.loss_list import describe_losses, loss_list, loss_terms
 from alignrec_geo.nn.losses import LossFn
 from alignrec_geo.nn.overrides import apply_overrides
 from alignrec_geo.nn.paths import row_of
@@ -161,11 +160,7 @@ class AlignRec(GraphRecommender):
             self.item_item = Propagation(part["item_item_conv"], dim, item_layers, "item_item_conv", *options)
             self.to_users = BipartitePropagation(part["user_conv"], dim, "user_conv", *options)
             self.fusion = Fuser(part["fusion"], dim)
-        self.losses = configured_losses(self.config, bool(self.features)) if own_losses is None else own_losses
-        for loss in self.losses:
-            if getattr(loss, "needs_content", False) and not self.features:
-                name = loss_name(loss)
-                raise InputError(f"loss term '{name}' compares content with something, and there are no features")
+        self.losses = chosen_losses(self.config, bool(self.features), own_losses)
         self.loss_modules = nn.ModuleList(loss for loss in self.losses if isinstance(loss, nn.Module))
         self.reset_parameters(child_generator(seed, "init"))
 
@@ -203,10 +198,7 @@ class AlignRec(GraphRecommender):
         users, items = identity[: self.n_users], identity[self.n_users :]
         if content_users is None or content_items is None:
             return Embeddings(users, items)
-        return Embeddings(
-            by_rows(self.fusion, users, content_users),
-            by_rows(self.fusion, items, content_items),
-        )
+        return Embeddings(*(by_rows(self.fusion, *rows) for rows in ((users, content_users), (items, content_items))))
 
     def branches(self) -> Branches | None:
         """``c`` and ``m``, each as the fusion takes it; exact for every fusion of this package."""
@@ -262,8 +254,7 @@ class AlignRec(GraphRecommender):
         fused = identity = Rows(*nodes.chunk(3))
         content: ContentViews | None = None
         if content_rows:
-            users, items = content_rows
-            sides = Rows(users, *items.chunk(2))
+            sides = Rows(content_rows[0], *content_rows[1].chunk(2))
             fused = Rows(*(self.fusion(c, m) for c, m in zip(identity, sides, strict=True)))
             content = ContentViews(sides, rows.users, rows.positives, self._anchor_rows)
         pair = triplet_loss(*fused, batch.nominal_size)
@@ -288,10 +279,7 @@ class AlignRec(GraphRecommender):
         return CSR.from_edge_index(*item_knn(x, present, self.config.k), (self.n_items, self.n_items))
 
     def _content_views(self) -> tuple[Tensor, Tensor]:
-        # G (W x + b) + b_G as one map of x: the product G W is tiny
-        weight = shared(self.gate.weight) @ self.projection.weight  # [d, D]
-        bias = self.gate.weight @ self.projection.bias + self.gate.bias  # [d]
-        items = gated_rows(self.item_embedding, self.content, weight, bias)  # [I, d]
+        items = gated_rows(self.item_embedding, self.content, *one_map(self.gate, self.projection))  # [I, d]
         if self.present is not None:
             items = items * self.present[:, None]
         items = self.item_item(self.item_graph, items)
@@ -305,8 +293,8 @@ class AlignRec(GraphRecommender):
 
     def _anchor_rows(self, items: Tensor) -> Tensor:
         """Unit content vectors of a batch, ``[B, D]``."""
-        if self.config.anchor == "current":
-            return F.normalize(all_columns(self.content.detach()[items], self.content_width), dim=1)
         source = self.content.detach() if self.anchor is None else self.anchor
-        own = source.index_select(0, items).mul_(self.anchor_scale.index_select(0, items))
-        return all_columns(own, self.content_width)
+        rows = all_columns(source.index_select(0, items), self.content_width)
+        if self.config.anchor == "current":
+            return F.normalize(rows, dim=1)
+        return rows.mul_(self.anchor_scale.index_select(0, items))

@@ -1,6 +1,6 @@
 """Settings of AlignRec."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
@@ -11,7 +11,7 @@ from alignrec_geo.models.base import ModelConfig
 from alignrec_geo.nn.conv import ConvNames, ConvNamesByEdge
 from alignrec_geo.nn.fusion import FusionName
 from alignrec_geo.nn.graph_layer import Norm, Residual
-from alignrec_geo.nn.loss_list import parse_losses
+from alignrec_geo.nn.loss_list import loss_name, parse_losses
 from alignrec_geo.nn.losses import BPR, CCA, L2, REG, UIA, LossFn
 
 
@@ -75,11 +75,27 @@ class AlignRecConfig(ModelConfig):
         return value
 
 
-def configured_losses(config: AlignRecConfig, with_content: bool) -> list[LossFn]:
-    """The terms of the loss that the settings name, or the usual ones with their weights."""
-    if config.losses is not None:
-        return [*parse_losses(config.losses)]
-    terms: list[LossFn] = [BPR(), L2(config.l2_weight), UIA(config.uia_weight)]
-    if with_content:
-        terms += [CCA(config.cca_weight, config.temperature), REG(config.reg_weight)]
+def chosen_losses(config: AlignRecConfig, with_content: bool, own: Sequence[LossFn] | None = None) -> list[LossFn]:
+    """The terms of the loss: one's own, those that the settings name, or the usual ones with their weights.
+
+    Args:
+        config: the settings.
+        with_content: whether the model has features.
+        own: terms that were given as objects.
+
+    Raises:
+        InputError: a term needs features, and there are none.
+    """
+    if own is not None:
+        terms = [*own]
+    elif config.losses is not None:
+        terms = [*parse_losses(config.losses)]
+    else:
+        terms = [BPR(), L2(config.l2_weight), UIA(config.uia_weight)]
+        if with_content:
+            terms += [CCA(config.cca_weight, config.temperature), REG(config.reg_weight)]
+    for loss in terms:
+        if getattr(loss, "needs_content", False) and not with_content:
+            name = loss_name(loss)
+            raise InputError(f"loss term '{name}' compares content with something, and there are no features")
     return terms

@@ -8,7 +8,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch_geometric.data import HeteroData
 
-from alignrec_geo.distributed import all_columns, column_table, shared
+from alignrec_geo.distributed import all_columns, column_table
 from alignrec_geo.embeddings import Embeddings
 from alignrec_geo.graph.halves import user_item_block
 from alignrec_geo.graph.item_knn import item_knn
@@ -26,7 +26,7 @@ from alignrec_geo.models.graph_model import GraphRecommender
 from alignrec_geo.nn import ModalityEncoder, init_linear, init_xavier, linear
 from alignrec_geo.nn.behavior_fuser import BehaviorAwareFuser
 from alignrec_geo.nn.by_rows import by_rows
-from alignrec_geo.nn.column_linear import column_linear, linear_to_columns
+from alignrec_geo.nn.column_linear import column_linear, linear_to_columns, one_map
 from alignrec_geo.nn.conv import Conv, ConvNames
 from alignrec_geo.nn.graph_layer import Norm, Residual
 from alignrec_geo.nn.overrides import apply_overrides
@@ -88,9 +88,7 @@ class Purifier(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the gate's values."""
-        # two linear maps in a row are one: the product G W is tiny
-        weight = shared(self.gate.weight) @ self.projection.weight
-        return torch.sigmoid(linear_to_columns(x, weight, self.gate.weight @ self.projection.bias + self.gate.bias))
+        return torch.sigmoid(linear_to_columns(x, *one_map(self.gate, self.projection)))
 
 
 class MGCNViews(NamedTuple):

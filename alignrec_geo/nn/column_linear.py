@@ -4,7 +4,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils import skip_init
 
-from alignrec_geo.distributed import current, own_columns, scattered_sum, summed
+from alignrec_geo.distributed import current, own_columns, scattered_sum, shared, summed
 from alignrec_geo.distributed.tables import marked
 from alignrec_geo.nn.init import linear
 
@@ -41,6 +41,19 @@ def column_linear(inputs: int, outputs: int, bias: bool = True) -> nn.Linear:
     layer: nn.Linear = skip_init(ColumnLinear, group.share(inputs).size, outputs, bias=bias)
     marked(layer.weight, inputs)
     return layer
+
+
+def one_map(second: nn.Linear, first: nn.Linear) -> tuple[Tensor, Tensor]:
+    r"""Return weight and bias of :math:`G (W x + b) + b_G`, two maps in a row, as one; the product :math:`G W` is tiny.
+
+    Args:
+        second: :math:`G, b_G`, ``[d, d]``, whole on every rank.
+        first: :math:`W, b`, made by :func:`column_linear`.
+
+    Returns:
+        ``[d, D]``, where columns lie apart this rank's, and ``[d]``.
+    """
+    return shared(second.weight) @ first.weight, second.weight @ first.bias + second.bias
 
 
 def linear_to_columns(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
