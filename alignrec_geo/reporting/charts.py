@@ -87,14 +87,9 @@ class Chart:
         figure = self.figure(narrow=True)
         return Markup(self._svg(figure, _body(figure, f"narrow {self.title}")))
 
-    def file(self) -> str:
+    def file(self, narrow: bool = False) -> str:
         """An SVG file, which is light or dark as its reader's programs are."""
-        style = (
-            f"<style>:root {{ {variables(LIGHT)} font-family: {FONT}; }} "
-            f"@media (prefers-color-scheme: dark) {{ :root {{ {variables(DARK)} }} }}</style>"
-            f'<rect width="100%" height="100%" fill="var(--{PAPER})"/>'
-        )
-        return self._svg(self._drawn, style + self._wide)
+        return svg_file(self.inline(narrow))
 
     def png(self) -> bytes:
         """A PNG file on white paper, at 150 dots per inch."""
@@ -106,12 +101,38 @@ class Chart:
 
     def _svg(self, figure: Figure, body: str) -> str:
         width, height = (PIXELS * side for side in figure.get_size_inches())
-        title, says = (escape(printable(text)) for text in (self.title, self.says))
-        return (
-            f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" role="img" '
-            f'width="{width:.0f}" height="{height:.0f}" viewBox="0 0 {width:.0f} {height:.0f}">'
-            f"<title>{title}</title><desc>{says}</desc>{body}</svg>"
-        )
+        return svg_element(self.title, self.says, width, height, body)
+
+
+def svg_element(title: str, says: str, width: float, height: float, body: str, axes: bool = True) -> str:
+    """An ``<svg>`` for a page that declares the colours.
+
+    Args:
+        title: its name.
+        says: what is to be seen, in a sentence.
+        width: in CSS pixels.
+        height: in CSS pixels.
+        body: what is drawn.
+        axes: whether it is a chart; a diagram has no axes.
+    """
+    name, description = (escape(printable(text)) for text in (title, says))
+    kind = "" if axes else ' data-no-axes=""'
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" role="img"{kind} '
+        f'width="{width:.0f}" height="{height:.0f}" viewBox="0 0 {width:.0f} {height:.0f}">'
+        f"<title>{name}</title><desc>{description}</desc>{body}</svg>"
+    )
+
+
+def svg_file(element: str) -> str:
+    """A file of an ``<svg>``: with the colours and the paper that a page would give it, light or dark."""
+    style = (
+        f"<style>:root {{ {variables(LIGHT)} font-family: {FONT}; }} "
+        f"@media (prefers-color-scheme: dark) {{ :root {{ {variables(DARK)} }} }}</style>"
+        f'<rect width="100%" height="100%" fill="var(--{PAPER})"/>'
+    )
+    head, end, body = element.partition("</desc>")
+    return f"{head}{end}{style}{body}"
 
 
 def settle(axes: Axes) -> None:

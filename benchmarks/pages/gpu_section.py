@@ -1,15 +1,14 @@
 """The part of ``docs/performance.md`` that ``benchmarks/gpu.py`` measures."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-from pages.markdown import Result, median, seconds, table, times
+from pages.markdown import Result, folded, median, seconds, table, times
 
 Rows = Sequence[Mapping[str, Any]]
 
 
-def gpu_section(result: Result, images: Path) -> str:
+def gpu_section(result: Result) -> str:
     """Everything that was measured on a GPU; sections that were not run are left out."""
     parts = ["## On a GPU\n", _device(result), _checks(result)]
     for name, section in (
@@ -110,7 +109,8 @@ def _models(result: Result, rows: Rows) -> str:
         was = [seconds(older[0]), _factor(older[0] / older[1])] if older else ["–", "–"]
         lines.append([row["what"], _timed(row, "captured"), _timed(row, "eager"), *was])
     head = ["model", "one CUDA graph", "operation by operation", "before the step was recorded", "that over ours"]
-    return f"Training step of every model with its defaults.\n\n{table(head, lines)}"
+    figure = "![A training step of every model on the GPU](images/gpu-steps.svg)\n"
+    return f"Training step of every model with its defaults.\n\n{figure}\n{table(head, lines)}"
 
 
 def _operations(result: Result, rows: Rows) -> str:
@@ -126,7 +126,7 @@ def _operations(result: Result, rows: Rows) -> str:
                 over = times(best / row["limit_seconds"])
                 lines.append([f"`{row['what']}`", name, seconds(median(timing)), inside, over])
     head = ["operation, forward and backward", "form", "called", "in a graph", "the faster over the limit"]
-    return f"Each operation with every backend.\n\n{table(head, lines)}"
+    return folded("Each operation with every backend", table(head, lines))
 
 
 def _busy(result: Result, rows: Rows) -> str:
@@ -170,7 +170,7 @@ def _real_data(result: Result, rows: Rows) -> str:
         for row in rows
     ]
     head = ["model", "epoch with validation", "epochs", "best validation Recall@20", "peak GB"]
-    return f"{rows[0]['data']}, every model with its defaults.\n\n{table(head, lines)}"
+    return folded(f"Epochs on {rows[0]['data']}, every model with its defaults", table(head, lines))
 
 
 def _sizes(result: Result) -> str:

@@ -1,15 +1,62 @@
 """Tables and numbers in Markdown, as the pages of measurements write them."""
 
-from collections.abc import Mapping, Sequence
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+from alignrec_geo.errors import InputError
+
 Result = Mapping[str, Any]
+NUMBER = re.compile(r"\**[+−-]?[\d.,]+( |\*|×|%|$)")
+
+
+END = "<!-- end -->"
+LONGEST = 32
+"""Characters of a number with its unit and spread; what is longer may be broken."""
+
+
+def read(folder: Path) -> dict[str, Result]:
+    """All stored results by name."""
+    return {file.stem: json.loads(file.read_text(encoding="utf-8")) for file in sorted(folder.glob("*.json"))}
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines) + "\n"
+    """A Markdown table; columns of numbers stand on the right, and the site does not break them."""
+    columns = zip(*rows, strict=True) if rows else [()] * len(head)
+    rules = ["---:" if _numbers(column) else "---" for column in columns]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in [head, rules, *rows]) + "\n"
+
+
+def _numbers(cells: Iterable[str]) -> bool:
+    """Whether the cells begin with numbers, but for empty ones."""
+    shown = [cell for cell in cells if cell.strip("–")]
+    return bool(shown) and all(NUMBER.match(cell) and len(cell) <= LONGEST for cell in shown)
+
+
+def between_marks(text: str, begin: str, new: str, page: str) -> str:
+    """A text with ``new`` in place of what stands between its marks.
+
+    Args:
+        text: of the page.
+        begin: the mark before it; the one after it is :data:`END`.
+        new: what goes there.
+        page: its name, for the error.
+
+    Raises:
+        InputError: a mark is missing.
+    """
+    before, first, rest = text.partition(begin)
+    _, last, after = rest.partition(END)
+    if not (first and last):
+        raise InputError(f"{page} needs the marks '{begin}' and '{END}' around what is put in")
+    return f"{before}{begin}\n{new}{END}{after}"
+
+
+def folded(summary: str, text: str) -> str:
+    """Text that is unfolded by a click, on the site and on GitHub."""
+    return f'<details markdown="1">\n<summary>{summary}</summary>\n\n{text.rstrip()}\n\n</details>\n'
 
 
 def origin(result: Result) -> str:
@@ -48,5 +95,14 @@ def times(value: float) -> str:
 
 
 def spread(timing: Result) -> str:
-    """Median and quartiles."""
-    return f"{seconds(timing['median'])} ({seconds(timing['lower'])} – {seconds(timing['upper'])})"
+    """Median and quartiles.
+
+    Example:
+        >>> spread({"median": 0.0578, "lower": 0.0567, "upper": 0.0581})
+        '57.8 ms (56.7 – 58.1)'
+    """
+    middle, low, high = (seconds(timing[name]) for name in ("median", "lower", "upper"))
+    unit = middle.rpartition(" ")[2]
+    if low.endswith(f" {unit}") and high.endswith(f" {unit}"):
+        low, high = (text.removesuffix(f" {unit}") for text in (low, high))
+    return f"{middle} ({low} – {high})"

@@ -5,16 +5,16 @@
 Nothing on the page is typed by hand but ``benchmarks/pages/performance_notes.md``, which is put in at its end.
 """
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from harness.machine import RESULTS
-from pages import plots
+from pages.figures import write_figures
 from pages.gpu_section import gpu_section
-from pages.markdown import Result, origin, seconds, spread, table, times
+from pages.headlines import headline_rows
+from pages.markdown import Result, folded, origin, read, seconds, spread, table, times
 from pages.targets import targets_table
 
 from alignrec_geo.files import atomic_path
@@ -24,12 +24,19 @@ NOTES = Path(__file__).with_name("performance_notes.md")
 
 INTRODUCTION = """# Performance
 
-Medians of interleaved runs; ratios are between contestants that took turns in one run. *Naive* is the same mathematics
+How long training and ranking take, against the same formulas written plainly (*naive*), PyG, and other libraries, at
+the shape of Amazon Baby: 19,445 users, 7,050 items, 118,551 training pairs, 768-d features. Where a factor is below 1,
+the other one is faster.
+"""
+METHOD = """## How it is measured
+
+Medians of interleaved runs; a ratio is between contestants that took turns in one run. *Naive* is the same mathematics
 as one would first write it (`benchmarks/harness/naive.py`); before anything is timed, loss, gradients, metrics and
 neighbours of both are checked to agree. *Limit* is what the machine needs at least: per operation the larger of its
 FLOPs over the GEMM rate and its bytes over the copy rate, rates measured in the same run at the same shapes, every
-operand counted once (`benchmarks/harness/step_cost.py`). This page is made by `python benchmarks performance_page` from
-`benchmarks/results/*.json`.
+operand counted once (`benchmarks/harness/step_cost.py`). In brackets: quartiles. This page is made by
+`python benchmarks performance_page` from `benchmarks/results/*.json`;
+[Reproducing the results](reproducing.md#speed-and-memory) has every command.
 """
 
 
@@ -39,31 +46,31 @@ def main(
     notes: Annotated[Path, typer.Option(help="Text for the end of the page, if there is any.")] = NOTES,
 ) -> None:
     """Write the page."""
-    page = render(read(results), docs / "images", notes.read_text(encoding="utf-8") if notes.exists() else "")
+    found = read(results)
+    write_figures(found, docs / "images", "performance")
     with atomic_path(docs / "performance.md") as staging:
-        staging.write_text(page, encoding="utf-8")
+        staging.write_text(render(found, notes.read_text(encoding="utf-8") if notes.exists() else ""), encoding="utf-8")
     print(docs / "performance.md")
 
 
-def read(folder: Path) -> dict[str, Result]:
-    """All results by name."""
-    return {file.stem: json.loads(file.read_text(encoding="utf-8")) for file in sorted(folder.glob("*.json"))}
-
-
-def render(results: Mapping[str, Result], images: Path, notes: str) -> str:
-    """Return the page, and draw its figures into ``images``."""
-    head, targets = ["what", "target", "measured", "met"], targets_table(results)
-    reached, others = ([line for line in targets if (line[3] == "yes") is met] for met in (True, False))
-    parts = [INTRODUCTION, "## What was reached\n", table(head, reached)]
-    parts += ["## What was not\n", table(head, others)]
+def render(results: Mapping[str, Result], notes: str) -> str:
+    """Return the page."""
+    parts = [INTRODUCTION]
+    short = headline_rows(results)
+    if short:
+        parts += ["![Times as fast as the other; grey-blue bars: the other is faster](images/speed.svg)\n"]
+        parts += [table(["what", "where", "ours", "against", "theirs", "factor"], short)]
+    parts.append(METHOD)
     for name, section in SECTIONS.items():
         if name in results:
-            parts += [section(results[name], images), origin(results[name])]
-    timed = {name: result for name, result in results.items() if name.startswith("time-to-quality")}
-    if timed:
-        parts += [quality_section(timed, images), *(origin(result) for result in timed.values())]
+            parts += [section(results[name]), origin(results[name])]
+    parts += quality_section({name: found for name, found in results.items() if name.startswith("time-to-quality")})
+    head, targets = ["what", "target", "measured"], targets_table(results)
+    for title, met in (("Targets that were met", True), ("Targets that were not met", False)):
+        rows = [line[:3] for line in targets if (line[3] == "yes") is met]
+        parts += [f"## {title}\n", table(head, rows)] if rows else []
     if notes:
-        parts += ["## Notes\n", notes]
+        parts.append(notes)
     return "\n".join(part.rstrip("\n") + "\n" for part in parts)
 
 
@@ -82,10 +89,9 @@ def comparisons(rows: Sequence[Result]) -> str:
     return table(["what", "ours", "other", "ratio", "peak GB"], lines)
 
 
-def epoch_section(result: Result, images: Path) -> str:
+def epoch_section(result: Result) -> str:
     """Steps, epochs, sampling, LightGCN."""
-    plots.speedups(result["rows"], images / "epoch.svg")
-    parts = [f"## Training\n\n{shape(result)}\n", comparisons(result["rows"]), "![times faster](images/epoch.svg)\n"]
+    parts = [f"## Training\n\n{shape(result)}\n", comparisons(result["rows"])]
     for row in result["rows"]:
         if "operations" in row:
             lines = [
@@ -94,16 +100,14 @@ def epoch_section(result: Result, images: Path) -> str:
             ]
             total = ["**all**", f"{row['gflop']:.2f}", f"{1e3 * row['gb']:.1f}", f"{1e3 * row['limit_seconds']:.2f}"]
             measured = f"{row['what']}: {row['limit_ratio']:.2f}× its limit"
-            parts += [f"{measured[0].upper()}{measured[1:]}.\n"]
-            parts += [table(["operation, forward and backward", "GFLOP", "MB", "limit, ms"], [*lines, total])]
+            counted = table(["operation, forward and backward", "GFLOP", "MB", "limit, ms"], [*lines, total])
+            parts.append(folded(f"{measured[0].upper()}{measured[1:]}: what is counted", counted))
     parts.append(rates(result))
     return "\n".join(parts)
 
 
-def kernels_section(result: Result, images: Path) -> str:
+def kernels_section(result: Result) -> str:
     """Every operation."""
-    name = "kernels" if result["device"] == "cpu" else result["name"]
-    plots.over_limit(result["rows"], images / f"{name}.svg")
     head = ["operation", "what", "ours", "naive", "ratio", "over limit", "backend"]
     lines = [
         [
@@ -117,37 +121,36 @@ def kernels_section(result: Result, images: Path) -> str:
         ]
         for row in result["rows"]
     ]
-    figure = f"![over the limit](images/{name}.svg)\n"
-    return "\n".join(
-        [f"## Operations, {result['device']}\n\n{shape(result)}\n", table(head, lines), figure, rates(result)]
-    )
+    title = f"## Operations on a {result['device'].upper()}\n\n{shape(result)}\n"
+    figure = "![Time of every operation over the machine's limit](images/kernels.svg)\n"
+    return "\n".join([title, figure, table(head, lines), rates(result)])
 
 
-def ranking_section(result: Result, images: Path) -> str:
+def ranking_section(result: Result) -> str:
     """Ranking and metrics."""
     clock = " Seconds are the processor's: others used the machine meanwhile." if result.get("clock") == "cpu" else ""
     return f"## Ranking\n\n{shape(result)} {result['users']:,} users ranked.{clock}\n\n{comparisons(result['rows'])}"
 
 
-def peers_section(result: Result, images: Path) -> str:
+def peers_section(result: Result) -> str:
     """Other libraries: their seconds per training epoch."""
     failed = [f"Not installed: {name} ({reason}).\n" for name, reason in result["failed_to_install"].items()]
     text = "Seconds per training epoch, same pairs, batch and dimension, in an environment of their own."
     return "\n".join([f"## Other libraries\n\n{text}\n", comparisons(result["rows"]), *failed])
 
 
-def knn_section(result: Result, images: Path) -> str:
+def knn_section(result: Result) -> str:
     """Exact neighbours."""
     sizes, memory = result["shape"], result["peak_memory_above_features_gb"]
     return (
         f"## Item neighbours\n\n{sizes['items']:,} items × {sizes['width']}, k={sizes['k']}: "
         f"{spread(result['seconds'])}, {result['limit_ratio']:.2f}× the limit, {memory:.2f} GB above "
         f"the features' {result['features_gb']:.2f} GB. {result['rows_checked']} rows checked against brute force in "
-        f"double precision: similarities differ by at most {result['largest_similarity_gap']:.0e}.\n"
+        f"double precision: similarities differ by at most {result['largest_similarity_gap']:.0g}.\n"
     )
 
 
-def memory_section(result: Result, images: Path) -> str:
+def memory_section(result: Result) -> str:
     """Peak memory."""
     sizes = result["shape"]
     return (
@@ -157,9 +160,8 @@ def memory_section(result: Result, images: Path) -> str:
     )
 
 
-def scale_section(result: Result, images: Path) -> str:
+def scale_section(result: Result) -> str:
     """Growth with the graph."""
-    plots.growth(result, images / "scale.svg")
     lines = [
         [
             f"{row['edges']:,}",
@@ -171,14 +173,15 @@ def scale_section(result: Result, images: Path) -> str:
     ]
     head = table(["training edges", "users × items", "seconds per step", "peak GB"], lines)
     text = f"Seconds grow with edges to the power {result['exponent']:.2f}."
-    return f"## Growth\n\n{text}\n\n{head}\n![growth](images/scale.svg)\n"
+    return f"## Growth\n\n{text}\n\n![Time and memory of a step by training edges](images/growth.svg)\n\n{head}"
 
 
-def quality_section(results: Mapping[str, Result], images: Path) -> str:
-    """Seconds to quality."""
-    plots.quality(results, images / "time-to-quality.svg")
-    lines = []
-    for result in results.values():
+def quality_section(results: Mapping[str, Result]) -> list[str]:
+    """Seconds to quality: a table of all, a figure and the origin of each."""
+    if not results:
+        return []
+    lines, parts = [], []
+    for name, result in results.items():
         for schedule, mean in result["mean"].items():
             lines.append(
                 [
@@ -191,11 +194,13 @@ def quality_section(results: Mapping[str, Result], images: Path) -> str:
                     f"{mean['test']:.4f}",
                 ]
             )
+        faster = " ".join(result["settings"].get("faster", ())) or "defaults"
+        parts += [f"![Validation over time, {result['dataset']}: {faster}](images/{name}.svg)\n", origin(result)]
     head = ["data", "schedule", "to 99 %", "whole run", "epochs", "validation Recall@20", "test Recall@20"]
-    return f"## Time to quality\n\n{table(head, lines)}\n![validation over time](images/time-to-quality.svg)\n"
+    return [f"## Time to quality\n\n{table(head, lines)}", *parts]
 
 
-def triton_section(result: Result, images: Path) -> str:
+def triton_section(result: Result) -> str:
     """What the compiler says of the Triton kernels, and estimates."""
     kernels = [
         [
@@ -218,14 +223,14 @@ def triton_section(result: Result, images: Path) -> str:
     return "\n".join(
         [
             "## Triton kernels\n\nCompiled ahead of time; no GPU was used.\n",
-            table(head, kernels),
+            folded("Registers and shared memory of every kernel", table(head, kernels)),
             f"**Estimates, not measurements**: {result['estimate_note']}.\n",
             table(["operation", "call", *(f"estimated µs, {gpu}" for gpu in gpus)], estimates),
         ]
     )
 
 
-def backends_section(result: Result, images: Path) -> str:
+def backends_section(result: Result) -> str:
     """What the optional backends cost."""
     lines = [
         [
@@ -255,10 +260,9 @@ def rates(result: Result) -> str:
     return f"Rates in this run: GEMM {span} at the shapes of the step, copy {result['rates']['copy_gb_s']:.1f} GB/s.\n"
 
 
-SECTIONS: dict[str, Callable[[Result, Path], str]] = {
+SECTIONS: dict[str, Callable[[Result], str]] = {
     "epoch": epoch_section,
     "kernels": kernels_section,
-    "kernels-cuda": kernels_section,
     "ranking": ranking_section,
     "gpu": gpu_section,
     "peers": peers_section,

@@ -2,7 +2,7 @@
 
     python benchmarks results_page
 
-Nothing on the page is typed by hand but ``benchmarks/results_notes.md``, which is put in after the introduction.
+Nothing on the page is typed by hand but ``benchmarks/pages/results_notes.md``, which is put in at its end.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,28 +12,32 @@ from typing import Annotated, Any
 
 import typer
 from harness.machine import RESULTS
-from pages.performance_page import Result, origin, read, table
+from pages.figures import write_figures
+from pages.markdown import Result, between_marks, folded, origin, read, table
 from pages.reference_numbers import REFERENCE
 
-from alignrec_geo.errors import InputError
 from alignrec_geo.files import atomic_path
 from alignrec_geo.reporting.rows import ALPHA, Row, summarise
 from alignrec_geo.reporting.tables import group_table
+from alignrec_geo.reporting.verdict import story
 
 ROOT = Path(__file__).parents[2]
 NOTES = Path(__file__).with_name("results_notes.md")
-BEGIN, END = "<!-- made by benchmarks/pages/results_page.py -->", "<!-- end -->"
+BEGIN = "<!-- made by benchmarks/pages/results_page.py -->"
 IN_README = "tiktok-table"
 
 INTRODUCTION = """# AlignRec compared with the baselines
 
-All on the test split, mean ± standard deviation over seeds, all items ranked. Settings are chosen on validation,
-with as many trials for every model as the heading says; trial 0 are the defaults. *alignrec − model* is the mean
-difference in Recall@20 per user, over the seeds; `*` marks a Holm-corrected p below .05 (Wilcoxon signed-rank,
-paired over users). Seconds and memory are medians over the seeds, of one thread on two cores that other runs kept
-busy, so they tell apart what differs by a factor; memory is the peak of the whole process, Python and torch
-included. Non-learned baselines are not trained. This page is made by `python benchmarks results_page` from
-`benchmarks/results/*.json`.
+Test split, all items ranked, mean over seeds; settings chosen on validation, with as many trials for every model.
+"""
+READING = """## How to read the tables
+
+Mean ± standard deviation over seeds. Settings are chosen on validation, with as many trials for every model as the
+text says; trial 0 are the defaults. *alignrec − model* is the mean difference in Recall@20 per user, over the seeds;
+`*` marks a Holm-corrected p below .05 (Wilcoxon signed-rank, paired over users). Bold: the best of the trained
+models. Seconds and memory are medians over the seeds, of one thread on two cores that other runs kept busy, so they
+tell apart what differs by a factor; memory is the peak of the whole process, Python and torch included. Non-learned
+baselines are not trained. This page is made by `python benchmarks results_page` from `benchmarks/results/*.json`.
 """
 
 
@@ -41,13 +45,14 @@ def main(
     results: Annotated[Path, typer.Option(help="Folder of results.")] = RESULTS,
     docs: Annotated[Path, typer.Option(help="Where results.md goes.")] = ROOT / "docs",
     readme: Annotated[Path, typer.Option(help="The README, with the marked place.")] = ROOT / "README.md",
-    notes: Annotated[Path, typer.Option(help="Text after the introduction.")] = NOTES,
+    notes: Annotated[Path, typer.Option(help="Text for the end of the page.")] = NOTES,
 ) -> None:
     """Write the page, and the README's table."""
     found = read(results)
+    write_figures(found, docs / "images", "results")
     with atomic_path(docs / "results.md") as staging:
         staging.write_text(render(found, notes.read_text(encoding="utf-8")), encoding="utf-8")
-    text = with_table(readme.read_text(encoding="utf-8"), found[IN_README])
+    text = between_marks(readme.read_text(encoding="utf-8"), BEGIN, short_table(found[IN_README]), str(readme))
     with atomic_path(readme) as staging:
         staging.write_text(text, encoding="utf-8")
     print(docs / "results.md", readme)
@@ -55,28 +60,16 @@ def main(
 
 def render(results: Mapping[str, Result], notes: str) -> str:
     """Return the page."""
-    parts = [INTRODUCTION, notes]
+    parts = [INTRODUCTION]
     for name, (title, about) in COMPARISONS.items():
         if name in results:
-            parts += [f"## {title}\n", *comparison(results[name], about), made_by(results[name])]
+            parts += [f"## {title}\n", *comparison(name, results[name], about), made_by(results[name])]
     if "tiktok-reference" in results:
         result = results["tiktok-reference"]
         parts += ["## Against the reference code\n", AGAINST.rstrip("\n") + _note(result)]
         parts += [against_reference(result), made_by(result)]
+    parts += [READING, notes]
     return "\n".join(part.rstrip("\n") + "\n" for part in parts)
-
-
-def with_table(readme: str, result: Result) -> str:
-    """The README with the main table of a comparison between its marks.
-
-    Raises:
-        InputError: a mark is missing.
-    """
-    before, begin, rest = readme.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end):
-        raise InputError(f"the README needs the marks '{BEGIN}' and '{END}' around its table")
-    return f"{before}{BEGIN}\n{short_table(result)}{END}{after}"
 
 
 def short_table(result: Result) -> str:
@@ -98,8 +91,8 @@ def short_table(result: Result) -> str:
     return _marked(head, rows, highest=(1, 2, 4), skip=_non_learned(result))
 
 
-def comparison(result: Result, about: str) -> Iterable[str]:
-    """The sections of one comparison: quality and cost, groups, what was chosen."""
+def comparison(name: str, result: Result, about: str) -> Iterable[str]:
+    """The sections of one comparison: the story and its figures, quality and cost, groups, what was chosen."""
     rows = _ordered(result)
     quality = [
         [
@@ -112,7 +105,10 @@ def comparison(result: Result, about: str) -> Iterable[str]:
         for row in rows
     ]
     budget = f"Protocol `{result['protocol']}`, {result['trials']} trials per model, {result['seeds']} seeds."
-    yield f"{about} {budget}{_note(result)}\n"
+    yield f"{about} {budget}\n"
+    yield " ".join(story(result, summarise(result))) + "\n"
+    for figure, says in FIGURES.get(name, {}).items():
+        yield f"![{says}](images/{figure}.svg)\n"
     head = ["model", "Recall@20", "NDCG@20", _against(result), "s / epoch", "s to best", "MB", "parameters"]
     yield _marked(head, quality, highest=(1, 2), skip=_non_learned(result))
     order = [row.model for row in rows]
@@ -122,21 +118,24 @@ def comparison(result: Result, about: str) -> Iterable[str]:
         yield f"Recall@20 by {words}:\n"
         yield _marked(labels, groups, highest=range(1, len(labels)), skip=_non_learned(result))
     if result["trials"]:
-        yield "What validation chose, and the validation Recall@20 of the defaults and of the choice (seed 0):\n"
         chosen = [_chosen(model) for model in result["models"] if model["trials"]]
         chosen.sort(key=lambda line: order.index(line[0]))
-        yield table(["model", "trials", "defaults", "chosen", "settings"], chosen)
+        head = ["model", "trials", "defaults", "chosen", "settings"]
+        yield "Settings that validation chose, and its Recall@20 with the defaults and with the choice (seed 0):\n"
+        yield folded("Chosen settings", table(head, chosen))
+    if "note" in result:
+        yield f"{_note(result).strip()}\n"
 
 
 AGAINST = """\
 The defaults are the field's usual settings. The reference code was run once or twice per model with the same ones on
 the same split (patience 20, its own seeds); GRCN without routing and MMGCN with frozen ids, as its code has them.
-*distance* is how far our mean is from the best of its runs, in our standard deviations. Seconds per epoch are ours,
-with validation and beside another run, and the reference's training alone, on one core each.
+*reference* is Recall@20 and NDCG@20 of its runs, *distance* how far our mean is from the best of them, in our standard
+deviations. Seconds per epoch are ours, with validation and beside another run, and the reference's training alone, on
+one core each.
 """
 AGAINST_HEAD = (
-    "model", "Recall@20", "NDCG@20", "epochs", "reference: Recall@20 / NDCG@20", "distance", "s / epoch, both",
-    "the reference's runs",
+    "model", "Recall@20", "NDCG@20", "epochs", "reference", "distance", "s / epoch", "the reference's runs",
 )  # fmt: skip
 
 
@@ -155,8 +154,8 @@ def against_reference(result: Result) -> str:
             [
                 model["name"],
                 *(_mean([run["metrics"][name] for run in runs]) for name in ("recall@20", "ndcg@20")),
-                ", ".join(str(run["epochs"]) for run in runs),
-                "; ".join(f"{recall:.4f} / {ndcg:.4f}" for recall, ndcg in theirs.runs),
+                "–".join(str(bound([run["epochs"] for run in runs])) for bound in (min, max)),
+                "<br>".join(f"{recall:.4f} / {ndcg:.4f}" for recall, ndcg in theirs.runs),
                 distance,
                 f"{median(run['seconds_per_epoch'] for run in runs):.2f} / {theirs.seconds:.2f}",
                 theirs.note,
@@ -182,6 +181,15 @@ COMPARISONS = {
         "943 users, 1,682 films, 100,000 ratings, vectors of posters and plots by frozen encoders.",
     ),
     "baby-baselines": ("Amazon Baby", "19,445 users, 7,050 items, 160,792 pairs, no content."),
+}
+
+
+FIGURES = {
+    IN_README: {"tiktok-quality": "Recall@20 on TikTok", "tiktok-cost": "Quality against the time it takes, TikTok"},
+    "ml-100k-table": {
+        "ml-100k-quality": "Recall@20 on MovieLens 100K",
+        "ml-100k-cost": "Quality against the time it takes, MovieLens 100K",
+    },
 }
 
 

@@ -61,7 +61,7 @@ def _sampling_share(result: Mapping[str, Any]) -> tuple[str, bool] | None:
 
 def _knn(result: Mapping[str, Any]) -> tuple[str, bool]:
     seconds, memory = result["seconds"]["median"], result["peak_memory_above_features_gb"]
-    text = f"{seconds:.1f} s, {memory:.2f} GB; largest error {result['largest_similarity_gap']:.0e}"
+    text = f"{seconds:.1f} s, {memory:.2f} GB; largest error {result['largest_similarity_gap']:.0g}"
     return text, seconds <= 60 and memory <= 1
 
 

@@ -18,7 +18,13 @@ STYLES = {"script": "SCRIPT", "bold": "BOLD"}
 
 def on_page_content(html: str, **kwargs: Any) -> str:
     """Replace every formula of a page."""
-    return FORMULA.sub(lambda m: to_mathml(unescape(m["latex"]), block=m["tag"] == "div"), html)
+    return FORMULA.sub(_formula, html)
+
+
+def _formula(match: re.Match[str]) -> str:
+    block = match["tag"] == "div"
+    mathml = to_mathml(unescape(match["latex"]), block)
+    return f'<div class="formula">{mathml}</div>' if block else mathml  # a formula itself cannot be scrolled
 
 
 def to_mathml(latex: str, block: bool = False) -> str:

@@ -82,7 +82,7 @@ def test_our_seeds_stand_beside_the_runs_of_the_reference(results):
     line = next(
         line for line in results_page.against_reference(results["tiktok-reference"]).splitlines() if "| bpr" in line
     )
-    assert line == "| bpr | 0.0450 ± 0.0071 | 0.0450 ± 0.0071 | 41, 42 | 0.0483 / 0.0214 | -0.5 | 1.50 / 0.44 |  |"
+    assert line == "| bpr | 0.0450 ± 0.0071 | 0.0450 ± 0.0071 | 41–42 | 0.0483 / 0.0214 | -0.5 | 1.50 / 0.44 |  |"
     results["tiktok-reference"]["note"] = "on a fast machine"
     assert "on one core each. Note: on a fast machine.\n\n| model |" in results_page.render(results, "Notes.\n")
 

@@ -6,7 +6,9 @@
     const kind = typeof el.className === "string" && el.className ? "." + el.className.trim().split(/\s+/).join(".") : "";
     return `<${el.tagName.toLowerCase()}${kind}> "${(el.textContent || "").trim().replace(/\s+/g, " ").slice(0, 40)}"`;
   };
-  const shown = (el) => el.checkVisibility({ opacityProperty: true, visibilityProperty: true });
+  // what lies left of the window (a drawer that is not pulled out) cannot be scrolled to
+  const shown = (el) =>
+    el.checkVisibility({ opacityProperty: true, visibilityProperty: true }) && el.getBoundingClientRect().right > 0;
 
   // the page as a whole
   const wide = document.documentElement.scrollWidth;

@@ -51,6 +51,13 @@ def test_every_fault_is_found(faults, body, style, said):
     assert any(said in fault for fault in found), found
 
 
+def test_a_drawer_that_is_not_pulled_out_is_not_looked_at(faults):
+    body = "<p class=a>pale words that have no room</p>"
+    style = ".a{position:fixed;left:%s;width:50px;white-space:nowrap;overflow:hidden;color:#999}"
+    assert faults(body, style % "-60px") == []
+    assert faults(body, style % "10px") != []
+
+
 def test_wide_tables_may_be_scrolled_on_a_phone_only(faults):
     body, style = "<p class=a>many words that have no room</p>", ".a{width:50px;white-space:nowrap;overflow:auto}"
     assert faults(body, style, width=390) == []
