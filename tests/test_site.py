@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.append(str(ROOT / "docs" / "hooks"))
 
 import docstrings  # noqa: E402
+import figures  # noqa: E402
 import formulas  # noqa: E402
 import links  # noqa: E402
 
@@ -149,3 +150,25 @@ def test_stored_results_are_listed_with_their_command(result):
         command = command.replace("/tmp/w/", "data/").replace("/work/main/", "")
         if re.match(r"(ALIGNREC_BACKEND=\w+ )?(alignrec-geo|python) ", command):
             assert re.search(rf"(^\$ |/){re.escape(command)}$", page, flags=re.MULTILINE), command
+
+
+def test_a_figure_stands_in_the_page_in_two_forms(tmp_path):
+    for name in ("chart", "chart-narrow"):
+        head = "<title>T</title><desc>d</desc><style>:root {}</style>"
+        (tmp_path / f"{name}.svg").write_text(f'<svg role="img">{head}<rect width="1"/><g id="{name}"/></svg>\n')
+    page = '<p><img alt="a &amp; b" src="../images/chart.svg" /></p><p><img alt="" src="images/report.png" /></p>'
+    html = figures.with_figures(page, tmp_path)
+    svg = '<svg role="img"><title>T</title><desc>d</desc><g id="{}"/></svg>'
+    assert html == (
+        f'<figure class="chart"><div class="wide">{svg.format("chart")}</div>'
+        f'<div class="narrow">{svg.format("chart-narrow")}</div><figcaption>a &amp; b</figcaption></figure>'
+        '<p><img alt="" src="images/report.png" /></p>'
+    )
+    shown = figures.on_post_page(f"<head></head>{html}")
+    assert '[data-md-color-scheme="slate"] { --paper: #' in shown
+    assert figures.on_post_page("<head></head>") == "<head></head>"
+
+
+def test_no_diagram_is_drawn_with_characters():
+    for page in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]:
+        assert not re.search(r"[─│┌┐└┘├┤▼►◄]|──>|───", page.read_text("utf-8")), page

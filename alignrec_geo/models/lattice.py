@@ -155,7 +155,10 @@ class LATTICE(GraphRecommender):
         r"""Return vectors of users whom the model was not trained on, ``[B, d]``.
 
         The propagation with self-loops to a user whose own row is estimated; what the user would change in the items is
-        left out: :math:`x^{(l)} = (x^{(l-1)} + \sum_{i \in \mathcal N} q^{(l-1)}_i) / (|\mathcal N| + 1)`.
+        left out:
+
+        .. math::
+            x^{(l)} = (x^{(l-1)} + \sum_{i \in \mathcal N} q^{(l-1)}_i) / (|\mathcal N| + 1).
         """
         nodes = torch.cat([self.user_embedding, self.item_embedding])
         histories = histories.map(lambda part: part.to(nodes.device, nodes.dtype))

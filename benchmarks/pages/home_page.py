@@ -35,11 +35,25 @@ RUNS = {
 
 
 def main(
-    runs: Annotated[Path, typer.Argument(help="Folder of a quickstart.")],
+    runs: Annotated[
+        Path | None, typer.Argument(help="Folder of a quickstart; without, the stored one is used.")
+    ] = None,
     results: Annotated[Path, typer.Option(help="Folder of results.")] = RESULTS,
     docs: Annotated[Path, typer.Option(help="Where index.md and images/ are.")] = DOCS,
 ) -> None:
     """Store the items, copy their images, and write the row."""
+    if runs is not None:
+        write_json(results / f"{NAME}.json", collected(runs, docs / "images" / "items"))
+    page = docs / "index.md"
+    new = render(read_json(results / f"{NAME}.json"))
+    text = between_marks(page.read_text(encoding="utf-8"), BEGIN, new, str(page))
+    with atomic_path(page) as staging:
+        staging.write_text(text, encoding="utf-8")
+    print(page)
+
+
+def collected(runs: Path, images: Path) -> dict[str, Any]:
+    """What is stored of a quickstart; the images of the items are copied."""
     data = Dataset.open(runs / "catalogue")
     result = {
         "name": NAME,
@@ -48,18 +62,12 @@ def main(
         **one_user(data, runs / "alignrec_aligned"),
         "machine": machine(),
     }
-    write_json(results / f"{NAME}.json", result)
-    images = docs / "images" / "items"
     images.mkdir(parents=True, exist_ok=True)
     for item in (*result["past"], *result["recommended"]):
         content = (runs / "catalogue" / "images" / f"{item['id']}.png").read_bytes()
         with atomic_path(images / f"{item['id']}.png") as staging:
             staging.write_bytes(content)
-    page = docs / "index.md"
-    text = between_marks(page.read_text(encoding="utf-8"), BEGIN, render(result), str(page))
-    with atomic_path(page) as staging:
-        staging.write_text(text, encoding="utf-8")
-    print(page)
+    return result
 
 
 def one_user(data: Dataset, run: Path) -> dict[str, Any]:
@@ -92,8 +100,8 @@ def render(result: Mapping[str, Any]) -> str:
     hits = f" {found} of them {'was' if found == 1 else 'were'} held out for the test." if found else ""
     return "\n".join(
         [
-            "`alignrec-geo quickstart` generates a catalogue of 600 items with images and captions and 1,000 users with",
-            f"a taste for both, and trains on it, in about two minutes on a CPU. Test Recall@20: {values}.",
+            "`alignrec-geo quickstart` generates a catalogue of 600 items with images and captions and 1,000 users",
+            f"with a taste for both, and trains on it, in about two minutes on a CPU. Test Recall@20: {values}.",
             "",
             f"What `{result['user']}` had ({result['known']} items in training, the first {len(result['past'])}):",
             "",

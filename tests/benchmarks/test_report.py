@@ -148,24 +148,40 @@ def page(tmp_path):
 
 
 def test_targets_say_what_was_measured_and_whether_it_is_met(page):
+    met, not_met = page.partition("## Targets that were met")[2].split("## Targets that were not met")
     for line in (
-        "| training step against naive, trainable features | ≥ 3.5× | 4.00× | yes |",
-        "| training step against naive, frozen features | ≥ 4.5× | 4.00× | no |",
-        "| step over the limit of 8 GFLOP and 0.5 GB | ≤ 1.5× | 1.40× (1.80× by the count below) | yes |",
-        "| full ranking and all metrics against naive | ≥ 10× | 15.00× | yes |",
-        "| sampling, share of an epoch | < 3 % | 0.2 % | yes |",
-        "| LightGCN epoch against RecBole | ≥ 3× | 4.00× | yes |",
-        "| LightGCN epoch against PyG's example loop | ≥ 5× | not measured |  |",
-        "| peak memory, one epoch at Electronics' shape | ≤ 4 GB | 4.50 GB, 200 s | no |",
-        "| seconds to 99 % of the final quality, Baby | ≤ half | not measured |  |",
+        "| training step against naive, trainable features | ≥ 3.5× | 4.00× |",
+        "| step over the limit of 8 GFLOP and 0.5 GB | ≤ 1.5× | 1.40× (1.80× by the count below) |",
+        "| full ranking and all metrics against naive | ≥ 10× | 15.00× |",
+        "| sampling, share of an epoch | < 3 % | 0.2 % |",
+        "| LightGCN epoch against RecBole | ≥ 3× | 4.00× |",
     ):
-        assert line in page.splitlines()
+        assert line in met.splitlines()
+    for line in (
+        "| training step against naive, frozen features | ≥ 4.5× | 4.00× |",
+        "| LightGCN epoch against PyG's example loop | ≥ 5× | not measured |",
+        "| peak memory, one epoch at Electronics' shape | ≤ 4 GB | 4.50 GB, 200 s |",
+        "| seconds to 99 % of the final quality, Baby | ≤ half | not measured |",
+    ):
+        assert line in not_met.splitlines()
+
+
+def test_the_page_begins_with_what_was_measured(page):
+    first = page.partition("## How it is measured")[0]
+    assert "(images/speed.svg)" in first
+    assert (
+        "| a training step of AlignRec | CPU,\u00a02\u00a0threads | 100 ms | the naive form | 400 ms | 4.00× |" in first
+    )
+    assert "| an epoch of LightGCN | CPU,\u00a02\u00a0threads | 1.00 s | RecBole 1.2.1 | 4.00 s | 4.00× |" in first
+    assert "cornac" not in first  # it did not run
 
 
 def test_a_faster_schedule_is_measured_at_the_faithful_quality(page):
-    line = next(line for line in page.splitlines() if line.startswith("| seconds to 99 % of the final quality, TikTok"))
+    missed = page.partition("## Targets that were not met")[2]  # it takes 60 s to what the faithful schedule reaches
+    line = next(
+        line for line in missed.splitlines() if line.startswith("| seconds to 99 % of the final quality, TikTok")
+    )
     assert "100 s → 30 s" in line
-    assert line.endswith("| no |")  # 60 s to what the faithful schedule reaches
 
 
 def test_everything_measured_is_on_the_page(page):
@@ -182,18 +198,20 @@ def test_everything_measured_is_on_the_page(page):
 
 def test_figures_are_there_and_made_alike_every_time(page, tmp_path):
     images = tmp_path / "docs" / "images"
-    for name in ("epoch", "kernels", "scale", "time-to-quality"):
+    for name in ("speed", "kernels", "growth", "time-to-quality-tiktok"):
         assert f"(images/{name}.svg)" in page
-        minidom.parse(str(images / f"{name}.svg"))
+        for form in (name, f"{name}-narrow"):
+            minidom.parse(str(images / f"{form}.svg"))
     before = {file.name: file.read_bytes() for file in images.iterdir()}
     report.main(tmp_path / "results", tmp_path / "docs", tmp_path / "notes.md")
     assert {file.name: file.read_bytes() for file in images.iterdir()} == before
 
 
 def test_without_results_every_target_is_open(tmp_path):
-    page = report.render({}, tmp_path, "")
+    page = report.render({}, "")
     assert page.count("not measured") == len(report.targets_table({}))
     assert "## Training" not in page
+    assert "images/" not in page
 
 
 def test_seconds_and_factors_read_well():

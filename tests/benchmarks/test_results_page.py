@@ -1,5 +1,5 @@
 import pytest
-from pages import results_page
+from pages import markdown, results_page
 from typer.testing import CliRunner
 
 from alignrec_geo.errors import InputError
@@ -70,7 +70,8 @@ def test_the_best_of_every_column_is_bold_and_non_learned_baselines_do_not_compe
 def test_the_page_shows_choices_groups_and_origin(results):
     results["tiktok-table"]["note"] = "not finished"
     page = results_page.render(results, "Some notes.\n")
-    assert "2 trials per model, 2 seeds. Note: not finished.\n" in page
+    assert "2 trials per model, 2 seeds.\n\nAlignRec has the highest Recall@20, 0.1200 ± 0.0141" in page
+    assert "\nNote: not finished.\n" in page
     assert "Some notes." in page
     assert "| alignrec | 2 | 0.1200 | 0.1300 | uia_weight 0.1 |" in page
     assert "| model | head | tail |" in page
@@ -84,7 +85,7 @@ def test_our_seeds_stand_beside_the_runs_of_the_reference(results):
     )
     assert line == "| bpr | 0.0450 ± 0.0071 | 0.0450 ± 0.0071 | 41–42 | 0.0483 / 0.0214 | -0.5 | 1.50 / 0.44 |  |"
     results["tiktok-reference"]["note"] = "on a fast machine"
-    assert "on one core each. Note: on a fast machine.\n\n| model |" in results_page.render(results, "Notes.\n")
+    assert "one core each. Note: on a fast machine.\n\n| model |" in results_page.render(results, "Notes.\n")
 
 
 def test_a_comparison_that_changed_machines_names_the_last(results):
@@ -95,7 +96,7 @@ def test_a_comparison_that_changed_machines_names_the_last(results):
 
 def test_the_readme_keeps_what_is_around_the_table(results, tmp_path):
     readme = tmp_path / "README.md"
-    readme.write_text(f"before\n{results_page.BEGIN}\nold\n{results_page.END}\nafter\n")
+    readme.write_text(f"before\n{results_page.BEGIN}\nold\n{markdown.END}\nafter\n")
     (tmp_path / "notes.md").write_text("Notes.\n")
     write_json(tmp_path / "results" / "tiktok-table.json", results["tiktok-table"])
     app = results_page.typer.Typer()
@@ -106,12 +107,12 @@ def test_the_readme_keeps_what_is_around_the_table(results, tmp_path):
     assert outcome.exit_code == 0, outcome.output
     text = readme.read_text()
     assert text.startswith(f"before\n{results_page.BEGIN}\n| model |")
-    assert text.endswith(f"{results_page.END}\nafter\n")
+    assert text.endswith(f"{markdown.END}\nafter\n")
     assert "old" not in text
     assert (tmp_path / "results.md").read_text().startswith("# AlignRec compared with the baselines")
 
 
-@pytest.mark.parametrize("text", ["nothing", results_page.BEGIN, results_page.END])
-def test_a_readme_without_its_marks_is_refused(results, text):
-    with pytest.raises(InputError, match="needs the marks"):
-        results_page.with_table(text, results["tiktok-table"])
+@pytest.mark.parametrize("text", ["nothing", results_page.BEGIN, markdown.END])
+def test_a_readme_without_its_marks_is_refused(text):
+    with pytest.raises(InputError, match=r"README\.md needs the marks"):
+        markdown.between_marks(text, results_page.BEGIN, "new", "README.md")
