@@ -38,6 +38,10 @@ class RunResult(Record):
     best_epoch: int
     epochs: int
     seconds: FiniteFloat
+    chosen_by: str | None = None
+    parameters: int | None = None
+    machine: dict[str, Any] | None = None
+    command: str | None = None
 
 
 def read_record(path: Path, kind: type[Model]) -> dict[str, Any]:

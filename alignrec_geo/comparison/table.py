@@ -44,4 +44,4 @@ class ComparisonResults(dict[str, Any]):
         rows = summarise(self)
         metrics = metric_columns(rows)
         title = f"{self['dataset']['name']}, test, protocol {self['protocol']}"
-        return html_table([cells(row, metrics) for row in rows], header(metrics), title)
+        return html_table([cells(row, metrics) for row in rows], header(metrics, self["reference"]), title)

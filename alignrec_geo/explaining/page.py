@@ -13,6 +13,9 @@ from alignrec_geo.reporting.thumbnails import thumbnail
 MOST = 60
 """Past items with a row of their own; what the others bring is one row."""
 
+KINDS = ("identity", "content")
+"""What a past item brings; a model on ids alone has no content, and its page names none."""
+
 HOW = {
     True: "Every path over which something reaches the user comes from one of the items that the user has in training:",
     False: "What the vectors of each item that the user has in training change, gradient × input:",
@@ -54,6 +57,7 @@ def page(why: Explanation) -> str:
         rest=_signed(rest) if abs(rest) >= SEEN else "",
         sources=[(name, _signed(value)) for name, value in why.sources.items() if abs(value) >= SEEN],
         carried_how=HOW[why.history_is == "exact"],
+        kinds=[kind for kind in KINDS if any(abs(getattr(one, kind)) >= SEEN for one in shown)],
         history=[_row(one) for one in shown],
         others=[(name, _signed(value)) for name, value in others.items()],
         zero=f"{-100 * low / span:.1f}",

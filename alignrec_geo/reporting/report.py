@@ -29,7 +29,11 @@ def write_report(results: Mapping[str, Any], out: Path) -> None:
     for name, chart in files.items():
         _write(out / "figures" / f"{name}.svg", chart.file().encode())
         _write(out / "figures" / f"{name}.png", chart.png())
-    for name, text in (("md", tables.markdown(rows)), ("csv", tables.as_csv(rows)), ("tex", tables.latex(rows))):
+    for name, text in (
+        ("md", tables.markdown(rows, results["reference"])),
+        ("csv", tables.as_csv(rows)),
+        ("tex", tables.latex(rows, results["reference"])),
+    ):
         _write(out / f"table.{name}", text.encode())
     _write(out / "report.html", comparison_page(results, rows, quality, cost).encode())
 

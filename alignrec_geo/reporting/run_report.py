@@ -16,7 +16,7 @@ from alignrec_geo.evaluation.groups import ITEM_GROUPS, popularity_groups
 from alignrec_geo.evaluation.protocols import Protocol
 from alignrec_geo.files import atomic_path
 from alignrec_geo.reading import reading
-from alignrec_geo.records import RunResult, read_epochs, read_record
+from alignrec_geo.records import Record, RunResult, read_epochs, read_record
 from alignrec_geo.reporting import part_charts, run_charts
 from alignrec_geo.reporting.charts import Chart
 from alignrec_geo.reporting.pages import PROTOCOLS, made_on, render
@@ -26,7 +26,7 @@ from alignrec_geo.reporting.run_words import dataset_facts, how_chosen, metric_t
 from alignrec_geo.reporting.score_parts import ScoreParts
 from alignrec_geo.reporting.words import model_name
 from alignrec_geo.serving.store import DATASET, EMBEDDINGS, read_embeddings
-from alignrec_geo.settings import read_yaml
+from alignrec_geo.settings import checked, read_yaml
 
 TAKEN_APART = 1000
 """Users whose recommended items' scores are taken apart."""
@@ -63,13 +63,41 @@ def write_run_report(folder: Path, parts: ScoreParts | None = None) -> None:
         InputError: one of the files is missing or damaged.
     """
     history = read_epochs(folder / "metrics.jsonl")
-    with reading(folder / "config.yaml", "configuration of a run"):
-        result = read_record(folder / "result.json", RunResult)
-        config = read_yaml(folder / "config.yaml")
-        protocol = Protocol.parse(config["protocol"])
-        text = run_page(config, history, result, _served(folder, config, protocol), parts)
+    result = read_record(folder / "result.json", RunResult)
+    config = _config(folder / "config.yaml")
+    served = _served(folder, config, Protocol.parse(config["protocol"]))
+    text = run_page(config, history, result, served, parts)
     with atomic_path(folder / REPORT) as staging:
         staging.write_text(text, encoding="utf-8")
+
+
+class _Training(Record):
+    metric: str
+
+
+class _RunConfig(Record):
+    """Of ``config.yaml``, what a report shows or asks."""
+
+    model: str
+    protocol: str
+    seed: int
+    training: _Training
+    dataset: str | None = None
+    features: list[str] | None = None
+    parameters: dict[str, Any] | None = None
+    kernels: dict[str, Any] | None = None
+
+
+def _config(path: Path) -> dict[str, Any]:
+    """The settings of a run as its file has them.
+
+    Raises:
+        InputError: they are missing or damaged; names the file and the field.
+    """
+    with reading(path, "configuration of a run"):
+        config = read_yaml(path)
+    checked(_RunConfig, config, prefix=f"{path}: ")
+    return config
 
 
 def run_page(

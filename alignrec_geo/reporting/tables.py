@@ -8,6 +8,7 @@ from typing import Any
 from alignrec_geo.evaluation.metrics import SHOWN
 from alignrec_geo.plain import printable
 from alignrec_geo.reporting.rows import ALPHA, COSTS, Row, best_two, metric_columns
+from alignrec_geo.reporting.words import model_name
 
 SHORT = {"recall@10": "R@10", "recall@20": "R@20", "ndcg@10": "N@10", "ndcg@20": "N@20"}
 
@@ -17,14 +18,20 @@ _LATEX = {sign: f"\\{sign}" for sign in "&%$#_{}"} | {
 }  # fmt: skip
 
 
-def header(metrics: Sequence[str]) -> list[str]:
+def header(metrics: Sequence[str], reference: str) -> list[str]:
     """The titles of the columns.
 
     Args:
         metrics: those of :func:`~alignrec_geo.reporting.rows.metric_columns`.
+        reference: the model that the others are compared with.
     """
     costs = ("s/epoch", "s to best", "MB", "parameters")
-    return ["model", *(SHORT.get(name, name) for name in metrics), "reference − model", *costs, "seeds"]
+    return ["model", *(SHORT.get(name, name) for name in metrics), difference_title(reference), *costs, "seeds"]
+
+
+def difference_title(reference: str) -> str:
+    """The title of the column of differences: ``AlignRec − model``."""
+    return f"{model_name(reference)} − model"
 
 
 def cells(row: Row, metrics: Sequence[str] = SHOWN) -> list[str]:
@@ -34,15 +41,15 @@ def cells(row: Row, metrics: Sequence[str] = SHOWN) -> list[str]:
     return [printable(row.model), *values, difference, *(_cost(row, name) for name in COSTS), row.seeds]
 
 
-def markdown(rows: Sequence[Row]) -> str:
+def markdown(rows: Sequence[Row], reference: str) -> str:
     """The table in Markdown: the best value bold, the second in italics, non-learned baselines below."""
     marked = [_marked(row, rows, ("**{}**", "_{}_"), _plain_markdown) for row in _non_learned_last(rows)]
-    titles = header(metric_columns(rows))
+    titles = [_plain_markdown(printable(title)) for title in header(metric_columns(rows), reference)]
     lines = [_line(titles), _line(["---", *["--:"] * (len(titles) - 1)]), *(_line(row) for row in marked)]
-    return "\n".join(lines) + "\n\n" + legend() + "\n"
+    return "\n".join(lines) + "\n\n" + legend(reference) + "\n"
 
 
-def latex(rows: Sequence[Row]) -> str:
+def latex(rows: Sequence[Row], reference: str) -> str:
     """The table in LaTeX (``booktabs``): the best value bold, the second underlined, non-learned ones below a rule."""
     body = []
     ordered = _non_learned_last(rows)
@@ -51,8 +58,8 @@ def latex(rows: Sequence[Row]) -> str:
             body.append(r"\midrule")
         marked = _marked(row, rows, (r"\textbf{{{}}}", r"\underline{{{}}}"), _escaped)
         body.append(" & ".join(marked) + r" \\")
-    titles = header(metric_columns(rows))
-    head = " & ".join(_escaped(name) for name in titles) + r" \\"
+    titles = header(metric_columns(rows), reference)
+    head = " & ".join(_escaped(printable(name)) for name in titles) + r" \\"
     columns = "l" + "r" * (len(titles) - 1)
     return "\n".join(
         [
@@ -99,10 +106,11 @@ def group_table(results: Mapping[str, Any], kind: str) -> tuple[list[str], list[
     return ["model", *labels], rows
 
 
-def legend() -> str:
-    """What the columns mean."""
+def legend(reference: str) -> str:
+    """What the columns mean, in Markdown."""
+    title = _plain_markdown(printable(difference_title(reference)))
     return (
-        "Mean ± standard deviation over seeds. “reference − model” is the mean difference in Recall@20 per user; "
+        f"Mean ± standard deviation over seeds. “{title}” is the mean difference in Recall@20 per user; "
         f"* marks a Holm-corrected p below {ALPHA} (paired Wilcoxon over users, where both have two "
         "seeds). The marks of the best and the second count every model, also those that learn nothing. "
         "Seconds and memory are medians over seeds; memory is the peak of the whole process."

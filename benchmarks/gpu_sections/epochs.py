@@ -6,7 +6,7 @@ from statistics import median
 from typing import Any
 
 import torch
-from harness.contestants import step, trained
+from harness.contestant import step, trained
 from harness.measure import Timing, synchronize
 from harness.naive import NaiveAlignRec, NaiveEvaluator, NaiveSampler
 

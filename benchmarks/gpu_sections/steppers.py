@@ -4,7 +4,7 @@ import warnings
 from collections.abc import Callable
 
 import torch
-from harness.contestants import step, trained
+from harness.contestant import step, trained
 from harness.naive import NaiveAlignRec
 
 from alignrec_geo.models import Batch, Recommender

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from harness.contestants import Setting, first_batches, our_model, start, take_turns
+from harness.contestant import Setting, first_batches, our_model
+from harness.contestants import start, take_turns
 from harness.measure import Rates, Timing, report, results_folder, say
 from harness.naive import check_same, naive_twin
 from harness.shapes import FEATURE, SHAPES, make_dataset

@@ -17,8 +17,9 @@ from typing import Annotated, Any
 
 import torch
 import typer
-from harness.contestants import LEARNED, PRODUCT, start, take_turns
+from harness.contestants import LEARNED, start, take_turns
 from harness.measure import report, results_folder, say
+from harness.training_contestants import PRODUCT
 from speed.epoch import graph_cache
 
 from alignrec_geo.kernels.backends import VARIABLE

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import torch
 import typer
-from harness.contestants import CLOCK, Setting, our_model
+from harness.contestant import CLOCK, Setting, our_model
 from harness.measure import Rates, report, results_folder, say
 from harness.naive import NaiveEvaluator, naive_twin
 from harness.shapes import SHAPES, make_dataset

@@ -16,7 +16,7 @@ from typing import Annotated, Any
 import numpy as np
 import torch
 import typer
-from harness.contestants import step
+from harness.contestant import step
 from harness.measure import Measured, interleave, report, results_folder, say
 from harness.shapes import graph_with_drawn_neighbours, make_interactions, power_law
 from harness.workers import BENCHMARKS, Worker, serve

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import torch
 import typer
-from harness.contestants import Setting, first_batches, our_model, step, trained
+from harness.contestant import Setting, first_batches, our_model, step, trained
 from harness.measure import interleave, report, results_folder
 from harness.shapes import SHAPES, make_dataset
 

@@ -1,8 +1,9 @@
 import pytest
 import torch
-from harness.contestants import LIGHTGCN, Setting, first_batches, id_model, our_model
+from harness.contestant import Setting, first_batches, id_model, our_model
 from harness.naive import NaiveEvaluator, NaiveSampler, check_same, naive_knn, naive_twin
 from harness.shapes import FEATURE, SHAPES, make_dataset
+from harness.training_contestants import LIGHTGCN
 
 from alignrec_geo.dataset.interactions import Split
 from alignrec_geo.evaluation import Evaluator, Protocol

@@ -93,6 +93,20 @@ def test_search_recommend_filter_explain(visit, service, width, dark):
     assert not page.locator("#why").is_visible()
 
 
+def test_why_of_a_model_on_ids_alone_names_no_content(visit, service):
+    def without_content(route):
+        why = route.fetch().json()
+        route.fulfill(json={**why, "history": [{**one, "content": 0.0} for one in why["history"]]})
+
+    page = visit(service + "/#user=user-0002").page
+    page.route("**/v1/explain*", without_content)
+    page.locator(".ask-why").first.click()
+    page.locator("#why .why-list li").first.wait_for()
+    assert page.locator("#why .key").all_inner_texts() == ["of identity"]
+    assert page.locator("#why .pair.content").count() == 0
+    page.unroute("**/v1/explain*")
+
+
 @pytest.mark.parametrize("width", [DESK, PHONE])
 def test_titles_are_text(visit, service, width):
     seen = visit(service + "/#item=item-0000&k=50", width, name="service-titles")

@@ -169,6 +169,14 @@ def test_the_page_takes_text_as_text_and_broken_images_as_none(tmp_path):
     assert "no past item has a part in it" in page(made([]))
 
 
+def test_a_model_on_ids_alone_names_no_content():
+    one = PastItem("a", "A", 0.5, 0.0)
+    text = page(made([one]))
+    assert '<i class="identity"></i>of identity' in text
+    assert "of content" not in text
+    assert "of content" in page(made([one, PastItem("b", "B", 0.1, 0.2)]))
+
+
 def test_models_without_a_history_say_so(data):
     found = explain(BPRMF.from_dataset(data), "user-0001", "item-0007")
     assert found.history == []

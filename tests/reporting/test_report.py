@@ -80,10 +80,10 @@ def test_further_metrics_get_a_column_each(results, tmp_path):
             if run_["metrics"]:
                 run_["metrics"] |= {"precision@20": 0.1, "coverage@5": 0.5, "coverage@20": 0.75, "mine@7": 2.0}
     rows = summarise(results)
-    head, _, first = markdown(rows).splitlines()[:3]
-    assert head.startswith("| model | R@10 | R@20 | N@10 | N@20 | coverage@20 | mine@7 | reference − model |")
+    head, _, first = markdown(rows, results["reference"]).splitlines()[:3]
+    assert head.startswith("| model | R@10 | R@20 | N@10 | N@20 | coverage@20 | mine@7 | AlignRec − model |")
     assert "0.7500" in first
-    assert "coverage@20" in latex(rows)
+    assert "coverage@20" in latex(rows, results["reference"])
     write_report(results, tmp_path)
     assert '<th scope="col" class="more">mine@7</th>' in (tmp_path / "report.html").read_text()
     assert next(csv.DictReader((tmp_path / "table.csv").open()))["mine@7"] == "2.0"
@@ -98,12 +98,12 @@ def test_further_metrics_get_a_column_each(results, tmp_path):
 
 
 def test_markdown_and_latex_mark_the_best_of_all_models(results):
-    text = markdown(summarise(results))
+    text = markdown(summarise(results), results["reference"])
     assert "**0.2000**" in text  # popularity: nothing that is worse may stand out
     assert "_0.1300 ± 0.0000_" in text
     lines = [line.split(" | ")[0].lstrip("| ") for line in text.splitlines() if line.startswith("| ")]
     assert lines[-1] == "popularity"  # non-learned baselines stand below
-    tex = latex(summarise(results))
+    tex = latex(summarise(results), results["reference"])
     assert r"\textbf{0.2000}" in tex
     assert r"\underline{0.1300 $\pm$ 0.0000}" in tex
     assert tex.count(r"\midrule") == 2
@@ -114,19 +114,19 @@ def test_equal_values_share_the_mark_and_one_model_gets_none(results):
         **results,
         "models": [model("bpr", run(1, 0.10)), model("vbpr", run(1, 0.10001)), model("mgcn", run(1, 0.09))],
     }
-    text = markdown(summarise(tied))
+    text = markdown(summarise(tied), tied["reference"])
     assert text.count("**0.1000**") == 2
     assert "_" not in text.partition("mgcn")[2].splitlines()[0]
     alone = {**results, "models": [model("bpr", run(1, 0.10))]}
-    assert "**" not in markdown(summarise(alone))
+    assert "**" not in markdown(summarise(alone), alone["reference"])
 
 
 def test_names_are_no_markup_in_any_format(results, tmp_path):
     name = "alignrec+my_pkg.Conv^2 $x$ <b> \x1b[2J"
     own = {**results, "models": [model(name, run(1, 0.1)), model("bpr", run(1, 0.2))]}
     rows = summarise(own)
-    assert r"alignrec+my\_pkg.Conv^2 $x$ \<b\> \\x1b\[2J" in markdown(rows)
-    assert r"my\_pkg.Conv\textasciicircum{}2 \$x\$" in latex(rows)
+    assert r"alignrec+my\_pkg.Conv^2 $x$ \<b\> \\x1b\[2J" in markdown(rows, results["reference"])
+    assert r"my\_pkg.Conv\textasciicircum{}2 \$x\$" in latex(rows, results["reference"])
     write_report(own, tmp_path)
     text = (tmp_path / "report.html").read_text()
     assert "\x1b" not in text
@@ -185,7 +185,7 @@ def test_the_story_of_one_seed_claims_nothing(results, tmp_path):
         "finished seeds of both models. BPR trains 20 s to its chosen epoch (1.50 s per epoch). Popularity (0.2000), "
         "which is not trained, is better than BPR."
     )
-    assert "-0.1000*" not in markdown(summarise(own))
+    assert "-0.1000*" not in markdown(summarise(own), own["reference"])
     write_report(own, tmp_path)
     text = (tmp_path / "report.html").read_text()
     assert "Nothing is tested" in text

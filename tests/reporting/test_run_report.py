@@ -5,6 +5,7 @@ import pytest
 import yaml
 
 from alignrec_geo.errors import InputError
+from alignrec_geo.reporting import run_report
 from alignrec_geo.reporting.run_report import write_run_report
 
 
@@ -59,5 +60,32 @@ def test_without_epochs_there_are_no_curves(run):
 def test_a_run_that_is_not_finished(run):
     (run / "result.json").unlink()
     with pytest.raises(InputError, match=r"result\.json: no such file"):
+        write_run_report(run)
+    assert not (run / "report.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"seed": "x"}, r"config\.yaml: .*seed"),
+        ({"training": {}}, r"config\.yaml: .*training\.metric"),
+        ({"model": None}, r"config\.yaml: .*model"),
+        ({"features": "image"}, r"config\.yaml: .*features"),
+        ({"protocol": "mine"}, "protocol"),
+    ],
+)
+def test_damaged_settings_are_named(run, change, said):
+    config = yaml.safe_load((run / "config.yaml").read_text())
+    (run / "config.yaml").write_text(yaml.safe_dump(config | change))
+    with pytest.raises(InputError, match=said):
+        write_run_report(run)
+
+
+def test_a_fault_in_drawing_is_not_blamed_on_a_file(run, monkeypatch):
+    def fail(*args):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(run_report.run_charts, "losses", fail)
+    with pytest.raises(ZeroDivisionError):
         write_run_report(run)
     assert not (run / "report.html").exists()

@@ -37,10 +37,11 @@ const showWhy = async (user, item) => {
     const place = why.rank === null ? "one of the user's own items"
       : `place ${count(why.rank)} of ${count(why.candidates)} items that the user has not`;
     const most = Math.max(0, ...why.history.flatMap((one) => [Math.abs(one.identity), Math.abs(one.content)]));
+    const kinds = ["identity", "content"].filter((kind) => why.history.some((one) => Math.abs(one[kind]) >= SEEN));
     const list = make("ol", { class: "why-list" });
     for (const one of why.history) {
       const name = make("div", { class: "name" }, make("div", { dir: "auto", text: one.title || one.item }));
-      name.append(bar("identity", one.identity, most), bar("content", one.content, most));
+      name.append(...kinds.map((kind) => bar(kind, one[kind], most)));
       const image = known.get(one.item)?.image;
       list.append(
         make("li", {}, thumb(one.title || one.item, image, 160), name,
@@ -54,8 +55,7 @@ const showWhy = async (user, item) => {
       make("p", {}, make("strong", { text: `Score ${number(why.score, 4)}` }), `, ${place} (${shown(why.user)}).`),
       make("h3", { text: `Past items that bring it (${why.history_is})` }),
       ...(why.history.length
-        ? [make("p", {}, make("span", { class: "key" }, bar("identity", 0, 0), "of identity"),
-            make("span", { class: "key" }, bar("content", 0, 0), "of content")), list]
+        ? [make("p", {}, ...kinds.map((kind) => make("span", { class: "key" }, bar(kind, 0, 0), `of ${kind}`))), list]
         : [make("p", { class: "soft", text: "None: this model learns every user's vector by itself." })]),
       rows(left),
       make("h3", { text: `Parts of the score (${why.parts_are})` }), rows(why.parts, PARTS),

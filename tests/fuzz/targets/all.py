@@ -1,6 +1,6 @@
 """All targets."""
 
-from tests.fuzz.targets import caches, encoders, folders, images, matrices, settings, tables
+from tests.fuzz.targets import caches, comparisons, encoders, folders, images, matrices, settings, tables
 
 TARGETS = (
     *tables.TARGETS,
@@ -8,6 +8,7 @@ TARGETS = (
     *images.TARGETS,
     *settings.TARGETS,
     *folders.TARGETS,
+    *comparisons.TARGETS,
     *caches.TARGETS,
     *encoders.TARGETS,
 )

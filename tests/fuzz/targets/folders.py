@@ -1,4 +1,4 @@
-"""Data set folders, run folders, comparison folders, files of new items."""
+"""Data set folders, run folders, files of new items."""
 
 import json
 from dataclasses import replace
@@ -180,60 +180,6 @@ def open_run(folder: Path, out: Path, rng: Random) -> None:
     each(serve, resume, run.read_best, run.read_result, report)
 
 
-def comparison_seeds(folder: Path) -> list[Input]:
-    """A comparison of two models without trials, and what trials would have left; runs are fake."""
-    from alignrec_geo.comparison import engine, process, schedule
-    from tests.comparison.conftest import FAKE
-
-    place = folder.parent / "alignrec-fuzz-catalogue"
-    if not (place / "dataset.json").exists():
-        small_catalogue().save(place, overwrite=True)
-    import sys
-    from types import SimpleNamespace
-
-    kept = (process.COMMAND, schedule.POLL, sys.modules.get("alignrec_geo.reporting"))
-    process.COMMAND, schedule.POLL = (sys.executable, str(FAKE)), 0.02
-    sys.modules["alignrec_geo.reporting"] = SimpleNamespace(write_report=lambda *_: None)  # type: ignore[assignment]
-    try:
-        engine.compare(place, folder / "plain", ["bpr", "lightgcn"], seeds=2)
-        engine.compare(place, folder / "tuned", ["bpr"], seeds=1, trials=2)
-    finally:
-        process.COMMAND, schedule.POLL = kept[0], kept[1]
-        if kept[2] is None:
-            del sys.modules["alignrec_geo.reporting"]
-        else:
-            sys.modules["alignrec_geo.reporting"] = kept[2]
-    seeds = []
-    for name in ("plain", "tuned"):
-        files = read_input(folder / name)
-        seeds.append(
-            {
-                name: content
-                for name, content in files.items()
-                if not name.startswith(("locks", "study")) and not name.endswith(".log")
-            }
-        )
-    return seeds
-
-
-def read_comparison(folder: Path, out: Path, rng: Random) -> None:
-    """Go on with a comparison: its plan, how far it is, its results."""
-    from alignrec_geo.comparison.layout import Layout
-    from alignrec_geo.comparison.plan import Plan, continue_plan
-    from alignrec_geo.comparison.results import collect, failures
-    from alignrec_geo.comparison.status import StatusReader, seconds_left
-
-    layout = Layout(folder)
-    plan = Plan.load(layout.plan)
-
-    def results() -> None:
-        found, _ = collect(plan, layout)
-        json.dumps(found, allow_nan=False)
-        failures(found)
-
-    each(lambda: continue_plan(plan, plan, folder), lambda: seconds_left(StatusReader(plan, layout).read(), 2), results)
-
-
 NEW_ITEMS = (
     {"id": "SKU-9", "title": "Red mug", "text": "Stoneware.", "image": "sku-9.jpg"},
     {"id": "SKU-10", "features": {"image": [0.5] * 4}},
@@ -301,7 +247,6 @@ TARGETS = (
     Target("dataset", 2_000, dataset_seeds, open_dataset, with_hashes),
     Target("run", 300, run_seeds, open_run, repaired_run, quick=False),
     Target("embeddings", 6_000, table_seeds, read_tables, quick=False),
-    Target("comparison", 600, comparison_seeds, read_comparison, quick=False),
     Target("new-items", 10_000, new_item_seeds, read_items_to_embed, quick=False),
     Target("probe", 1_500, probe_seeds, export_with_probe, quick=False),
 )
