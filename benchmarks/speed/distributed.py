@@ -1,0 +1,211 @@
+"""What training on many ranks sends and costs per rank and step, and whether it is the training of one process.
+
+    python benchmarks distributed
+
+Every number of ranks is as many processes on this machine, over gloo, on drawn graphs of as many users and items. Bytes are counted where ``torch.distributed``
+dispatches its collectives, as a ring sends them: ``(P - 1) / P`` of what an all-gather, a reduce-scatter or an
+all-to-all moves in all, and twice that for an all-reduce. CPU time is that of a process, so that ranks which wait for
+a core cost nothing; losses and parameters are compared with those of one process after six steps.
+"""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import torch
+import typer
+from harness.measure import report, results_folder, say
+from harness.shapes import Shape, graph_with_drawn_neighbours, make_interactions
+from harness.workers import BENCHMARKS
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from alignrec_geo.dataset.interactions import Interactions
+from alignrec_geo.distributed.join import joined
+from alignrec_geo.distributed.whole import gather_model
+from alignrec_geo.kernels.allocator import keep_freed_memory
+from alignrec_geo.models import AlignRec, LightGCN, Recommender
+from alignrec_geo.randomness import child_generator
+from alignrec_geo.training.config import TrainingConfig
+from alignrec_geo.training.optimizer import make_optimizer
+from alignrec_geo.training.sampling import TripletSampler
+
+STEPS = 6
+NODES = 40_000, 15_000
+"""Users and items."""
+MODELS = ("lightgcn", "alignrec-frozen", "alignrec-trained")
+
+
+def main(
+    ranks: Annotated[str, typer.Option(help="Numbers of ranks, comma-separated; the first must be 1.")] = "1,2,4,8",
+    sizes: Annotated[str, typer.Option(help="Training edges, comma-separated.")] = "200000,1000000,4000000",
+    models: Annotated[str, typer.Option(help="Models, comma-separated.")] = ",".join(MODELS),
+    most: Annotated[str, typer.Option(help="Most edges of each model, comma-separated.")] = "4000000,1000000,200000",
+    batch: Annotated[int, typer.Option(help="Triplets per step.")] = 2048,
+    width: Annotated[int, typer.Option(help="Columns of the content.")] = 256,
+    hold: Annotated[str, typer.Option(hidden=True, help="Be a rank, with these settings.")] = "",
+    quick: Annotated[bool, typer.Option("--quick", help="A tiny graph; nothing is stored.")] = False,
+    results: Annotated[Path | None, typer.Option(help="Folder for the result.")] = None,
+) -> None:
+    """Print one JSON object and store it as distributed.json."""
+    if hold:
+        rank(**json.loads(hold))
+        return
+    if quick:
+        ranks, sizes, models, batch, width = "1,2", "3000", "lightgcn,alignrec-frozen", 256, 32
+    rows, nodes = [], (300, 150) if quick else NODES
+    with tempfile.TemporaryDirectory() as made:
+        for edges in map(int, sizes.split(",")):
+            pairs = make_interactions(Shape(f"ranks-{edges}", *nodes, edges, width))
+            np.savez(Path(made) / "pairs.npz", user=pairs.user, item=pairs.item, split=pairs.split)
+            counts = {"n_users": pairs.n_users, "n_items": pairs.n_items}
+            for model, limit in zip(models.split(","), most.split(","), strict=False):
+                if edges > int(limit):
+                    continue
+                settings = {"model": model, "batch": batch, "width": width, "made": made, "counts": counts}
+                rows += compared(settings, [int(count) for count in ranks.split(",")], edges)
+    content: dict[str, Any] = {
+        "rows": rows,
+        "shape": {"batch": batch, "width": width, "dim": 64, "layers": 2, "steps": STEPS},
+        "largest_loss_difference": max(row["loss_difference"] for row in rows),
+        "largest_parameter_difference": max(row["parameter_difference"] for row in rows),
+    }
+    report("distributed", content, results_folder(quick, results))
+
+
+def compared(settings: dict[str, Any], ranks: list[int], edges: int) -> list[dict[str, Any]]:
+    """One row for each number of ranks, compared with one process."""
+    rows, losses = [], []
+    for size in ranks:
+        answers = run(size, settings)
+        losses = answers[0]["losses"] if size == 1 else losses
+        row = {
+            "model": settings["model"],
+            "edges": edges,
+            **settings["counts"],
+            "ranks": size,
+            "sent_mb": answers[0]["sent"] / 1e6,
+            "sent_by": {name: value / 1e6 for name, value in answers[0]["sent_by"].items()},
+            "collectives": answers[0]["collectives"],
+            "cpu_ms": 1e3 * sum(answer["cpu"] for answer in answers) / size,
+            "loss_difference": float(np.abs(np.array(answers[0]["losses"]) - losses).max()),
+            "parameter_difference": answers[0]["difference"],
+        }
+        rows.append(row)
+        say(
+            f"{row['model']}, {edges:,} edges, {size} ranks: {row['sent_mb']:.2f} MB and {row['cpu_ms']:.0f} ms of CPU "
+            f"per rank and step; losses differ by {row['loss_difference']:.1e}, parameters by "
+            f"{row['parameter_difference']:.1e}"
+        )
+    return rows
+
+
+def run(size: int, settings: dict[str, Any]) -> list[dict[str, Any]]:
+    """Run a training of so many ranks; what each of them measured."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port = found.getsockname()[1]
+    place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(size), "OMP_NUM_THREADS": "1"}
+    line = [sys.executable, str(BENCHMARKS), "distributed", "--hold", json.dumps(settings)]
+    started = [
+        subprocess.Popen(line, env={**os.environ, **place, "RANK": str(number)}, stdout=subprocess.PIPE, text=True)
+        for number in range(size)
+    ]
+    said = [process.communicate()[0] for process in started]
+    if any(process.returncode for process in started):
+        sys.exit(f"a rank of {size} failed")
+    return [json.loads(text.splitlines()[-1]) for text in said]
+
+
+def rank(model: str, batch: int, width: int, made: str, counts: dict[str, int]) -> None:
+    """Train a few steps as one of the ranks, and print what they cost."""
+    torch.set_num_threads(1)
+    keep_freed_memory()
+    with np.load(Path(made) / "pairs.npz") as stored:
+        pairs = Interactions(stored["user"], stored["item"], stored["split"], **counts)
+    with joined() as group:
+        trained = built(model, pairs, width)
+        optimizer = make_optimizer(trained, TrainingConfig())
+        assert optimizer is not None
+        batches = TripletSampler(pairs, batch).epoch(child_generator(0, "sampling"))
+        losses, seconds = [], []
+        size = 1 if group is None else group.size
+        with Sent(size) as sent:
+            for _ in range(STEPS):
+                began = time.process_time()
+                optimizer.zero_grad()
+                loss = torch.stack([*trained.loss(next(batches)).values()]).sum()
+                loss.backward()
+                optimizer.step()
+                seconds.append(time.process_time() - began)
+                losses.append(float(loss.detach()))
+        answer = {"losses": losses, "cpu": float(np.median(seconds[1:])), **sent.per_step(STEPS)}
+        first = group is None or gather_model(group, trained)
+        if first:
+            answer["difference"] = difference(trained, Path(made) / "one.pt", keep=group is None)
+    print(json.dumps(answer))
+
+
+def built(name: str, pairs: Interactions, width: int) -> Recommender:
+    """The model that a row is about."""
+    graph = graph_with_drawn_neighbours(pairs, width)
+    if name == "lightgcn":
+        return LightGCN(graph)
+    return AlignRec(graph, config={"train_features": name == "alignrec-trained"})
+
+
+def difference(model: Recommender, file: Path, keep: bool) -> float:
+    """How far the parameters are at most from those of one process, which are kept in a file."""
+    own = dict(model.state_dict())
+    if keep:
+        torch.save(own, file)
+        return 0.0
+    kept = torch.load(file, weights_only=True)
+    return max(float((own[name] - kept[name]).abs().max()) for name in kept)
+
+
+class Sent(TorchDispatchMode):
+    """Counts what a rank sends while steps are made."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.size, self.calls = size, 0
+        self.bytes: dict[str, float] = {}
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Look at a call, then make it."""
+        if func.namespace == "c10d":
+            name = func._overloadpacket.__name__.strip("_")
+            moved, times = self._moved(name, args)
+            self.bytes[name] = self.bytes.get(name, 0.0) + times * moved * (self.size - 1) / self.size
+            self.calls += 1
+        return func(*args, **(kwargs or {}))
+
+    def per_step(self, steps: int) -> dict[str, Any]:
+        """Bytes and calls of a step."""
+        by_name = {name: value / steps for name, value in self.bytes.items()}
+        return {"sent": sum(by_name.values()), "sent_by": by_name, "collectives": self.calls / steps}
+
+    def _moved(self, name: str, args: Any) -> tuple[int, int]:
+        """Bytes of all that a collective moves, and how often a ring passes it on."""
+        if name == "allgather":
+            return self.size * _bytes(args[1]), 1
+        if name == "reduce_scatter":
+            return _bytes(args[1][0]), 1
+        if name == "allreduce":
+            return _bytes(args[0]), 2
+        raise ValueError(f"no rule for the collective '{name}'")
+
+
+def _bytes(tensors: list[torch.Tensor]) -> int:
+    return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+
+
+if __name__ == "__main__":
+    typer.run(main)
