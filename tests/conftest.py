@@ -109,6 +109,11 @@ def served_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def shared_data() -> Path:
     """The folder of real data beside the checkout; the test is skipped where it is absent."""
+    return real_data()
+
+
+def real_data() -> Path:
+    """The same for fixtures of more than one test."""
     folder = Path(__file__).resolve().parents[2] / "shared" / "data"
     if not folder.is_dir():
         pytest.skip(f"real data sets are not on this machine ({folder})")

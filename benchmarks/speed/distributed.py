@@ -2,10 +2,10 @@
 
     python benchmarks distributed
 
-Every number of ranks is as many processes on this machine, over gloo, on drawn graphs of as many users and items. Bytes are counted where ``torch.distributed``
-dispatches its collectives, as a ring sends them: ``(P - 1) / P`` of what an all-gather, a reduce-scatter or an
-all-to-all moves in all, and twice that for an all-reduce. CPU time is that of a process, so that ranks which wait for
-a core cost nothing; losses and parameters are compared with those of one process after six steps.
+Every number of ranks is as many processes on this machine, over gloo, on drawn graphs of as many users and items.
+Bytes are counted where ``torch.distributed`` dispatches its collectives, as a ring sends them: ``(P - 1) / P`` of what
+an all-gather or a reduce-scatter moves in all, and twice that for an all-reduce. CPU time is that of a process, so that
+waiting for a core costs nothing; losses and parameters are compared with those of one process after six steps.
 """
 
 import json
@@ -27,6 +27,7 @@ from harness.workers import BENCHMARKS
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from alignrec_geo.dataset.interactions import Interactions
+from alignrec_geo.distributed import Group
 from alignrec_geo.distributed.join import joined
 from alignrec_geo.distributed.whole import gather_model
 from alignrec_geo.kernels.allocator import keep_freed_memory
@@ -59,55 +60,64 @@ def main(
         return
     if quick:
         ranks, sizes, models, batch, width = "1,2", "3000", "lightgcn,alignrec-frozen", 256, 32
-    rows, nodes = [], (300, 150) if quick else NODES
+    nodes = (300, 150) if quick else NODES
+    limits = dict(zip(models.split(","), map(int, most.split(",")), strict=False))
     with tempfile.TemporaryDirectory() as made:
+        cases = []
         for edges in map(int, sizes.split(",")):
             pairs = make_interactions(Shape(f"ranks-{edges}", *nodes, edges, width))
-            np.savez(Path(made) / "pairs.npz", user=pairs.user, item=pairs.item, split=pairs.split)
-            counts = {"n_users": pairs.n_users, "n_items": pairs.n_items}
-            for model, limit in zip(models.split(","), most.split(","), strict=False):
-                if edges > int(limit):
-                    continue
-                settings = {"model": model, "batch": batch, "width": width, "made": made, "counts": counts}
-                rows += compared(settings, [int(count) for count in ranks.split(",")], edges)
+            np.savez(Path(made) / f"{edges}.npz", user=pairs.user, item=pairs.item, split=pairs.split)
+            cases += [{"model": model, "edges": edges} for model, limit in limits.items() if edges <= limit]
+        settings = {"cases": cases, "batch": batch, "width": width, "made": made, "nodes": nodes}
+        rows = compared([int(count) for count in ranks.split(",")], settings)
     content: dict[str, Any] = {
         "rows": rows,
-        "shape": {"batch": batch, "width": width, "dim": 64, "layers": 2, "steps": STEPS},
+        "shape": {
+            "users": nodes[0],
+            "items": nodes[1],
+            "batch": batch,
+            "width": width,
+            "dim": 64,
+            "layers": 2,
+            "steps": STEPS,
+        },
         "largest_loss_difference": max(row["loss_difference"] for row in rows),
         "largest_parameter_difference": max(row["parameter_difference"] for row in rows),
     }
     report("distributed", content, results_folder(quick, results))
 
 
-def compared(settings: dict[str, Any], ranks: list[int], edges: int) -> list[dict[str, Any]]:
-    """One row for each number of ranks, compared with one process."""
-    rows, losses = [], []
+def compared(ranks: list[int], settings: dict[str, Any]) -> list[dict[str, Any]]:
+    """One row for every case and number of ranks, compared with one process, which is the first number."""
+    rows: list[dict[str, Any]] = []
+    alone: list[Any] = []
     for size in ranks:
         answers = run(size, settings)
-        losses = answers[0]["losses"] if size == 1 else losses
-        row = {
-            "model": settings["model"],
-            "edges": edges,
-            **settings["counts"],
-            "ranks": size,
-            "sent_mb": answers[0]["sent"] / 1e6,
-            "sent_by": {name: value / 1e6 for name, value in answers[0]["sent_by"].items()},
-            "collectives": answers[0]["collectives"],
-            "cpu_ms": 1e3 * sum(answer["cpu"] for answer in answers) / size,
-            "loss_difference": float(np.abs(np.array(answers[0]["losses"]) - losses).max()),
-            "parameter_difference": answers[0]["difference"],
-        }
-        rows.append(row)
-        say(
-            f"{row['model']}, {edges:,} edges, {size} ranks: {row['sent_mb']:.2f} MB and {row['cpu_ms']:.0f} ms of CPU "
-            f"per rank and step; losses differ by {row['loss_difference']:.1e}, parameters by "
-            f"{row['parameter_difference']:.1e}"
-        )
+        alone = answers[0] if size == 1 else alone
+        for number, case in enumerate(settings["cases"]):
+            of_ranks = [answer[number] for answer in answers]
+            first = of_ranks[0]
+            row = {
+                **case,
+                "ranks": size,
+                "sent_mb": first["sent"] / 1e6,
+                "sent_mb_by": {name: value / 1e6 for name, value in first["sent_by"].items()},
+                "collectives": first["collectives"],
+                "cpu_ms": 1e3 * sum(answer["cpu"] for answer in of_ranks) / size,
+                "loss_difference": float(np.abs(np.subtract(first["losses"], alone[number]["losses"])).max()),
+                "parameter_difference": first["difference"],
+            }
+            rows.append(row)
+            say(
+                f"{row['model']}, {row['edges']:,} edges, {size} ranks: {row['sent_mb']:.2f} MB and "
+                f"{row['cpu_ms']:.0f} ms of CPU per rank and step; losses differ by {row['loss_difference']:.1e}, "
+                f"parameters by {row['parameter_difference']:.1e}"
+            )
     return rows
 
 
-def run(size: int, settings: dict[str, Any]) -> list[dict[str, Any]]:
-    """Run a training of so many ranks; what each of them measured."""
+def run(size: int, settings: dict[str, Any]) -> list[list[dict[str, Any]]]:
+    """Run all cases with so many ranks; what each of them measured."""
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         port = found.getsockname()[1]
@@ -123,33 +133,41 @@ def run(size: int, settings: dict[str, Any]) -> list[dict[str, Any]]:
     return [json.loads(text.splitlines()[-1]) for text in said]
 
 
-def rank(model: str, batch: int, width: int, made: str, counts: dict[str, int]) -> None:
-    """Train a few steps as one of the ranks, and print what they cost."""
+def rank(cases: list[dict[str, Any]], batch: int, width: int, made: str, nodes: list[int]) -> None:
+    """Be one of the ranks: train a few steps of each case, and print what they cost."""
     torch.set_num_threads(1)
     keep_freed_memory()
-    with np.load(Path(made) / "pairs.npz") as stored:
-        pairs = Interactions(stored["user"], stored["item"], stored["split"], **counts)
     with joined() as group:
-        trained = built(model, pairs, width)
-        optimizer = make_optimizer(trained, TrainingConfig())
-        assert optimizer is not None
-        batches = TripletSampler(pairs, batch).epoch(child_generator(0, "sampling"))
-        losses, seconds = [], []
-        size = 1 if group is None else group.size
-        with Sent(size) as sent:
-            for _ in range(STEPS):
-                began = time.process_time()
-                optimizer.zero_grad()
-                loss = torch.stack([*trained.loss(next(batches)).values()]).sum()
-                loss.backward()
-                optimizer.step()
-                seconds.append(time.process_time() - began)
-                losses.append(float(loss.detach()))
-        answer = {"losses": losses, "cpu": float(np.median(seconds[1:])), **sent.per_step(STEPS)}
-        first = group is None or gather_model(group, trained)
-        if first:
-            answer["difference"] = difference(trained, Path(made) / "one.pt", keep=group is None)
-    print(json.dumps(answer))
+        answers = [trained(group, case, batch, width, Path(made), nodes) for case in cases]
+    print(json.dumps(answers))
+
+
+def trained(
+    group: Group | None, case: dict[str, Any], batch: int, width: int, made: Path, nodes: list[int]
+) -> dict[str, Any]:
+    """Train a few steps, and return what they cost this rank."""
+    with np.load(made / f"{case['edges']}.npz") as stored:
+        pairs = Interactions(stored["user"], stored["item"], stored["split"], *nodes)
+    model = built(case["model"], pairs, width)
+    optimizer = make_optimizer(model, TrainingConfig())
+    assert optimizer is not None
+    batches = TripletSampler(pairs, batch).epoch(child_generator(0, "sampling"))
+    losses, seconds = [], []
+    with Sent(1 if group is None else group.size) as sent:
+        for _ in range(STEPS):
+            drawn = next(batches)
+            began = time.process_time()
+            optimizer.zero_grad()
+            loss = torch.stack([*model.loss(drawn).values()]).sum()
+            loss.backward()
+            optimizer.step()
+            seconds.append(time.process_time() - began)
+            losses.append(float(loss.detach()))
+    answer = {"losses": losses, "cpu": float(np.median(seconds[1:])), **sent.per_step(STEPS)}
+    if group is None or gather_model(group, model):
+        file = made / f"{case['model']}-{case['edges']}.pt"
+        answer["difference"] = difference(model, file, keep=group is None)
+    return answer
 
 
 def built(name: str, pairs: Interactions, width: int) -> Recommender:
