@@ -64,6 +64,7 @@ _PACKAGES = (
     "comparison",
     "content",
     "dataset",
+    "distributed",
     "evaluation",
     "explaining",
     "exporting",

@@ -45,6 +45,7 @@ def place_for(ranks: int | None) -> Place | None:
         raise InputError(f"ranks={ranks} contradicts the launcher of this process, which has started {place.size}")
     if place.follows:
         stderr.quiet = stdout.quiet = True
+        logging.getLogger("alignrec_geo").setLevel(logging.CRITICAL)
     return place
 
 

@@ -54,7 +54,9 @@ class Run:
         self.generators = {name: child_generator(seed, name) for name in ("sampling", "model")}
         self.optimizer = make_optimizer(model, config)
         loss = torch.compile(model.loss) if config.compile else None
-        self.step = None if self.optimizer is None else make_step(model, self.optimizer, loss, config.capture)
+        # ranks that could not all record a step would wait for each other forever: only where it was asked for
+        capture = False if current() is not None and config.capture is None else config.capture
+        self.step = None if self.optimizer is None else make_step(model, self.optimizer, loss, capture)
         self.state = TrainingState()
         self.best = _copy(trainable_state(model))
         self.widths = widths_apart(model)

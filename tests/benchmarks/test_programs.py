@@ -5,7 +5,7 @@ import pytest
 import torch
 from harness.drawn_tables import draw_tables
 from harness.measure import Timing
-from speed import bulk, kernels, knn, mkl_on_amd, one_request, serve, serve_soak
+from speed import bulk, distributed, kernels, knn, mkl_on_amd, one_request, serve, serve_soak
 from speed.epoch import row
 from speed.scale import exponent
 from speed.time_to_quality import read, summary
@@ -44,6 +44,16 @@ def test_mkl_on_amd_quick(capsys, tmp_path):
         for ratio, side in (("ratio", "wide"), ("onednn_ratio", "onednn")):
             assert entry[ratio] == pytest.approx(entry["seconds"]["mkl"] / entry["seconds"][side], rel=1e-3)
         assert min(entry["seconds"].values()) > 0
+
+
+@pytest.mark.slow  # three Pythons
+def test_distributed_quick(capsys, tmp_path):
+    distributed.main("", "", "", "9999,9999", 0, 0, hold="", quick=True, results=tmp_path)
+    result = json.loads(capsys.readouterr().out)
+    assert result["largest_loss_difference"] < 1e-6
+    sent = {(row["model"], row["ranks"]): row["sent_mb"] for row in result["rows"]}
+    assert sent["lightgcn", 1] == 0.0
+    assert sent["lightgcn", 2] == pytest.approx(6 * 256 * 64 * 4 / 2 / 1e6, rel=1e-4)  # six rows of every triplet, half of them
 
 
 def test_a_missed_neighbour_is_found_out():
