@@ -155,7 +155,7 @@ class Evaluator:
         """Rank all items for :attr:`users`, on the device of the tables: the blocks that :meth:`measure` takes.
 
         Args:
-            embeddings: ``users [U, D]`` and ``items [I, D]``, finite.
+            embeddings: ``users [U, D]`` and ``items [I, D]``, finite; among several ranks this one's columns of both.
 
         Raises:
             InputError: the tables have another shape, or hold NaN or infinity.

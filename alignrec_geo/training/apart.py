@@ -2,7 +2,7 @@
 
 from alignrec_geo.dataset.interactions import Split
 from alignrec_geo.dataset.store import Dataset
-from alignrec_geo.distributed.tables import check_even
+from alignrec_geo.distributed.tables import check_even, widths_apart
 from alignrec_geo.errors import InputError
 from alignrec_geo.models.base import ModelConfig, Recommender
 from alignrec_geo.models.registry import MODELS, find_model, model_name
@@ -22,9 +22,14 @@ def check_apart(model: Recommender, data: Dataset, settings: TrainingConfig, ran
     """Refuse what many ranks cannot train.
 
     Raises:
-        InputError: the model, one of its settings, or users who are held out.
+        InputError: the model, one of its settings, users who are held out, or tables that every rank has whole.
     """
     check_settings_apart(type(model), model.config, settings, ranks)
+    if not widths_apart(model):
+        raise InputError(
+            f"the tables of this {type(model).__name__} are whole; make the model in the block of joined(), where "
+            "every rank gets its columns"
+        )
     if len(data.interactions.of(Split.HISTORY)):
         raise InputError(
             f"data set '{data.name}' holds out whole users, who are folded in from whole tables; train in one process"

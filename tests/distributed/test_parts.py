@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from alignrec_geo.dataset import make_catalogue
+from alignrec_geo.dataset import SplitConfig, make_catalogue
 from alignrec_geo.distributed import all_columns, current, own_columns, scattered_sum, shared, summed
 from alignrec_geo.distributed.group import Group, using
 from alignrec_geo.distributed.tables import (
@@ -21,6 +21,8 @@ from alignrec_geo.errors import InputError
 from alignrec_geo.models import LightGCN
 from alignrec_geo.nn import init_linear, init_xavier
 from alignrec_geo.nn.column_linear import ColumnLinear, column_linear
+from alignrec_geo.training import TrainingConfig, fit
+from alignrec_geo.training.apart import check_settings_apart
 
 
 def of_all(size, make):
@@ -121,3 +123,35 @@ def test_what_is_no_table_of_columns_is_drawn_as_it_is():
     with using(Group(0, 3)):
         draw(table, lambda block: block.fill_(1.0))
     assert table.sum() == 6.0
+
+
+def test_a_model_that_was_made_outside_of_the_block_is_refused():
+    data = make_catalogue(n_users=20, n_items=30, image_size=8)
+    model = LightGCN.from_dataset(data, config={"dim": 6})
+    with using(Group(0, 2)), pytest.raises(InputError, match="make the model in the block of joined"):
+        fit(model, config={"epochs": 1})
+
+
+def test_users_who_are_held_out_are_refused():
+    data = make_catalogue(n_users=60, n_items=40, image_size=8).with_split(SplitConfig(rule="cold-users"))
+    with using(Group(0, 2)):
+        model = LightGCN.from_dataset(data, config={"dim": 6})
+        with pytest.raises(InputError, match="holds out whole users"):
+            fit(model, config={"epochs": 1})
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [({"device": "cuda:1"}, "every rank has its own"), ({"device": "cpu", "compile": True}, "training.compile")],
+)
+def test_settings_that_several_ranks_do_not_have(settings, words):
+    with pytest.raises(InputError, match=words):
+        check_settings_apart(LightGCN, LightGCN.settings(), TrainingConfig(**settings), ranks=2)
+
+
+def test_initial_values_are_those_of_torch():
+    for kind in ("xavier_uniform", "xavier_normal"):
+        ours, theirs = torch.empty(33, 7), torch.empty(33, 7)
+        init_xavier(ours, torch.Generator().manual_seed(3), kind)
+        getattr(nn.init, f"{kind}_")(theirs, generator=torch.Generator().manual_seed(3))
+        assert torch.equal(ours, theirs)
