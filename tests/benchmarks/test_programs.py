@@ -53,9 +53,8 @@ def test_distributed_quick(capsys, tmp_path):
     assert result["largest_loss_difference"] < 1e-6
     sent = {(row["model"], row["ranks"]): row["sent_mb"] for row in result["rows"]}
     assert sent["lightgcn", 1] == 0.0
-    assert sent["lightgcn", 2] == pytest.approx(
-        6 * 256 * 64 * 4 / 2 / 1e6, rel=1e-4
-    )  # six rows of every triplet, half of them
+    half_of_six_rows_of_every_triplet = 6 * 256 * 64 * 4 / 2 / 1e6
+    assert sent["lightgcn", 2] == pytest.approx(half_of_six_rows_of_every_triplet, rel=1e-4)
 
 
 def test_a_missed_neighbour_is_found_out():
