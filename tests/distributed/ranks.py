@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-LONGEST = 300
+LONGEST = 1800
 """Seconds that ranks have."""
 
 
