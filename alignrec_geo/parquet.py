@@ -1,6 +1,6 @@
 """Parquet files as polars frames, through pyarrow: polars' own reader panics on damaged files and prints that."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +53,53 @@ def read_parquet(path: Path, columns: Iterable[str] | None = None) -> pl.DataFra
     return _read(path, [name for name in names if name in wanted])
 
 
+def parquet_schema(path: Path) -> pl.Schema:
+    """Names and types of the columns of the top level, as :func:`read_parquet` gives them, without reading rows.
+
+    Raises:
+        InputError: see :func:`read_parquet`.
+    """
+    import pyarrow.parquet as pq
+
+    parquet_columns(path)
+    with reading(path, KIND), pq.ParquetFile(path, coerce_int96_timestamp_unit="us") as file:
+        empty = file.schema_arrow.empty_table()
+    return _frame(empty, path, {name for name in empty.column_names if _fits_or_extension(empty.schema, name)}).schema
+
+
+def parquet_batches(path: Path, columns: Iterable[str], rows: int) -> Iterator[pl.DataFrame]:
+    """Read columns of a Parquet file, at most ``rows`` rows at a time; see :func:`read_parquet`.
+
+    Raises:
+        InputError: see :func:`read_parquet`.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    wanted = set(columns)
+    names = [name for name in parquet_columns(path) if name in wanted]
+    with reading(path, KIND), pq.ParquetFile(path, coerce_int96_timestamp_unit="us") as file:
+        _check_size(path, file.metadata.num_rows, len(names))
+        for batch in file.iter_batches(batch_size=rows, columns=names):
+            table = pa.Table.from_batches([batch])
+            table.validate(full=True)
+            yield _frame(table, path, names)
+
+
+def _frame(table: Any, path: Path, names: Iterable[str]) -> pl.DataFrame:
+    import pyarrow as pa
+
+    plain = {name: _plain(table.column(name), f"{path}: column '{name}'") for name in names}
+    return pl.DataFrame(pl.from_arrow(pa.table(plain))) if plain else pl.DataFrame()
+
+
+def _fits_or_extension(schema: Any, name: str) -> bool:
+    import pyarrow as pa
+
+    kind = schema.field(name).type
+    return isinstance(kind, pa.BaseExtensionType) or _fits(kind)
+
+
 def _read(path: Path, names: list[str]) -> pl.DataFrame:
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -68,11 +115,10 @@ def _read(path: Path, names: list[str]) -> pl.DataFrame:
             apart = [name for name in names if _has_fixed_size(schema.field(name).type)]
             table = file.read(columns=[name for name in names if name not in apart])
         table.validate(full=True)  # strings that are not UTF-8, offsets beyond the end
-        plain = {name: _plain(table.column(name), f"{path}: column '{name}'") for name in table.column_names}
-        frame = pl.DataFrame(pl.from_arrow(pa.table(plain))) if plain else pl.DataFrame()
+        frame = _frame(table, path, table.column_names)
         if apart:
             lists = pl.read_parquet(path, columns=apart, hive_partitioning=False)
-            frame = frame.hstack(lists) if plain else lists
+            frame = frame.hstack(lists) if frame.width else lists
         return frame.select(names)
 
 

@@ -18,6 +18,7 @@ PARAMETERS = (
     "item_table",
     "items",
     "keep_html",
+    "memory",
     "name",
     "only_items",
     "out",

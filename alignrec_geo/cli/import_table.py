@@ -25,6 +25,7 @@ from alignrec_geo.cli.import_options import (
     dataset_name,
     write,
 )
+from alignrec_geo.cli.import_streamed import write_streamed
 from alignrec_geo.cli.output import JsonFlag
 
 
@@ -101,6 +102,14 @@ def table(
         list[str] | None,
         typer.Option("--feature-ids", metavar="NAME=FILE", help="Item ids of a matrix's rows. Repeatable."),
     ] = None,
+    memory: Annotated[
+        str | None,
+        typer.Option(
+            "--memory",
+            metavar="SIZE",
+            help="Read Parquet or text in parts within this memory, such as 4GB; needs alignrec-geo[stream].",
+        ),
+    ] = None,
     name: NameOption = None,
     overwrite: OverwriteFlag = False,
     json_: JsonFlag = False,
@@ -108,6 +117,9 @@ def table(
     """Import any table of interactions, with item metadata, images and feature files.
 
     Row r of a .npy matrix belongs to the item whose id is the number r, else to row r of --items.
+
+    What does not fit into memory: pass --memory 4GB. The data set is the same; the disk of --out holds what is
+    worked on meanwhile.
 
     Example: alignrec-geo data import table clicks.csv --user uid --item sku --items skus.jsonl --out shop
     """
@@ -152,5 +164,8 @@ def table(
             "feature_ids": parse_named_files(feature_ids or [], "--feature-ids"),
         },
     )
+    if memory is not None:
+        write_streamed(config, out, memory, overwrite, json_)
+        return
     inputs = [*interactions, items, images, *config.features.values(), *config.feature_ids.values()]
     write(lambda: read_table(config), out, overwrite, json_, inputs)

@@ -1,7 +1,7 @@
 """Bars that show how far a verb is; where nothing can be redrawn, lines that a log file can hold."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from alignrec_geo.content.progress import Progress as Report
 
 TENTHS = 10
+MINUTE = 60.0
 
 
 @contextmanager
@@ -56,6 +57,27 @@ def working(what: str) -> Iterator[None]:
     with Progress(*columns, console=stderr, transient=True) as bar:
         bar.add_task(what, total=None)
         yield
+
+
+@contextmanager
+def counting(unit: str) -> Iterator[Callable[[str, int], None]]:
+    """Yield a callback for work whose end is not known: called with what is done, and how many there are so far."""
+    if not redraws(stderr):
+        last = ("", 0.0)
+
+        def say(what: str, count: int) -> None:
+            nonlocal last
+            now = time.monotonic()
+            if what != last[0] or now - last[1] >= MINUTE:
+                last = what, now
+                stderr.print(f"{what}: {count:,} {unit}", soft_wrap=True)
+
+        yield say
+        return
+    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
+    with Progress(*columns, console=stderr, transient=True) as bar:
+        task = bar.add_task("reading")
+        yield lambda what, count: bar.update(task, description=f"{what}: {count:,} {unit}")
 
 
 def _lines(label: str) -> "Report":

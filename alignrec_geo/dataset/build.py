@@ -58,19 +58,16 @@ def build_dataset(
     """
     said = list(notes)
     frame = tables.interactions
-    if frame.is_empty():
-        raise InputError(f"data set '{name}' has no interactions")
-    kept, dropped = _filtered(frame, filters or FilterConfig())
+    chosen = filters or FilterConfig()
+    check_any(name, frame.height)
+    kept, dropped = _filtered(frame, chosen)
     said += dropped
-    if kept.is_empty():
-        raise InputError(f"data set '{name}' has no interactions left after filtering ({filters})")
-    items = _item_table(kept["item"].unique(), tables)
-    users = _sorted_ids(kept["user"].unique() if tables.users is None else tables.users)
+    check_any(name, kept.height, chosen)
+    items = item_table(kept["item"].unique(), tables.items, tables.keep_items)
+    users = sorted_ids(kept["user"].unique() if tables.users is None else tables.users)
     interactions = _number(kept, users, items["id"])
     interactions = interactions.with_split(make_split(interactions, split))
-    if not (interactions.split == Split.TRAIN).any():
-        held = f"{len(interactions)} pairs, rule '{split.rule}'"
-        raise InputError(f"data set '{name}' has an empty training split ({held})")
+    check_training(name, int((interactions.split == Split.TRAIN).sum()), len(interactions), split)
     return Dataset(
         name=name,
         interactions=interactions,
@@ -81,6 +78,48 @@ def build_dataset(
         notes=said,
         images=tables.images,
     )
+
+
+def check_any(name: str, count: int, filters: FilterConfig | None = None) -> None:
+    """Refuse a data set without interactions, after filtering if ``filters`` is given.
+
+    Raises:
+        InputError: there are none.
+    """
+    if not count:
+        left = "" if filters is None else f" left after filtering ({filters})"
+        raise InputError(f"data set '{name}' has no interactions{left}")
+
+
+def check_training(name: str, train: int, count: int, split: SplitConfig) -> None:
+    """Refuse a data set of which nothing is for training.
+
+    Raises:
+        InputError: nothing is.
+    """
+    if not train:
+        raise InputError(f"data set '{name}' has an empty training split ({count} pairs, rule '{split.rule}')")
+
+
+def filter_notes(filters: FilterConfig, rated: int, merged: int, core: int, weighted: bool) -> list[str]:
+    """What filters and merging left out.
+
+    Args:
+        filters: that were applied.
+        rated: rows below the minimum rating.
+        merged: rows that were merged into others.
+        core: rows outside the k-core.
+        weighted: whether weights were added up.
+    """
+    notes = []
+    if filters.min_rating is not None:
+        notes.append(f"{rated} rows with a rating below {filters.min_rating} were left out")
+    if merged:
+        added = " and their weights added up" if weighted else ""
+        notes.append(f"{merged} duplicate rows of a user-item pair were merged{added}")
+    if filters.k_core > 1:
+        notes.append(f"{core} rows outside the {filters.k_core}-core were left out")
+    return notes
 
 
 def features_by_id(
@@ -110,18 +149,11 @@ def features_by_id(
 
 def _filtered(frame: pl.DataFrame, filters: FilterConfig) -> tuple[pl.DataFrame, list[str]]:
     """Filters and merging in the order in which none undoes another, and what each left out."""
-    notes = []
     rated = frame if filters.min_rating is None else at_least_rated(frame, filters.min_rating)
-    if filters.min_rating is not None:
-        notes.append(f"{frame.height - rated.height} rows with a rating below {filters.min_rating} were left out")
     merged = _merge_duplicates(rated)
-    if merged.height < rated.height:
-        added = " and their weights added up" if "weight" in rated.columns else ""
-        notes.append(f"{rated.height - merged.height} duplicate rows of a user-item pair were merged{added}")
     core = merged if filters.k_core == 1 else k_core(merged, filters.k_core)
-    if filters.k_core > 1:
-        notes.append(f"{merged.height - core.height} rows outside the {filters.k_core}-core were left out")
-    return core, notes
+    left_out = (frame.height - rated.height, rated.height - merged.height, merged.height - core.height)
+    return core, filter_notes(filters, *left_out, weighted="weight" in frame.columns)
 
 
 def _merge_duplicates(frame: pl.DataFrame) -> pl.DataFrame:
@@ -141,10 +173,17 @@ def _merge_duplicates(frame: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _item_table(interacted: pl.Series, tables: Tables) -> pl.DataFrame:
-    described = tables.items if tables.items is not None else pl.DataFrame({"id": interacted})
-    ids = pl.concat([interacted.rename("id"), described["id"]]).unique() if tables.keep_items else interacted
-    table = pl.DataFrame({"id": _sorted_ids(ids)}).join(
+def item_table(interacted: pl.Series, items: pl.DataFrame | None, keep_all: bool) -> pl.DataFrame:
+    """The items of a data set.
+
+    Args:
+        interacted: external ids of those that have a pair, all different.
+        items: what is told of items; see :class:`Tables`.
+        keep_all: keep also those of ``items`` that have none.
+    """
+    described = items if items is not None else pl.DataFrame({"id": interacted})
+    ids = pl.concat([interacted.rename("id"), described["id"]]).unique() if keep_all else interacted
+    table = pl.DataFrame({"id": sorted_ids(ids)}).join(
         described.unique("id", keep="first"), on="id", how="left", maintain_order="left"
     )
     missing = [pl.lit(None, dtype=kind).alias(name) for name, kind in ITEM_COLUMNS.items() if name not in table.columns]
@@ -152,7 +191,13 @@ def _item_table(interacted: pl.Series, tables: Tables) -> pl.DataFrame:
     return table.with_columns(missing).select([*ITEM_COLUMNS, *kept])
 
 
-def _sorted_ids(ids: pl.Series) -> pl.Series:
+def sorted_ids(ids: pl.Series) -> pl.Series:
+    """Ids in the order in which rows are numbered: as numbers if all are whole numbers, else as text.
+
+    Example:
+        >>> sorted_ids(pl.Series(["10", "9"])).to_list(), sorted_ids(pl.Series(["10", "9", "x"])).to_list()
+        (['9', '10'], ['10', '9', 'x'])
+    """
     numbers = ids.cast(pl.Int64, strict=False)
     plain = numbers.null_count() == 0 and (numbers.cast(pl.String) == ids).all()
     frame = pl.DataFrame({"id": ids, "number": numbers})

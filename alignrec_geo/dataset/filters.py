@@ -1,5 +1,7 @@
 """Filters on interactions before they are numbered: minimum rating and k-core."""
 
+from collections.abc import Collection
+
 import polars as pl
 from pydantic import Field
 
@@ -22,9 +24,18 @@ def at_least_rated(frame: pl.DataFrame, min_rating: float) -> pl.DataFrame:
     Raises:
         InputError: there is no rating column.
     """
-    if "rating" not in frame.columns:
-        raise InputError(f"a minimum rating ({min_rating}) needs a rating column; name it with rating=")
+    check_rated(min_rating, frame.columns)
     return frame.filter(pl.col("rating") >= min_rating)
+
+
+def check_rated(min_rating: float, columns: Collection[str]) -> None:
+    """Refuse a minimum rating where there are no ratings.
+
+    Raises:
+        InputError: there is no rating column.
+    """
+    if "rating" not in columns:
+        raise InputError(f"a minimum rating ({min_rating}) needs a rating column; name it with rating=")
 
 
 def k_core(frame: pl.DataFrame, k: int) -> pl.DataFrame:

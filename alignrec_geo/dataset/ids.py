@@ -115,7 +115,7 @@ def text_ids(values: Any, what: str = "ids") -> list[str]:
     ]
 
 
-def id_series(values: pl.Series, label: str) -> pl.Series:
+def id_series(values: pl.Series, label: str, as_written: bool = False) -> pl.Series:
     """A column of ids as text; whole numbers stored or written as floats lose their ``.0``, blanks become null.
 
     A text column is taken as whole numbers written with ``.0`` only where all of it is.
@@ -123,6 +123,7 @@ def id_series(values: pl.Series, label: str) -> pl.Series:
     Args:
         values: of any plain type.
         label: what they are, first in the message.
+        as_written: leave text as it is, for a part of a column; see :func:`written_as_floats`.
 
     Raises:
         InputError: the values cannot be ids: nested, or bytes that are no text.
@@ -144,9 +145,19 @@ def id_series(values: pl.Series, label: str) -> pl.Series:
         text = values.cast(pl.String).str.replace(r"\.0+$", "")
     else:
         text = values.cast(pl.String)
-    if kind == pl.String and len(text) and text.drop_nulls().str.contains(WRITTEN_AS_FLOAT).all():
+    if not as_written and kind == pl.String and written_as_floats(text):
         text = text.str.strip_suffix(".0")
     return pl.select(pl.when(text.str.strip_chars() != "").then(text).alias(values.name)).to_series()
+
+
+def written_as_floats(text: pl.Series) -> bool:
+    """Whether all texts of a column are whole numbers that are written with ``.0``.
+
+    Example:
+        >>> written_as_floats(pl.Series(["7.0", None])), written_as_floats(pl.Series(["7.0", "x"]))
+        (True, False)
+    """
+    return len(text) > 0 and bool(text.drop_nulls().str.contains(WRITTEN_AS_FLOAT).all())
 
 
 def _float_texts(values: pl.Series) -> pl.Series:

@@ -1,5 +1,6 @@
 """Who interacted with what: the table every model is trained from, in row numbers."""
 
+from collections.abc import Mapping
 from copy import copy
 from dataclasses import dataclass, replace
 from enum import IntEnum
@@ -98,6 +99,20 @@ class Interactions:
         keys.sort()  # in place: np.unique would hold three times as much
         if (keys[1:] == keys[:-1]).any():
             raise InputError("a user-item pair occurs twice; merge duplicates first (dataset.build does)")
+
+    @classmethod
+    def of_columns(cls, count: int, n_users: int, n_items: int, columns: Mapping[str, NDArray[Any]]) -> "Interactions":
+        """Pairs of which some columns are known alone, in any type, and which were checked elsewhere.
+
+        Args:
+            count: how many.
+            n_users: number of users.
+            n_items: number of items.
+            columns: those that are known; of others every value is 0.
+        """
+        nothing = np.empty(0, dtype=np.int64)
+        zeros = {name: np.broadcast_to(np.int8(0), (count,)) for name in ("user", "item", "split")}
+        return cls(nothing, nothing, nothing.astype(np.int8), n_users, n_items)._with(**{**zeros, **columns})
 
     def __len__(self) -> int:
         return len(self.user)

@@ -77,7 +77,7 @@ def make_split(interactions: Interactions, config: SplitConfig) -> NDArray[np.in
     if config.rule == "given":
         return interactions.split
     if config.rule == "random":
-        order = np.random.default_rng(config.seed).permutation(len(interactions))
+        order = _permutation(np.random.default_rng(config.seed), len(interactions))
         return _per_user(interactions.user, order, _random_holdout)
     if config.rule == "leave-last":
         return _per_user(interactions.user, _time_order(interactions, config.rule), _last_holdout)
@@ -101,18 +101,37 @@ def _last_holdout(count: Int64) -> tuple[Int64, Int64]:
     return one, one
 
 
-def _per_user(user: Int64, order: Int64, holdout: Callable[[Int64], tuple[Int64, Int64]]) -> NDArray[np.int8]:
+def _per_user(user: Int64, order: NDArray[np.integer], holdout: Callable[[Int64], tuple[Int64, Int64]]) -> NDArray[np.int8]:
     """Sort by user, keeping ``order`` within a user, and hold out the tail of each user's rows."""
-    rows = order[np.argsort(user[order], kind="stable")]  # [E] rows grouped by user
     count = np.bincount(user)
-    start = np.concatenate(([0], np.cumsum(count)[:-1]))
-    rank = np.arange(len(user)) - start[user[rows]]
+    rows = _grouped(user, order, len(count))
+    del order
+    end = np.cumsum(count)
     validation, test = holdout(count)
-    from_end = count[user[rows]] - rank  # 1 = the user's last row
     split = np.full(len(user), Split.TRAIN, dtype=np.int8)
-    split[rows[from_end <= (validation + test)[user[rows]]]] = Split.VALIDATION
-    split[rows[from_end <= test[user[rows]]]] = Split.TEST
+    for held, part in ((validation + test, Split.VALIDATION), (test, Split.TEST)):
+        tail = np.repeat(end - np.cumsum(held), held) + np.arange(held.sum())  # the last ``held`` places of each user
+        split[rows[tail]] = part
     return split
+
+
+def _permutation(draw: np.random.Generator, count: int) -> NDArray[np.integer]:
+    """What ``draw.permutation(count)`` gives, in 32 bits where they suffice."""
+    order: NDArray[np.integer] = np.arange(count, dtype=np.int32 if count < 2**31 else np.int64)
+    draw.shuffle(order)
+    return order
+
+
+def _grouped(user: Int64, order: NDArray[np.integer], n_users: int) -> NDArray[np.integer]:
+    """Rows by user, in ``order`` within a user: a counting sort, in linear time and in 32 bits where they suffice."""
+    from scipy.sparse import coo_array
+
+    narrow = order.astype(np.int32, copy=False) if len(order) < 2**31 else order
+    places = (user[narrow].astype(narrow.dtype, copy=False), narrow)
+    pattern = coo_array((np.ones(len(order), dtype=np.int8), places), shape=(n_users, len(order)))
+    pattern.has_canonical_format = True  # no place comes twice; and nothing is sorted within a user
+    rows: NDArray[np.integer] = pattern.tocsr().indices
+    return rows
 
 
 def _time_order(interactions: Interactions, rule: str) -> Int64:
@@ -150,7 +169,7 @@ def _cold_users(interactions: Interactions, config: SplitConfig) -> NDArray[np.i
     of_user = np.full(interactions.n_users, Split.TRAIN, dtype=np.int8)
     of_user[drawn[:n_test]] = Split.TEST
     of_user[drawn[n_test : n_test + n_validation]] = Split.VALIDATION
-    wanted = _per_user(interactions.user, draw.permutation(len(interactions)), _strong_holdout) == Split.TEST
+    wanted = _per_user(interactions.user, _permutation(draw, len(interactions)), _strong_holdout) == Split.TEST
     held = of_user[interactions.user]
     return np.where((held == Split.TRAIN) | wanted, held, Split.HISTORY).astype(np.int8)
 

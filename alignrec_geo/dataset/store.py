@@ -19,7 +19,6 @@ from alignrec_geo.dataset.manifest import (
     DATA_SET,
     ENCODERS,
     MANIFEST,
-    SCHEMA_VERSION,
     TABLES,
     Manifest,
     data_set_to_itself,
@@ -33,7 +32,7 @@ from alignrec_geo.dataset.rows_by_id import RowsById
 from alignrec_geo.dataset.schema import check_counts, check_ids, read_interactions, stored_image_path
 from alignrec_geo.dataset.splits import SplitConfig, make_split
 from alignrec_geo.dataset.summary import html_summary, text_summary
-from alignrec_geo.dataset.write import feature_file, without_images, write_content, write_images, write_tables
+from alignrec_geo.dataset.write import feature_file, write_folder
 from alignrec_geo.errors import InputError, UnknownId
 from alignrec_geo.files import inside, is_within, sha256_of, write_json
 from alignrec_geo.folders import atomic_directory
@@ -185,24 +184,7 @@ class Dataset(FromMemory):
         with atomic_directory(target, DATA_SET, overwrite, [images]) as folder:
             # the old folder goes away if this one takes its place: links are as good as copies then
             in_place = self.path is not None and is_within(target, self.path) and is_within(self.path, target)
-            items, notes = write_images(self, folder, in_place) if content else (without_images(self), [])
-            write_tables(folder, self.interactions, self.users, items)
-            if content:
-                write_content(self, folder, in_place)
-            files = sorted(
-                file.relative_to(folder) for pattern in ("*.parquet", "features/*") for file in folder.glob(pattern)
-            )
-            manifest = Manifest(
-                schema_version=SCHEMA_VERSION,
-                name=self.name,
-                counts=self.counts(),
-                split=self.split_config,
-                source=self.source,
-                notes=[*self.notes, *notes],
-                files={file.as_posix(): sha256_of(folder / file) for file in files},
-                images=items["image"].count(),
-            )
-            write_json(folder / MANIFEST, manifest.model_dump())
+            write_folder(self, folder, in_place, content)
         return Dataset.open(target)
 
     def __repr__(self) -> str:

@@ -9,9 +9,9 @@ import polars as pl
 
 from alignrec_geo.dataset.images import store_images
 from alignrec_geo.dataset.interactions import OPTIONAL, Interactions
-from alignrec_geo.dataset.manifest import ENCODERS, read_manifest, stored_file
+from alignrec_geo.dataset.manifest import ENCODERS, MANIFEST, SCHEMA_VERSION, Manifest, read_manifest, stored_file
 from alignrec_geo.dataset.schema import stored_image_path
-from alignrec_geo.files import inside, naming
+from alignrec_geo.files import inside, naming, sha256_of, write_json
 from alignrec_geo.folders import copy_file, copy_tree
 
 if TYPE_CHECKING:
@@ -23,16 +23,55 @@ def feature_file(name: str) -> str:
     return f"features/{name}.safetensors"
 
 
-def write_tables(folder: Path, pairs: Interactions, users: pl.DataFrame, items: pl.DataFrame) -> None:
-    """Write interactions, users and items."""
+def write_folder(
+    data: "Dataset",
+    folder: Path,
+    link: bool = False,
+    content: bool = True,
+    counts: Mapping[str, int] | None = None,
+) -> Manifest:
+    """Fill the folder of a data set, and return its manifest.
+
+    Args:
+        data: what to write.
+        folder: an empty folder.
+        link: make hard links of stored content instead of copies.
+        content: also write features and images.
+        counts: of a data set whose ``interactions.parquet`` is there already, and not in ``data``.
+    """
+    items, notes = write_images(data, folder, link) if content else (without_images(data), [])
+    if counts is None:
+        _write(folder, interactions=_columns(data.interactions))
+    _write(folder, users=data.users, items=items)
+    if content:
+        write_content(data, folder, link)
+    files = sorted(file.relative_to(folder) for pattern in ("*.parquet", "features/*") for file in folder.glob(pattern))
+    manifest = Manifest(
+        schema_version=SCHEMA_VERSION,
+        name=data.name,
+        counts=data.counts() if counts is None else dict(counts),
+        split=data.split_config,
+        source=data.source,
+        notes=[*data.notes, *notes],
+        files={file.as_posix(): sha256_of(folder / file) for file in files},
+        images=items["image"].count(),
+    )
+    write_json(folder / MANIFEST, manifest.model_dump())
+    return manifest
+
+
+def _columns(pairs: Interactions) -> pl.DataFrame:
     columns: Mapping[str, Any] = {
         "user": pairs.user.astype(np.int32),
         "item": pairs.item.astype(np.int32),
         "split": pairs.split,
         **{name: getattr(pairs, name) for name in OPTIONAL},
     }
-    frame = pl.DataFrame({name: column for name, column in columns.items() if column is not None})
-    for name, table in (("interactions", frame), ("users", users), ("items", items)):
+    return pl.DataFrame({name: column for name, column in columns.items() if column is not None})
+
+
+def _write(folder: Path, **tables: pl.DataFrame) -> None:
+    for name, table in tables.items():
         file = folder / f"{name}.parquet"
         with naming(file):
             table.write_parquet(file)

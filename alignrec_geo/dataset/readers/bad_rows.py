@@ -40,7 +40,9 @@ def refuse(table: Table, bad: pl.Series, say: Callable[[int], str]) -> None:
         raise BadRowsError(table, bad, say)
 
 
-def usable(table: Table, read: Callable[[Table], Read], skip: bool, hint: str = "") -> tuple[Read, Table]:
+def usable(
+    table: Table, read: Callable[[Table], Read], skip: bool, hint: str = "", part: bool = False
+) -> tuple[Read, Table]:
     """Read the rows of a table that can be read.
 
     Args:
@@ -48,6 +50,7 @@ def usable(table: Table, read: Callable[[Table], Read], skip: bool, hint: str = 
         read: reads them all, or raises :class:`BadRowsError`.
         skip: leave those out and read the others.
         hint: ends the error otherwise.
+        part: they are some rows of a table, of which more than half may be left out.
 
     Returns:
         What ``read`` made of the rows that are left, and these rows.
@@ -73,14 +76,26 @@ def usable(table: Table, read: Callable[[Table], Read], skip: bool, hint: str = 
                 more = "" if "=True" in str(error) else hint
                 raise InputError(f"{error}{more}") from None
             table = _without(table, error)
-            check_enough_left(table)
+            if not part:
+                check_enough_left(table)
         else:
             return found, table
 
 
 def left_out_notes(table: Table) -> list[str]:
     """How many rows of a table were left out, and why the first of them were; empty where none was."""
-    return [f"{table.label}: {_said(table)} and were left out: {_examples(table)}"] if table.left_out.count else []
+    return left_out_note(table.label, table.left_out, table.frame.height)
+
+
+def left_out_note(label: str, left_out: LeftOut, kept: int) -> list[str]:
+    """The same from what is known of them.
+
+    Args:
+        label: the table.
+        left_out: the rows.
+        kept: how many others there are.
+    """
+    return [f"{label}: {_said(left_out, kept)} and were left out: {_examples(left_out)}"] if left_out.count else []
 
 
 def check_enough_left(table: Table) -> None:
@@ -89,8 +104,13 @@ def check_enough_left(table: Table) -> None:
     Raises:
         InputError: that is so.
     """
-    if table.left_out.count > table.frame.height:
-        raise InputError(f"{table.label}: {_said(table)}, which is more than half: {_examples(table)}")
+    check_enough_kept(table.label, table.left_out, table.frame.height)
+
+
+def check_enough_kept(label: str, left_out: LeftOut, kept: int) -> None:
+    """The same from what is known of the rows; see :func:`left_out_note`."""
+    if left_out.count > kept:
+        raise InputError(f"{label}: {_said(left_out, kept)}, which is more than half: {_examples(left_out)}")
 
 
 def _without(table: Table, error: BadRowsError) -> Table:
@@ -99,11 +119,10 @@ def _without(table: Table, error: BadRowsError) -> Table:
     return replace(table.take(~error.bad), left_out=table.left_out.and_also(LeftOut(len(rows), first)))
 
 
-def _said(table: Table) -> str:
-    count = table.left_out.count
-    return f"{count:,} of {table.frame.height + count:,} rows cannot be used"
+def _said(left_out: LeftOut, kept: int) -> str:
+    return f"{left_out.count:,} of {kept + left_out.count:,} rows cannot be used"
 
 
-def _examples(table: Table) -> str:
-    more = "; …" if table.left_out.count > len(table.left_out.first) else ""
-    return "; ".join(text for _, _, text in table.left_out.first) + more
+def _examples(left_out: LeftOut) -> str:
+    more = "; …" if left_out.count > len(left_out.first) else ""
+    return "; ".join(text for _, _, text in left_out.first) + more

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import polars as pl
 
@@ -30,25 +31,47 @@ COMMA = re.compile(r"[+-]?\d+,\d+")
 SKIP = "; skip_empty_ids=True leaves such rows out"
 
 
-def with_ids(table: Table, *names: str) -> tuple[Table, list[str]]:
-    """The rows that have an id in each of some columns, and a note on the others."""
+@dataclass(frozen=True)
+class Counted:
+    """How many rows of a table are of some kind.
+
+    Args:
+        count: how many.
+        first: what is said of the first.
+    """
+
+    count: int = 0
+    first: str = ""
+
+    def and_then(self, other: "Counted") -> "Counted":
+        """Those of a part and of a later one."""
+        return Counted(self.count + other.count, self.first or other.first)
+
+
+def with_ids(table: Table, *names: str) -> tuple[Table, Counted]:
+    """The rows that have an id in each of some columns, and how many have not; see :func:`without_ids_note`."""
     filled = [id_series(table.column(name), f"{table.label}: column '{name}'").is_not_null() for name in names]
     kept = pl.select(pl.all_horizontal(filled)).to_series()
     if kept.all():
-        return table, []
-    first = table.where(int((~kept).arg_max() or 0))
+        return table, Counted()
+    return table.take(kept), Counted(int((~kept).sum()), table.where(int((~kept).arg_max() or 0)))
+
+
+def without_ids_note(label: str, left_out: Counted, *names: str) -> list[str]:
+    """What to say of rows without an id; nothing if there were none."""
     which = " or ".join(f"'{name}'" for name in names)
-    note = f"{table.label}: {int((~kept).sum())} rows without an id in column {which} were left out (first: {first})"
-    return table.take(kept), [note]
+    said = f"{label}: {left_out.count} rows without an id in column {which} were left out (first: {left_out.first})"
+    return [said] if left_out.count else []
 
 
-def id_column(table: Table, name: str, hint: str = "") -> pl.Series:
+def id_column(table: Table, name: str, hint: str = "", as_written: bool = False) -> pl.Series:
     """Ids as text; whole numbers stored or written as floats lose their ``.0``.
 
     Args:
         table: the rows.
         name: the column.
         hint: ends the error for a row without an id.
+        as_written: leave text as it is, for a part of a table.
 
     Raises:
         InputError: no such column, a row without an id, or a column that cannot hold ids.
@@ -56,7 +79,7 @@ def id_column(table: Table, name: str, hint: str = "") -> pl.Series:
     values = table.column(name)
     if name in table.nested:
         raise InputError(f"{table.label}: column '{name}' holds lists or objects; ids are text or whole numbers")
-    ids = id_series(values, f"{table.label}: column '{name}'")
+    ids = id_series(values, f"{table.label}: column '{name}'", as_written)
     refuse(table, ids.is_null(), lambda row: f"{table.where(row)} has no id in column '{name}'{hint}")
     refuse(
         table,
@@ -69,27 +92,42 @@ def id_column(table: Table, name: str, hint: str = "") -> pl.Series:
     return ids
 
 
-def spaced(table: Table, name: str, ids: pl.Series, strip: bool) -> tuple[pl.Series, list[str]]:
-    """Ids without the spaces around them, if these are to go, and a note on those that have some.
+def spaced(table: Table, ids: pl.Series, strip: bool) -> tuple[pl.Series, Counted]:
+    """Ids without the spaces around them, if these are to go, and how many have some; see :func:`spaced_note`.
 
     Args:
         table: the rows.
-        name: the column of the ids.
         ids: as :func:`id_column` gives them.
         strip: take the spaces off; otherwise ids stay as they are written.
     """
     bare = ids.str.strip_chars()
     spaced = bare != ids
     if not spaced.any():
-        return ids, []
+        return ids, Counted()
     row = int(spaced.arg_max() or 0)
-    found = f"{table.label}: {int(spaced.sum()):,} ids in column '{name}' have spaces around them"
-    first = f"(first: {table.where(row)}, {shown(ids[row])})"
+    found = Counted(int(spaced.sum()), f"(first: {table.where(row)}, {shown(ids[row])})")
+    return (bare if strip else ids), found
+
+
+def spaced_note(label: str, name: str, found: Counted, ids: pl.Series, strip: bool) -> list[str]:
+    """What to say of ids with spaces around them; nothing if there are none.
+
+    Args:
+        label: the table.
+        name: the column of the ids.
+        found: how many have some.
+        ids: all of them; those that come again may be left out.
+        strip: the spaces were taken off.
+    """
+    if not found.count:
+        return []
+    said = f"{label}: {found.count:,} ids in column '{name}' have spaces around them"
     if strip:
-        return bare, [f"{found}, which were taken off {first}"]
+        return [f"{said}, which were taken off {found.first}"]
+    spaced = ids.str.strip_chars() != ids
     alike = ids.filter(spaced).unique().str.strip_chars().is_in(ids.filter(~spaced).unique().to_list()).sum()
     others = f"; {alike:,} of them are other ids than the same without" if alike else ""
-    return ids, [f"{found} and keep them {first}{others}; strip_ids=True takes them off"]
+    return [f"{said} and keep them {found.first}{others}; strip_ids=True takes them off"]
 
 
 def split_column(table: Table, name: str, unused: Sequence[str] = ()) -> pl.Series:

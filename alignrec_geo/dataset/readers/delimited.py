@@ -11,7 +11,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from alignrec_geo.dataset.readers.bad_rows import OPTION, check_enough_left
-from alignrec_geo.dataset.readers.records import find_records, read_loose
+from alignrec_geo.dataset.readers.loose import Rows, read_loose
+from alignrec_geo.dataset.readers.records import find_records
 from alignrec_geo.dataset.readers.rows import SHOWN_ROWS, LeftOut, Table
 from alignrec_geo.dataset.readers.text_files import checked_encoding, utf8
 from alignrec_geo.errors import InputError
@@ -78,28 +79,33 @@ def read_delimited(content: bytes, label: str, layout: TextLayout, separator: st
             of fields than the header; the message names the line.
     """
     if layout.separator is not None:
-        _check_separator(layout.separator)
+        check_separator(layout.separator)
     content = utf8(content, label, layout.encoding, OTHER_ENCODING if layout.options else "")
     if not content.strip():
         raise InputError(f"{label}: is empty")
     if b"\n" not in content:
         content = content.replace(b"\r", b"\n")
-    mark, notes = _separator(content, label, layout, separator)
+    mark, notes = chosen_separator(content, label, layout, separator)
     quoted = mark in QUOTED
-    content, mark = _one_byte(content, mark, label)
-    table = _parse(content, mark, quoted, label, layout)
-    filled = table.frame.select(~pl.all_horizontal(pl.all().is_null())).to_series()
-    table = replace(table if filled.all() else table.take(filled), notes=notes, decimal=layout.mark)
+    content, mark = one_byte(content, mark, label)
+    table = replace(
+        without_blank_rows(parse(content, mark, quoted, label, layout)), notes=notes, decimal=layout.mark
+    )
     check_enough_left(table)
     return table
 
 
-def _check_separator(separator: str) -> None:
+def check_separator(separator: str) -> None:
+    """Refuse what cannot separate fields.
+
+    Raises:
+        InputError: it cannot.
+    """
     if not separator or any(mark in separator for mark in '"\r\n\0'):
         raise InputError(f"a separator is one character, a tab for example (got {separator!r})")
 
 
-def _separator(content: bytes, label: str, layout: TextLayout, suffix: str | None) -> tuple[str, list[str]]:
+def chosen_separator(content: bytes, label: str, layout: TextLayout, suffix: str | None) -> tuple[str, list[str]]:
     """The separator, and a note if it was guessed; see :class:`TextLayout`."""
     first = content.split(b"\n", 1)[0].decode(errors="replace")
     given = SPELLED.get(layout.separator, layout.separator) if layout.separator else None
@@ -139,7 +145,7 @@ def _spelled(mark: str) -> str:
     return {"\t": "\\t"}.get(mark, mark)
 
 
-def _one_byte(content: bytes, mark: str, label: str) -> tuple[bytes, str]:
+def one_byte(content: bytes, mark: str, label: str) -> tuple[bytes, str]:
     """Replace a separator of several bytes by one that does not occur."""
     if len(mark.encode()) == 1:
         return content, mark
@@ -149,17 +155,21 @@ def _one_byte(content: bytes, mark: str, label: str) -> tuple[bytes, str]:
     return content.replace(mark.encode(), free.encode()), free
 
 
-def _parse(content: bytes, mark: str, quoted: bool, label: str, layout: TextLayout) -> Table:
+def parse(content: bytes, mark: str, quoted: bool, label: str, layout: TextLayout, before: int = 0) -> Table:
+    """The rows of a text.
+
+    Args:
+        content: UTF-8, not blank, of whole lines.
+        mark: separates fields: one ASCII character.
+        quoted: whether fields may stand in quotes.
+        label: the file, for errors.
+        layout: of the file; without names of columns the first record is the header.
+        before: lines of the file before this text.
+    """
     header = 0 if layout.columns else 1
-    records = find_records(content, mark, quoted, label)
+    records = find_records(content, mark, quoted, label, before)
     if records is None:
-        rows, lines = read_loose(content, mark, label)
-        names = list(layout.columns) or rows[0]
-        kept, left_out = _fitting(np.array([len(row) for row in rows]), lines, len(names), label, layout)
-        unique, twice = _unique(names)
-        filled = [[field or None for field in row] for row, fits in zip(rows, kept, strict=True) if fits][header:]
-        frame = pl.DataFrame(filled, schema=dict.fromkeys(unique, pl.String), orient="row")
-        return Table(frame, label, lines[kept][header:], twice, left_out=left_out)
+        return loose_table(read_loose(content, mark, label, before), label, layout)
     names = list(layout.columns) or _header(records.text[: records.first], mark, quoted, label)
     kept, left_out = _fitting(records.fields, records.lines, len(names), label, layout)
     records = records if kept.all() else records.take(kept)
@@ -175,6 +185,24 @@ def _parse(content: bytes, mark: str, quoted: bool, label: str, layout: TextLayo
     if frame.height != len(records.lines) - header:
         raise InputError(f"{label}: {frame.height} rows were read of {len(records.lines) - header} in the file")
     return Table(frame, label, records.lines[header:], twice, left_out=left_out)
+
+
+def loose_table(read: Rows, label: str, layout: TextLayout) -> Table:
+    """The same from records that were read one by one."""
+    rows, lines = read
+    header = 0 if layout.columns else 1
+    names = list(layout.columns) or rows[0]
+    kept, left_out = _fitting(np.array([len(row) for row in rows]), lines, len(names), label, layout)
+    unique, twice = _unique(names)
+    filled = [[field or None for field in row] for row, fits in zip(rows, kept, strict=True) if fits][header:]
+    frame = pl.DataFrame(filled, schema=dict.fromkeys(unique, pl.String), orient="row")
+    return Table(frame, label, lines[kept][header:], twice, left_out=left_out)
+
+
+def without_blank_rows(table: Table) -> Table:
+    """The rows that have a field which is not empty."""
+    filled = table.frame.select(~pl.all_horizontal(pl.all().is_null())).to_series()
+    return table if filled.all() else table.take(filled)
 
 
 def _header(line: bytes, mark: str, quoted: bool, label: str) -> list[str]:

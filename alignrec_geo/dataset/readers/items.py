@@ -6,7 +6,15 @@ from dataclasses import dataclass, replace
 import polars as pl
 
 from alignrec_geo.dataset.readers.bad_rows import OPTION, left_out_notes, usable
-from alignrec_geo.dataset.readers.columns import SKIP, id_column, spaced, text_column, with_ids
+from alignrec_geo.dataset.readers.columns import (
+    SKIP,
+    id_column,
+    spaced,
+    spaced_note,
+    text_column,
+    with_ids,
+    without_ids_note,
+)
 from alignrec_geo.dataset.readers.delimited import TextLayout
 from alignrec_geo.dataset.readers.html_text import column_without_html
 from alignrec_geo.dataset.readers.kept_columns import kept_columns
@@ -68,13 +76,14 @@ def item_table(table: Table, columns: ItemColumns) -> tuple[Table, list[str]]:
     """The same from a table in memory."""
     notes = [f"{table.label}: {note}" for note in table.notes]
     if columns.skip_empty_ids:
-        table, said = with_ids(table, columns.item_id)
-        notes += said
+        table, empty = with_ids(table, columns.item_id)
+        notes += without_ids_note(table.label, empty, columns.item_id)
     skip = columns.skip_bad_rows
     hints = (SKIP, OPTION) if skip is False else ("", "")
     ids, table = usable(table, lambda rows: id_column(rows, columns.item_id, hints[0]), bool(skip), hints[1])
-    ids, said = spaced(table, columns.item_id, ids, columns.strip_ids)
-    notes += left_out_notes(table) + said
+    written = ids
+    ids, found = spaced(table, ids, columns.strip_ids)
+    notes += left_out_notes(table) + spaced_note(table.label, columns.item_id, found, written, columns.strip_ids)
     texts = {name: text_column(table, name) for name in ([columns.title] if columns.title else []) + list(columns.text)}
     if not columns.keep_html:
         texts, said = _without_html(table, texts)

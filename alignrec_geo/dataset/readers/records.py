@@ -1,7 +1,5 @@
 """Where the records of delimited text begin and end, counted from its bytes, so that no parser can lose one."""
 
-import csv
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -40,7 +38,7 @@ class Records:
         return Records(codes.tobytes(), self.first, self.lines[kept], self.fields[kept], np.cumsum(lengths[kept]))
 
 
-def find_records(content: bytes, separator: str, quoted: bool, label: str) -> Records | None:
+def find_records(content: bytes, separator: str, quoted: bool, label: str, before: int = 0) -> Records | None:
     """Find the records of delimited text.
 
     Args:
@@ -48,6 +46,7 @@ def find_records(content: bytes, separator: str, quoted: bool, label: str) -> Re
         separator: one ASCII character.
         quoted: whether fields may stand in quotes as RFC 4180 says; otherwise a quote is a character.
         label: the file, for errors.
+        before: lines of the file before this text.
 
     Returns:
         The records, or ``None`` where quotes stand elsewhere than around whole fields.
@@ -74,9 +73,9 @@ def find_records(content: bytes, separator: str, quoted: bool, label: str) -> Re
     fields = np.add.reduceat(marks, starts, dtype=np.int64) + 1
     lines = np.searchsorted(breaks, starts).astype(np.int64) + 1
     height = np.diff(lines, append=len(breaks) + 1)
-    check_swallowed(
-        content, [(lines[row], lines[row] + height[row]) for row in np.flatnonzero(height > 1)], separator, label
-    )
+    several = [(lines[row], lines[row] + height[row]) for row in np.flatnonzero(height > 1)]
+    check_swallowed(content, several, separator, label, before)
+    lines += before
     if b"\r" not in content and (fields == fields[0]).all() and (starts < ends).all():
         return Records(content, int(ends[0]) + 1, lines, fields, ends.astype(np.int64) + 1)
     parts = [content[a:b].rstrip(b"\r") for a, b in zip(starts.tolist(), ends.tolist(), strict=True)]
@@ -86,35 +85,20 @@ def find_records(content: bytes, separator: str, quoted: bool, label: str) -> Re
     return Records(text, len(parts[kept[0]]) + 1, lines[kept], fields[kept], after)
 
 
-def read_loose(content: bytes, separator: str, label: str) -> tuple[list[list[str]], Int64]:
-    """Read records that have quotes elsewhere than around whole fields: there a quote is a character.
+def quotes_anywhere(content: bytes, separator: str) -> bool:
+    """Whether quotes stand elsewhere than around whole fields.
 
-    Returns:
-        The fields of every record that is not blank, and the line on which it begins.
-
-    Raises:
-        InputError: a quote is not closed, or something follows a closing quote; the message names the line.
+    Example:
+        >>> quotes_anywhere(b'5" pipe,2', ","), quotes_anywhere(b'"5, or 6",2', ",")
+        (True, False)
     """
-    reader = csv.reader(io.StringIO(content.decode(), newline=""), delimiter=separator, strict=True)
-    rows, lines, spans, begin = [], [], [], 1
-    try:
-        for row in reader:
-            if len(row) > 1 or (row and row[0].strip()):
-                rows.append(row)
-                lines.append(begin)
-            if reader.line_num > begin:
-                spans.append((begin, reader.line_num + 1))
-            begin = reader.line_num + 1
-    except csv.Error as error:
-        what = str(error)
-        known = {"unexpected end": "is not closed", "expected after": "closes before the end of its field"}
-        why = next((said for part, said in known.items() if part in what), f"is not closed soon ({what})")
-        raise InputError(f"{label}: a quote opens in line {begin} and {why}; {TWICE}") from None
-    check_swallowed(content, spans, separator, label)
-    return rows, np.array(lines, dtype=np.int64)
+    codes = np.frombuffer(content, dtype=np.uint8)
+    return b'"' in content and _inside_quotes(codes, ord(separator)) is None
 
 
-def check_swallowed(content: bytes, spans: Sequence[tuple[int, int]], separator: str, label: str) -> None:
+def check_swallowed(
+    content: bytes, spans: Sequence[tuple[int, int]], separator: str, label: str, before: int = 0
+) -> None:
     """Refuse quoted fields with line breaks whose lines are rows of their own, which two stray quotes swallowed.
 
     That is so where each of the lines has as many separators as the header, and begins with a first or second field
@@ -125,6 +109,7 @@ def check_swallowed(content: bytes, spans: Sequence[tuple[int, int]], separator:
         spans: first line, from 1, and the line after the last, of every record of more than one line.
         separator: between fields.
         label: the file, for errors.
+        before: lines of the file before this text.
 
     Raises:
         InputError: one is; the message names the line.
@@ -143,8 +128,8 @@ def check_swallowed(content: bytes, spans: Sequence[tuple[int, int]], separator:
         pairs = [lines[at - 1].split(mark, 2)[:2] for at in range(first + 1, after)]
         if all(pair[0] in known[0] or pair[1] in known[1] for pair in pairs):
             raise InputError(
-                f"{label}: a quote opens in line {first} and closes in line {after - 1}, and each of these lines is "
-                f"a row of its own; if the quotes belong to the text: {TWICE}, and quotes stand around it"
+                f"{label}: a quote opens in line {before + first} and closes in line {before + after - 1}, and each of "
+                f"these lines is a row of its own; if the quotes belong to the text: {TWICE}, and quotes stand around it"
             )
 
 

@@ -52,7 +52,16 @@ def read_table_file(path: Path, columns: Sequence[str] | None = None, layout: Te
         table = read_delimited(content, str(path), wanted, SEPARATORS.get(suffix))
     if columns is None:
         return table
-    hint = "" if suffix in (*PARQUET, *JSON_LINES) else "; a file without a header line needs columns="
+    return only(table, columns, suffix not in (*PARQUET, *JSON_LINES))
+
+
+def only(table: Table, columns: Sequence[str], text: bool) -> Table:
+    """The columns that are wanted.
+
+    Raises:
+        InputError: one is not there.
+    """
+    hint = "; a file without a header line needs columns=" if text else ""
     kept = [table.column(name, hint).alias(name) for name in dict.fromkeys(columns)]
     return replace(table, frame=pl.DataFrame(kept))
 
@@ -80,7 +89,7 @@ def _read_parquet(path: Path, columns: Sequence[str] | None) -> Table:
         return Table(read_parquet(path), str(path))
     names = parquet_columns(path)
     frame = read_parquet(path, [name if name in names else name.split(".")[0] for name in columns])
-    reached = {name: field for name in columns if (field := _struct_field(name, frame.schema)) is not None}
+    reached = {name: field for name in columns if (field := struct_field(name, frame.schema)) is not None}
     if len(reached) < len(set(columns)):
         return Table(
             pl.DataFrame(schema=dict.fromkeys(names, pl.String)), str(path)
@@ -88,7 +97,8 @@ def _read_parquet(path: Path, columns: Sequence[str] | None) -> Table:
     return Table(frame.select(field.alias(name) for name, field in reached.items()), str(path))
 
 
-def _struct_field(name: str, schema: pl.Schema) -> pl.Expr | None:
+def struct_field(name: str, schema: pl.Schema) -> pl.Expr | None:
+    """The column of a name, or the field that a dotted path reaches; ``None`` where there is neither."""
     if name in schema:
         return pl.col(name)
     root, *rest = name.split(".")

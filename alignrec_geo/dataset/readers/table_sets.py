@@ -126,24 +126,45 @@ def _partitions(inside: Path) -> dict[str, str | None]:
     return named
 
 
-def _together(label: str, files: Sequence[Path], parts: Sequence[Table]) -> Table:
-    """The rows of all parts, each of which knows its file."""
+def common_schema(label: str, files: Sequence[Path], schemas: Sequence[pl.Schema]) -> pl.Schema:
+    """The types of the columns of all files together.
+
+    Raises:
+        InputError: a column is in one file and not in another, or is of types that have none in common.
+    """
     kinds: dict[str, tuple[pl.DataType, Path]] = {}
-    for path, part in zip(files, parts, strict=True):
-        if set(part.frame.columns) != set(parts[0].frame.columns):
-            odd = sorted(set(part.frame.columns) ^ set(parts[0].frame.columns))[0]
+    for path, schema in zip(files, schemas, strict=True):
+        if set(schema) != set(schemas[0]):
+            odd = sorted(set(schema) ^ set(schemas[0]))[0]
             raise InputError(f"{label}: column '{odd}' is in one of {files[0]} and {path} and not in the other")
-        for name, kind in part.frame.schema.items():
+        for name, kind in schema.items():
             known, before = kinds.setdefault(name, (kind, path))
             if known == pl.Null:
                 kinds[name] = kind, path
             elif kind not in (known, pl.Null) and not (kind.is_numeric() and known.is_numeric()):
                 raise InputError(f"{label}: column '{name}' holds {known} in {before} and {kind} in {path}")
-    order = parts[0].frame.columns
-    names, left_out = _names(files), LeftOut()
+    order = list(schemas[0])
+    empty = [pl.DataFrame(schema=schema).select(order) for schema in schemas]
+    return pl.concat(empty, how="vertical_relaxed").schema
+
+
+def of_file(left_out: LeftOut, number: int, name: str) -> LeftOut:
+    """Rows of one of several files that could not be used, with the name of the file.
+
+    Example:
+        >>> of_file(LeftOut(1, ((0, 7, "line 7 has no id"),)), 2, "b.csv").first
+        ((2, 7, 'line 7 of b.csv has no id'),)
+    """
+    named = ((number, at, text.replace(f"line {at}", f"line {at} of {name}", 1)) for _, at, text in left_out.first)
+    return LeftOut(left_out.count, tuple(named))
+
+
+def _together(label: str, files: Sequence[Path], parts: Sequence[Table]) -> Table:
+    """The rows of all parts, each of which knows its file."""
+    order = list(common_schema(label, files, [part.frame.schema for part in parts]))
+    names, left_out = file_names(files), LeftOut()
     for number, part in enumerate(parts):
-        first = tuple((number, place, _of_file(text, place, names[number])) for _, place, text in part.left_out.first)
-        left_out = left_out.and_also(LeftOut(part.left_out.count, first))
+        left_out = left_out.and_also(of_file(part.left_out, number, names[number]))
     numbered = [part.numbered() for part in parts]
     return Table(
         pl.concat([part.frame.select(order) for part in parts], how="vertical_relaxed"),
@@ -160,13 +181,8 @@ def _together(label: str, files: Sequence[Path], parts: Sequence[Table]) -> Tabl
     )
 
 
-def _names(files: Sequence[Path]) -> list[str]:
+def file_names(files: Sequence[Path]) -> list[str]:
     """The files as they are called in the folder that they have in common."""
     whole = [os.path.abspath(path) for path in files]
     folder = os.path.commonpath([os.path.dirname(path) for path in whole])
     return [os.path.relpath(path, folder) for path in whole]
-
-
-def _of_file(text: str, line: int, file: str) -> str:
-    """What is wrong with a line, with the name of the file after its number."""
-    return text.replace(f"line {line}", f"line {line} of {file}", 1)

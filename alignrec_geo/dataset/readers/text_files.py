@@ -60,7 +60,7 @@ def checked_encoding(name: str) -> str:
         raise InputError(f"unknown encoding of text (got {name!r:.80}); there are for example {known}") from None
 
 
-def utf8(content: bytes, label: str, encoding: str = "utf-8", hint: str = "") -> bytes:
+def utf8(content: bytes, label: str, encoding: str = "utf-8", hint: str = "", before: int = 0) -> bytes:
     """The same text as UTF-8 without byte order marks: one of UTF-16 or UTF-32 says how the text is encoded.
 
     Args:
@@ -68,6 +68,7 @@ def utf8(content: bytes, label: str, encoding: str = "utf-8", hint: str = "") ->
         label: the file, for errors.
         encoding: see :func:`checked_encoding`.
         hint: ends the error for bytes that are no UTF-8.
+        before: lines of the file before these bytes.
 
     Raises:
         InputError: bytes that are no text of that encoding, or a zero among them; the message names the line.
@@ -82,10 +83,10 @@ def utf8(content: bytes, label: str, encoding: str = "utf-8", hint: str = "") ->
         try:
             content.decode()
         except UnicodeDecodeError as error:
-            raise InputError(f"{label}: line {line_at(content, error.start)} is not UTF-8 text{hint}") from None
+            raise InputError(f"{label}: line {before + line_at(content, error.start)} is not UTF-8 text{hint}") from None
     zero = content.find(b"\0")
     if zero >= 0:
-        raise InputError(f"{label}: line {line_at(content, zero)} holds a zero byte; this is no text file")
+        raise InputError(f"{label}: line {before + line_at(content, zero)} holds a zero byte; this is no text file")
     if codecs.BOM_UTF8 in content:  # files that were joined have one in the middle
         content = content.removeprefix(codecs.BOM_UTF8).replace(b"\n" + codecs.BOM_UTF8, b"\n")
     return content

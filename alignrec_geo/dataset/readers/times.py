@@ -1,7 +1,9 @@
 """Times of a table as numbers that keep their order: whole where all are whole, finer where one is."""
 
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
@@ -19,6 +21,27 @@ ZONE = re.compile(r"\s*(?:UTC|GMT|Z)$|\s+(?=[+-]\d\d:?\d\d$)")
 WANTED = "a number, or an ISO date or time of the years 1 to 9999 such as 2024-05-01T12:30:00.250"
 
 
+Decide = Callable[[int, int, int], bool]
+"""Called with how many texts are numbers, how many are dates, and how many there are: whether numbers are meant."""
+
+
+class Moments(NamedTuple):
+    """Times as seconds since 1970 and nanoseconds after them, ``[n]`` each."""
+
+    seconds: Int64
+    nanos: Int64
+
+
+def likelier(numbers: int, dates: int, texts: int) -> bool:
+    """Numbers are meant where more of the texts are numbers than dates.
+
+    Example:
+        >>> likelier(numbers=2, dates=1, texts=3)
+        True
+    """
+    return numbers > dates
+
+
 def time_column(table: Table, name: str) -> pl.Series:
     """Times as numbers that order: int64, or float64 where a number has a fraction.
 
@@ -29,6 +52,32 @@ def time_column(table: Table, name: str) -> pl.Series:
         InputError: no such column, or a row that holds neither a number nor a date or time, or one out of range; the
             message names the row.
     """
+    found = read_times(table, name)
+    if isinstance(found, pl.Series):
+        return found
+    seconds, nanos = found
+    if not nanos.any():
+        return pl.Series(name, seconds)
+    if not (nanos % 1000).any():
+        return pl.Series(name, seconds * 1_000_000 + nanos // 1000)
+    check_nanos(table, name, found)
+    return pl.Series(name, seconds * NANO + nanos)
+
+
+def read_times(
+    table: Table, name: str, decide: Decide = likelier, dates: bool = False
+) -> "pl.Series | Moments":
+    """Times as numbers, int64 if all are whole, or as moments.
+
+    Args:
+        table: the rows.
+        name: the column.
+        decide: whether numbers are meant where not all texts are numbers.
+        dates: texts are dates, also where all are numbers (``20240501``).
+
+    Raises:
+        InputError: see :func:`time_column`.
+    """
     values = table.column(name)
     if values.dtype in (pl.Categorical, pl.Enum):
         values = values.cast(pl.String)
@@ -38,8 +87,8 @@ def time_column(table: Table, name: str) -> pl.Series:
     if numbers is None:
         raise InputError(f"{table.label}: column '{name}' holds {values.dtype}; times are numbers or ISO text")
     numeric = numbers.is_finite().fill_null(False)
-    if values.dtype == pl.String and not numeric.all():
-        return _of_texts(table, name, values, numeric)
+    if values.dtype == pl.String and (dates or not numeric.all()):
+        return _of_texts(table, name, values, numeric, decide)
     check_rows(table, name, values, numeric, "a number")
     plain = values.str.strip_chars() if values.dtype == pl.String else values
     exact = plain.cast(pl.Int64, strict=False)
@@ -67,31 +116,43 @@ def iso_time(text: str) -> tuple[int, int] | None:
     return (seconds, nanos) if not rest else None
 
 
-def _of_texts(table: Table, name: str, values: pl.Series, numeric: pl.Series) -> pl.Series:
+def check_nanos(table: Table, name: str, times: Moments) -> None:
+    """Refuse moments that 64 bits cannot count in nanoseconds.
+
+    Raises:
+        InputError: there is one; the message names the row.
+    """
+    small = pl.Series(np.abs(times.seconds) < 2**63 // NANO)
+    wanted = "a time of the years 1678 to 2262, as others have nanoseconds,"
+    check_rows(table, name, table.column(name).to_physical(), small, wanted)
+
+
+def count_times(values: pl.Series, decimal: str | None) -> tuple[int, int]:
+    """How many texts are numbers, and how many are dates or times."""
+    numbers = numbers_of(values, decimal)
+    assert numbers is not None
+    good = [text for text in values.unique().drop_nulls().to_list() if iso_time(text)]
+    return int(numbers.is_finite().sum()), int(values.is_in(good).sum())
+
+
+def _of_texts(
+    table: Table, name: str, values: pl.Series, numeric: pl.Series, decide: Decide
+) -> "pl.Series | Moments":
     parsed = {text: iso_time(text) for text in values.unique().drop_nulls().to_list()}
     good = values.is_in([text for text, found in parsed.items() if found]).fill_null(False)
-    likelier = numeric if numeric.sum() > good.sum() else good
-    check_rows(table, name, values, likelier, WANTED)
+    meant = numeric if decide(int(numeric.sum()), int(good.sum()), len(values)) else good
+    check_rows(table, name, values, meant, WANTED)
     found = [parsed[text] or (0, 0) for text in values.to_list()]
     pairs = np.array(found, dtype=np.int64).reshape(-1, 2)
-    return _fine(table, name, values, pairs[:, 0], pairs[:, 1])
+    return _known(table, name, values, pairs[:, 0], pairs[:, 1])
 
 
-def _of_dates(table: Table, name: str, values: pl.Series) -> pl.Series:
+def _of_dates(table: Table, name: str, values: pl.Series) -> Moments:
     check_rows(table, name, values, values.is_not_null(), "a time")
-    return _fine(table, name, values, *seconds_and_nanos(values))
+    return _known(table, name, values, *seconds_and_nanos(values))
 
 
-def _fine(table: Table, name: str, values: pl.Series, seconds: Int64, nanos: Int64) -> pl.Series:
-    """The coarsest of seconds, microseconds and nanoseconds in which no time is rounded."""
+def _known(table: Table, name: str, values: pl.Series, seconds: Int64, nanos: Int64) -> Moments:
     given = values.to_physical()  # polars cannot print dates of other years
     check_rows(table, name, given, of_known_years(seconds), "a time of the years 1 to 9999")
-    if not nanos.any():
-        return pl.Series(name, seconds)
-    if not (nanos % 1000).any():
-        return pl.Series(name, seconds * 1_000_000 + nanos // 1000)
-    small = pl.Series(np.abs(seconds) < 2**63 // NANO)
-    check_rows(
-        table, name, values.to_physical(), small, "a time of the years 1678 to 2262, as others have nanoseconds,"
-    )
-    return pl.Series(name, seconds * NANO + nanos)
+    return Moments(seconds, nanos)

@@ -1,0 +1,123 @@
+"""How long the import of a table of interactions takes, and how much memory, in memory and streamed.
+
+    python benchmarks import_rows                                 # 4 million rows both ways, 10 million streamed
+    python benchmarks import_rows --rows 1e8 --memory 4GB --kills 5 --name import-100m
+
+Rows are drawn by DuckDB into Parquet: users and items by a skewed law, times, ratings, some pairs twice. Every import is
+the verb in a process of its own, whose memory is watched. With ``--kills`` it is killed at random moments first, and
+nothing but the new run may be left of that.
+"""
+
+import random
+import sys
+import tempfile
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from harness.measure import report, results_folder, say
+from harness.process_tree import Watched, watch
+
+from alignrec_geo.files import read_object, write_json
+
+
+def main(
+    rows: Annotated[str, typer.Option(help="Rows, comma-separated: 1e6,1e7.")] = "4e6,1e7",
+    memory: Annotated[str, typer.Option(help="What --memory is given.")] = "4GB",
+    also_in_memory: Annotated[float, typer.Option(help="Rows up to which the path in memory is measured too.")] = 4e6,
+    rule: Annotated[str, typer.Option(help="Split rule.")] = "random",
+    files: Annotated[int, typer.Option(help="Parquet files that hold the rows.")] = 4,
+    kills: Annotated[int, typer.Option(help="Kills before the run that is measured.")] = 0,
+    describe: Annotated[bool, typer.Option("--describe", help="Also measure 'data describe' of the result.")] = False,
+    folder: Annotated[Path | None, typer.Option(help="Where to work; a temporary folder if not given.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the moments of kills.")] = 0,
+    name: Annotated[str, typer.Option(help="Name of the result.")] = "import-rows",
+    quick: Annotated[bool, typer.Option("--quick", help="A few rows; nothing is stored.")] = False,
+    results: Annotated[Path | None, typer.Option(help="Folder for the result.")] = None,
+) -> None:
+    """Print one JSON object and store it."""
+    sizes = [20_000] if quick else [int(float(size)) for size in rows.split(",")]
+    found: list[dict[str, Any]] = []
+    with tempfile.TemporaryDirectory(dir=folder) as work:
+        for size in sizes:
+            where = Path(work) / str(size)
+            where.mkdir()
+            say(f"drawing {size:,} rows")
+            draw_rows(where / "clicks", size, files)
+            ways = {"streamed": ["--memory", memory]} | ({"in memory": []} if size <= also_in_memory else {})
+            for way, options in ways.items():
+                found.append({"rows": size, "way": way, **one(where, rule, options, kills if options else 0, seed)})
+                say(str(found[-1]))
+            if describe:
+                seen = watch([sys.executable, "-m", "alignrec_geo.cli.app", "data", "describe", str(where / "out")])
+                found.append({"rows": size, "way": "describe", **measured(seen)})
+                say(str(found[-1]))
+    content = {
+        "ratio": None,
+        "limit_ratio": None,
+        "imports": found,
+        "memory_given": memory,
+        "rule": rule,
+        "files": files,
+        "seed": seed,
+    }
+    report(name, content, results_folder(quick, results))
+
+
+def draw_rows(folder: Path, rows: int, files: int) -> None:
+    """Write rows into Parquet files: about 20 for each user, a fifth of one per cent of them pairs that come again."""
+    import duckdb
+
+    folder.mkdir()
+    with duckdb.connect(config={"memory_limit": "2GB", "temp_directory": str(folder / ".spill")}) as database:
+        for number in range(files):
+            first, last = rows * number // files, rows * (number + 1) // files
+            database.execute(
+                f"""COPY (SELECT (hash(range) % {rows // 20})::BIGINT AS "user",
+                (power((hash(range * 7 + 1) % 1000000) / 1e6, 2) * {rows // 200})::BIGINT AS item,
+                (1600000000 + hash(range * 13 + 5) % 100000000)::BIGINT AS time,
+                (1 + hash(range * 3) % 5)::FLOAT AS rating
+                FROM range({first}, {last})) TO '{folder}/part-{number:03}.parquet' (FORMAT parquet)"""
+            ).fetchall()
+
+
+def one(where: Path, rule: str, options: list[str], kills: int, seed: int) -> dict[str, Any]:
+    """Import once, after so many kills at random moments."""
+    out = where / "out"
+    command = [sys.executable, "-m", "alignrec_geo.cli.app", "data", "import", "table", str(where / "clicks")]
+    command += ["--timestamp", "time", "--rating", "rating", "--rule", rule, "--out", str(out), "--overwrite", "--json"]
+    chance, lasted, early = random.Random(seed), 0.0, 0
+    with (where / "said.json").open("w+") as said:
+        if kills:
+            lasted = watch([*command, *options], stdout=said).seconds
+            kept = read_object(out / "dataset.json")["files"]
+        for _ in range(kills):
+            killed = watch([*command, *options], until=chance.random() * lasted, stdout=said)
+            early += killed.code != 0
+            assert read_object(out / "dataset.json")["files"] == kept, "a killed import changed the data set"
+        said.seek(0)
+        said.truncate()
+        seen = watch([*command, *options], stdout=said)
+    assert seen.code == 0, seen
+    if kills:
+        assert read_object(out / "dataset.json")["files"] == kept, "another result after kills"
+    left = [path.name for path in where.iterdir() if path.name.startswith(".")]
+    assert not left, f"left behind: {left}"
+    made = read_object(where / "said.json")
+    write_json(where / "made.json", made)
+    counts = {key: made[key] for key in ("users", "items", "interactions")}
+    return {**measured(seen), **counts, "kills": early, "dataset_gb": size_of(out)}
+
+
+def measured(seen: Watched) -> dict[str, Any]:
+    """The numbers of a process."""
+    return {"peak_memory_gb": seen.peak_gb, "seconds": seen.seconds, "cpu_seconds": seen.cpu_seconds}
+
+
+def size_of(folder: Path) -> float:
+    """Gigabytes of the files of a folder."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e9
+
+
+if __name__ == "__main__":
+    typer.run(main)
