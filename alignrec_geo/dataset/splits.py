@@ -101,7 +101,9 @@ def _last_holdout(count: Int64) -> tuple[Int64, Int64]:
     return one, one
 
 
-def _per_user(user: Int64, order: NDArray[np.integer], holdout: Callable[[Int64], tuple[Int64, Int64]]) -> NDArray[np.int8]:
+def _per_user(
+    user: Int64, order: NDArray[np.integer], holdout: Callable[[Int64], tuple[Int64, Int64]]
+) -> NDArray[np.int8]:
     """Sort by user, keeping ``order`` within a user, and hold out the tail of each user's rows."""
     count = np.bincount(user)
     rows = _grouped(user, order, len(count))

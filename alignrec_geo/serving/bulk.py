@@ -1,6 +1,5 @@
 """Recommendations for many users: blocks of users, each ranked, named and handed on."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,7 @@ from alignrec_geo.dataset.ids import in_given_type
 from alignrec_geo.dataset.manifest import DATA_SET
 from alignrec_geo.serving.asked import asked_series
 from alignrec_geo.serving.candidates import Candidates
-from alignrec_geo.serving.frame_stream import Block, FrameStream
+from alignrec_geo.serving.frame_stream import FrameStream
 from alignrec_geo.serving.prepared import Prepared
 from alignrec_geo.serving.request import Answer, Request
 from alignrec_geo.serving.results import CONTENT, MODEL, POPULAR
@@ -33,15 +32,16 @@ def recommend_all(model: Prepared, users: Any, k: int, unknown: str, include_col
     size = block_size(len(request.candidates), k)
     namer = Names(request.candidates, model.whole_item_ids)
 
-    def blocks() -> Iterator[Block]:
-        for first in range(0, len(request), size):
-            last = min(first + size, len(request))
-            places, answer = request.answer(first, last)
-            yield _frame(given, places, answer, namer), last - first
+    def answer(first: int, last: int) -> pl.DataFrame:
+        return _frame(given, *request.answer(first, last), namer)
+
+    def key() -> str:
+        return request.fingerprint(given, *namer.columns(np.arange(len(request.candidates))).values())
 
     empty = _frame(given, np.empty(0, np.int64), _no_answer(), namer)
     left_out = given.filter(pl.Series(~request.answered))
-    return FrameStream(blocks, len(request), empty.schema, left_out, request.notes, DATA_SET.files(model.dataset.path))
+    inputs = DATA_SET.files(model.dataset.path)
+    return FrameStream(answer, len(request), size, empty.schema, left_out, request.notes, inputs, key)
 
 
 def block_size(n_items: int, k: int) -> int:

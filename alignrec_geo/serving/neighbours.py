@@ -1,6 +1,5 @@
 """Items like an item, users like a user: the largest cosines of their vectors."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ from alignrec_geo.errors import InputError
 from alignrec_geo.serving.asked import asked_series
 from alignrec_geo.serving.bulk import Names, block_size, ranked_columns
 from alignrec_geo.serving.candidates import Candidates
-from alignrec_geo.serving.frame_stream import Block, FrameStream
+from alignrec_geo.serving.frame_stream import FrameStream
 from alignrec_geo.serving.index.chosen import chosen_ranking
 from alignrec_geo.serving.index.search import ItemIndex
 from alignrec_geo.serving.prepared import Prepared
@@ -124,13 +123,11 @@ def _stream(
         raise model.unknown(ids, names[int((~known).argmax())])
     block = block_size(size, k)
 
-    def blocks() -> Iterator[Block]:
-        for first in range(0, len(rows), block):
-            places = first + np.flatnonzero(known[first : first + block])
-            answer = found.of(rows[places], k) if len(places) else none
-            yield frame(given.gather(places), *answer), min(block, len(rows) - first)
+    def answer(first: int, last: int) -> pl.DataFrame:
+        places = first + np.flatnonzero(known[first:last])
+        return frame(given.gather(places), *(found.of(rows[places], k) if len(places) else none))
 
     none = np.empty((0, 1), np.float32), np.empty((0, 1), np.int64)
     schema = frame(given.head(0), *none).schema
     left_out = given.filter(pl.Series(~known))
-    return FrameStream(blocks, len(rows), schema, left_out, notes, DATA_SET.files(model.dataset.path))
+    return FrameStream(answer, len(rows), block, schema, left_out, notes, DATA_SET.files(model.dataset.path))

@@ -1,5 +1,6 @@
 """One request for recommendations, for one user or for all: who asks, what may be ranked, and the answer in arrays."""
 
+import hashlib
 from functools import cached_property
 from typing import NamedTuple
 
@@ -92,6 +93,22 @@ class Request:
     def answered(self) -> NDArray[np.bool_]:
         """Which users get an answer, ``[n]``."""
         return np.ones_like(self.known) if self._popular else self.known
+
+    def fingerprint(self, *columns: pl.Series) -> str:
+        """SHA-256 of all that decides the answers, and of columns that name who asks and what is found."""
+        digest = hashlib.sha256(repr((self.k, self._popular, self._seen is not None)).encode())
+        model, wanted = self._model, self.candidates
+        vectors = (model.embeddings.users, wanted.vectors, wanted.popularity)
+        arrays = [*(table.cpu().numpy() for table in vectors), self.rows, self.known, wanted.by_content, self._allowed]
+        for pairs in (self._seen, self._excluded):
+            arrays += [None, None] if pairs is None else [pairs.start, pairs.item]
+        for array in arrays:
+            digest.update(repr(None if array is None else array.shape).encode())
+            if array is not None:
+                digest.update(np.ascontiguousarray(array).data)
+        for column in columns:
+            digest.update(column.hash(0).to_numpy().data)
+        return digest.hexdigest()
 
     def answer(self, first: int, last: int) -> tuple[Int64, Answer]:
         """Answer some users: the places among all of those who get one, and their items."""

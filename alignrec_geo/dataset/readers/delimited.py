@@ -88,9 +88,7 @@ def read_delimited(content: bytes, label: str, layout: TextLayout, separator: st
     mark, notes = chosen_separator(content, label, layout, separator)
     quoted = mark in QUOTED
     content, mark = one_byte(content, mark, label)
-    table = replace(
-        without_blank_rows(parse(content, mark, quoted, label, layout)), notes=notes, decimal=layout.mark
-    )
+    table = replace(without_blank_rows(parse(content, mark, quoted, label, layout)), notes=notes, decimal=layout.mark)
     check_enough_left(table)
     return table
 

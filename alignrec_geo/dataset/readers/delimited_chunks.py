@@ -1,7 +1,6 @@
 """Delimited text of any size, some megabytes at a time; rows, errors and notes are those of the whole file."""
 
 import codecs
-import io
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import chain

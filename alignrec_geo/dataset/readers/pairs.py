@@ -69,8 +69,8 @@ class PairFacts:
     """
 
     notes: tuple[str, ...] = ()
-    empty: Counted = Counted()
-    left_out: LeftOut = LeftOut()
+    empty: Counted = field(default_factory=Counted)
+    left_out: LeftOut = field(default_factory=LeftOut)
     rows: int = 0
     spaced: Mapping[str, Counted] = field(default_factory=dict)
 

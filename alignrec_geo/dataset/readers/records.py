@@ -89,8 +89,8 @@ def quotes_anywhere(content: bytes, separator: str) -> bool:
     """Whether quotes stand elsewhere than around whole fields.
 
     Example:
-        >>> quotes_anywhere(b'5" pipe,2', ","), quotes_anywhere(b'"5, or 6",2', ",")
-        (True, False)
+        >>> [quotes_anywhere(row, ",") for row in (b'5" pipe,2', b'"5, or 6",2')]
+        [True, False]
     """
     codes = np.frombuffer(content, dtype=np.uint8)
     return b'"' in content and _inside_quotes(codes, ord(separator)) is None

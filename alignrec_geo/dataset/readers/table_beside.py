@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
-from alignrec_geo.dataset.images import ImageBytes, ImageSource
+from alignrec_geo.dataset.images import ImageSource
 from alignrec_geo.dataset.readers.feature_files import ItemIds, add_feature_files
 from alignrec_geo.dataset.readers.items import read_items
 from alignrec_geo.dataset.readers.matching import check_any_match, match_note
@@ -40,9 +40,7 @@ class Beside:
         config, known = self.config, self.interacted
         if self.items is not None:
             ids = self.items["id"]
-            dataset = replace(
-                dataset, notes=[*dataset.notes, match_note(dataset.items["id"], ids, str(config.items))]
-            )
+            dataset = replace(dataset, notes=[*dataset.notes, match_note(dataset.items["id"], ids, str(config.items))])
             known = pl.concat([known, ids.rename(known.name)])
         names = ItemIds(
             known=known.unique(),

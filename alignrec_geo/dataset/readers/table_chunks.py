@@ -11,7 +11,14 @@ from alignrec_geo.dataset.readers.delimited import TextLayout
 from alignrec_geo.dataset.readers.delimited_chunks import CHUNK, delimited_chunks
 from alignrec_geo.dataset.readers.rows import Table
 from alignrec_geo.dataset.readers.table_files import JSON_LINES, PARQUET, SEPARATORS, only, struct_field, table_format
-from alignrec_geo.dataset.readers.table_sets import Source, common_schema, file_names, of_file, table_label, table_set_files
+from alignrec_geo.dataset.readers.table_sets import (
+    Source,
+    common_schema,
+    file_names,
+    of_file,
+    table_label,
+    table_set_files,
+)
 from alignrec_geo.dataset.readers.text_files import open_bytes
 from alignrec_geo.errors import InputError
 from alignrec_geo.parquet import parquet_batches, parquet_schema

@@ -85,9 +85,7 @@ class TableConfig(Settings):
 
     def text_layout(self) -> TextLayout:
         """The layout of text files beside the interactions."""
-        return TextLayout(
-            encoding=self.encoding, decimal=self.decimal, skip_bad_rows=self.skip_bad_rows, options=True
-        )
+        return TextLayout(encoding=self.encoding, decimal=self.decimal, skip_bad_rows=self.skip_bad_rows, options=True)
 
     def interactions_layout(self) -> TextLayout:
         """The layout of the interactions."""

@@ -83,7 +83,9 @@ def utf8(content: bytes, label: str, encoding: str = "utf-8", hint: str = "", be
         try:
             content.decode()
         except UnicodeDecodeError as error:
-            raise InputError(f"{label}: line {before + line_at(content, error.start)} is not UTF-8 text{hint}") from None
+            raise InputError(
+                f"{label}: line {before + line_at(content, error.start)} is not UTF-8 text{hint}"
+            ) from None
     zero = content.find(b"\0")
     if zero >= 0:
         raise InputError(f"{label}: line {before + line_at(content, zero)} holds a zero byte; this is no text file")

@@ -64,9 +64,7 @@ def time_column(table: Table, name: str) -> pl.Series:
     return pl.Series(name, seconds * NANO + nanos)
 
 
-def read_times(
-    table: Table, name: str, decide: Decide = likelier, dates: bool = False
-) -> "pl.Series | Moments":
+def read_times(table: Table, name: str, decide: Decide = likelier, dates: bool = False) -> "pl.Series | Moments":
     """Times as numbers, int64 if all are whole, or as moments.
 
     Args:
@@ -135,9 +133,7 @@ def count_times(values: pl.Series, decimal: str | None) -> tuple[int, int]:
     return int(numbers.is_finite().sum()), int(values.is_in(good).sum())
 
 
-def _of_texts(
-    table: Table, name: str, values: pl.Series, numeric: pl.Series, decide: Decide
-) -> "pl.Series | Moments":
+def _of_texts(table: Table, name: str, values: pl.Series, numeric: pl.Series, decide: Decide) -> "pl.Series | Moments":
     parsed = {text: iso_time(text) for text in values.unique().drop_nulls().to_list()}
     good = values.is_in([text for text, found in parsed.items() if found]).fill_null(False)
     meant = numeric if decide(int(numeric.sum()), int(good.sum()), len(values)) else good

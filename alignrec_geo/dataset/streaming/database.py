@@ -80,9 +80,7 @@ def open_database(folder: Path, memory: int) -> Iterator[Database]:
     try:
         import duckdb
     except ImportError:
-        raise InputError(
-            "memory= needs DuckDB, which is not installed: pip install 'alignrec-geo[stream]'"
-        ) from None
+        raise InputError("memory= needs DuckDB, which is not installed: pip install 'alignrec-geo[stream]'") from None
     settings = {
         "memory_limit": f"{memory - OWN}B",
         "threads": len(os.sched_getaffinity(0)),

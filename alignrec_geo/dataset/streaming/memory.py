@@ -8,10 +8,28 @@ OWN = 700_000_000
 """Bytes of this process beside the database: the libraries, and the rows that are being read."""
 LEAST = 1_200_000_000
 """Bytes that any import needs."""
-PER_ROW = {"given": 0, "all-train": 0, "random": 22, "leave-last": 34, "global-time": 30, "cold-items": 14, "cold-users": 34}
+PER_ROW = {
+    "given": 0,
+    "all-train": 0,
+    "random": 22,
+    "leave-last": 34,
+    "global-time": 30,
+    "cold-items": 14,
+    "cold-users": 34,
+}
 """Bytes for each interaction while the split is drawn, by rule."""
 
-_UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "Ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30, "Ti": 1 << 40}
+_UNITS = {
+    "": 1,
+    "K": 10**3,
+    "M": 10**6,
+    "G": 10**9,
+    "T": 10**12,
+    "Ki": 1 << 10,
+    "Mi": 1 << 20,
+    "Gi": 1 << 30,
+    "Ti": 1 << 40,
+}
 _SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]i?)?B?\s*", re.IGNORECASE)
 
 

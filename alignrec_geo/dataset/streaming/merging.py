@@ -127,7 +127,9 @@ def _merge(database: Database, told: list[str]) -> int:
         split = f"CASE WHEN split = {int(Split.UNUSED)} THEN 127 ELSE split END"
         order = ", ".join([split] * ("split" in told) + ["timestamp"] * ("timestamp" in told) + ['"row"'])
         one = ", ".join(['"user"', "item", *(["split"] if "split" in told else [])])
-        summed = f"REPLACE ((sum(weight::DOUBLE) OVER (PARTITION BY {one}))::FLOAT AS weight)" if "weight" in told else ""
+        summed = (
+            f"REPLACE ((sum(weight::DOUBLE) OVER (PARTITION BY {one}))::FLOAT AS weight)" if "weight" in told else ""
+        )
         same = 'USING ("user", item)'
         database.run(
             f"CREATE TABLE merged AS SELECT * FROM pairs ANTI JOIN repeated {same} UNION ALL "

@@ -48,7 +48,7 @@ class Staged:
         finest: 1 where times are seconds, 1,000,000 where one has microseconds, 1,000,000,000 nanoseconds.
     """
 
-    facts: PairFacts = PairFacts()
+    facts: PairFacts = field(default_factory=PairFacts)
     tables: dict[str, dict[str, pl.DataType]] = field(default_factory=dict)
     whole: dict[str, bool] = field(default_factory=dict)
     as_floats: dict[str, bool] = field(default_factory=dict)
@@ -56,7 +56,9 @@ class Staged:
 
     def rows(self) -> str:
         """The query of all rows: ids in one type, times in one unit."""
-        return " UNION ALL ".join(f"SELECT {', '.join(self._columns(kinds))} FROM {name}" for name, kinds in self.tables.items())
+        return " UNION ALL ".join(
+            f"SELECT {', '.join(self._columns(kinds))} FROM {name}" for name, kinds in self.tables.items()
+        )
 
     def _columns(self, kinds: dict[str, pl.DataType]) -> list[str]:
         chosen = [self._id(kind, kinds[kind]) for kind in IDS]
@@ -71,7 +73,7 @@ class Staged:
         if all(part[kind].is_integer() for part in self.tables.values()):
             return f'"{kind}"'
         text = f'"{kind}"::VARCHAR'
-        return f"{text[:-len('::VARCHAR')]}[:-3] AS \"{kind}\"" if self.as_floats[kind] else f'{text} AS "{kind}"'
+        return f'{text[: -len("::VARCHAR")]}[:-3] AS "{kind}"' if self.as_floats[kind] else f'{text} AS "{kind}"'
 
 
 def stage(
@@ -139,7 +141,7 @@ def _add(part: Table, columns: PairColumns, database: Database, times: Times, st
     if not frame.height:
         return
     if "nanos" in frame.columns:
-        nanos = frame["nanos"]
+        nanos = frame["nanos"].to_numpy()
         finest = 1 if not nanos.any() else 1_000_000 if not (nanos % 1000).any() else 1_000_000_000
         staged.finest = max(staged.finest, finest)
     frame = frame.drop(f"{kind} as written" for kind in IDS).with_columns(map(_compact, frame.select(IDS)))

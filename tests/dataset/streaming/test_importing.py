@@ -1,0 +1,282 @@
+"""The streamed import makes the data set of the one in memory: same rows, notes and errors, whatever the files hold."""
+
+import gzip
+import json
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from alignrec_geo.dataset.readers.table import TableConfig, read_table
+from alignrec_geo.dataset.readers.table_chunks import ChunkedTable
+from alignrec_geo.dataset.splits import SplitConfig
+from alignrec_geo.dataset.streaming import importing
+from alignrec_geo.dataset.streaming.importing import import_table
+from alignrec_geo.errors import InputError
+from tests.dataset.toys import write
+
+pytest.importorskip("duckdb", reason="alignrec-geo[stream] is not installed")
+
+
+@pytest.fixture(autouse=True)
+def _small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files of a few lines are read in several parts."""
+    monkeypatch.setattr(importing, "ChunkedTable", partial(ChunkedTable, rows=90, size=150))
+
+
+def made(folder: Path) -> dict[str, Any]:
+    """All that a data set folder says, without the hashes of files that hold the same."""
+    said = json.loads((folder / "dataset.json").read_text())
+    files = {name: pl.read_parquet(folder / name).to_dict(as_series=False) for name in said["files"] if "/" not in name}
+    kinds = {name: dict(pl.read_parquet_schema(folder / name)) for name in files}
+    features = {name: hashed for name, hashed in said["files"].items() if "/" in name}
+    return {**said, "files": files, "kinds": kinds, "features": features}
+
+
+def compare(folder: Path, **values: Any) -> dict[str, Any]:
+    """Import both ways; what comes out, a data set or an error, must be the same. Returns it."""
+    config = TableConfig(**{"interactions": folder / "clicks.csv", **values})
+    try:
+        read_table(config).save(folder / "a" / "shop", overwrite=True)
+    except InputError as error:
+        with pytest.raises(InputError) as streamed:
+            import_table(config, folder / "b" / "shop", overwrite=True)
+        assert str(streamed.value) == str(error)
+        assert not list((folder / "b").glob("*")) or (folder / "b" / "shop").is_dir()
+        assert not list((folder / "b").glob(".*")), "something was left behind"
+        return {"error": str(error)}
+    import_table(config, folder / "b" / "shop", overwrite=True)
+    assert not list((folder / "b").glob(".*"))
+    assert sorted(path.name for path in (folder / "b" / "shop").iterdir()) == sorted(
+        path.name for path in (folder / "a" / "shop").iterdir()
+    )
+    wanted = made(folder / "a" / "shop")
+    assert made(folder / "b" / "shop") == wanted
+    return wanted
+
+
+def clicks(rows: int = 300, users: int = 25, items: int = 12, seed: int = 0) -> pl.DataFrame:
+    """Rows of which many are of one pair, with times that tie."""
+    draw = np.random.default_rng(seed)
+    return pl.DataFrame(
+        {
+            "user": draw.integers(0, users, rows),
+            "item": draw.integers(0, items, rows),
+            "time": draw.integers(0, 40, rows),
+            "stars": draw.integers(1, 6, rows) / 2,
+            "part": draw.choice(["train", "train", "valid", "test", "none"], rows),
+        }
+    )
+
+
+RULES = ("random", "leave-last", "global-time", "cold-items", "cold-users", "all-train")
+
+
+@pytest.mark.parametrize(("rule", "file"), [*((rule, "clicks.csv") for rule in RULES), ("random", "clicks.parquet")])
+def test_every_rule_splits_alike(tmp_path: Path, rule: Any, file: str) -> None:
+    clicks().write_csv(tmp_path / "clicks.csv")
+    clicks().write_parquet(tmp_path / "clicks.parquet")
+    found = compare(
+        tmp_path,
+        interactions=tmp_path / file,
+        timestamp="time",
+        rating="stars",
+        rule=SplitConfig(rule=rule, seed=3),
+    )
+    assert found["counts"]["interactions"] < 250
+    assert found["source"].get("user_ids") == ("whole numbers" if file == "clicks.parquet" else None)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"rating": "stars", "min_rating": 1.5, "k_core": 4},
+        {"weight": "stars"},
+        {"weight": "stars", "split": "part", "split_unused": ("none",)},
+        {"split": "part", "split_unused": ("none",), "drop_unused": True, "timestamp": "time"},
+        {"split": "part", "split_unused": ("none",), "rating": "stars", "min_rating": 2, "k_core": 2},
+        {"k_core": 40},
+        {"rating": "stars", "min_rating": 9},
+        {"min_rating": 2},
+        {"split": "part"},
+        {"rule": SplitConfig(rule="leave-last")},
+        {"user": "who"},
+    ],
+)
+def test_filters_weights_and_splits_of_a_column(tmp_path: Path, options: dict[str, Any]) -> None:
+    clicks().write_csv(tmp_path / "clicks.csv")
+    compare(tmp_path, **options)
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        ["5", "3", "4.5"],
+        ["2024-05-01", "2024-05-02", "2024-05-01T00:00:01Z"],
+        ["2024-05-01", "2024-05-01T00:00:00.25", "2024-05-01T02:00:00+02:00"],
+        ["2024-05-01", "2024-05-01T00:00:00.000000001"],
+        ["2024-05-01", "2024-05-01T00:00:00.000000001", "1500-01-01"],
+        ["20240501", "20240502", "2024-05-03"],
+        ["9223372036854775807", "1"],
+        ["5", "x"],
+        ["5", ""],
+    ],
+)
+@pytest.mark.parametrize("skip", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_times_are_of_one_kind_whatever_part_they_are_in(tmp_path: Path, times: list[str], skip: bool) -> None:
+    column = [times[0]] * 20 + times[1:] * 3 + [times[0]] * 5
+    rows = [f"u{n % 9},i{n % 4},{time}" for n, time in enumerate(column)]
+    write(tmp_path / "clicks.csv", "\n".join(["user,item,time", *rows]) + "\n")
+    compare(tmp_path, timestamp="time", skip_bad_rows=skip)
+
+
+@pytest.mark.parametrize(
+    "ids",
+    [
+        ["1.0", "2.0", "10.0"],
+        ["1.0", "2", "10.0"],
+        ["7", "07", "x", "7 "],
+        [" a", "a", "b ", "c"],
+        ["Ä", "ß", "é", "z", "ⅷ"],
+        ["99999999999999999999", "5"],
+        ["'--", "a;b", "%", "NULL"],
+    ],
+)
+@pytest.mark.parametrize("strip", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_ids_are_the_same_text(tmp_path: Path, ids: list[str], strip: bool) -> None:
+    rows = [f"{ids[0] if n < 15 else ids[n % len(ids)]},i{n % 5}" for n in range(40)]
+    write(tmp_path / "clicks.csv", "\n".join(["user,item", *rows]) + "\n")
+    compare(tmp_path, strip_ids=strip)
+    columns = pl.read_csv(tmp_path / "clicks.csv", infer_schema=False)
+    columns.write_parquet(tmp_path / "clicks.parquet")
+    compare(tmp_path, interactions=tmp_path / "clicks.parquet", strip_ids=strip)
+
+
+BAD = {
+    "fields": "u9,i1,1,2",
+    "id": ",i1,1",
+    "number": "u1,i1,many",
+    "weight": "u1,i1,-1",
+}
+
+
+@pytest.mark.parametrize("bad", BAD)
+@pytest.mark.parametrize("options", [{}, {"skip_bad_rows": True}, {"skip_empty_ids": True}])
+def test_bad_rows_are_named_with_file_and_line(tmp_path: Path, bad: str, options: dict[str, Any]) -> None:
+    good = [f"u{n % 9},i{n % 4},{n + 1}" for n in range(40)]
+    (tmp_path / "parts").mkdir()
+    write(tmp_path / "parts" / "1.csv", "\n".join(["user,item,n", *good]) + "\n")
+    write(tmp_path / "parts" / "2.csv", "\n".join(["user,item,n", *good[:30], BAD[bad], *good[30:], BAD[bad]]) + "\n")
+    found = compare(tmp_path, interactions=tmp_path / "parts", weight="n", **options)
+    said = found.get("error") or " ".join(found["notes"])
+    assert "line 32 of 2.csv" in said or "2.csv: line 32 has 4 fields" in said
+
+
+def test_a_table_of_which_most_is_bad(tmp_path: Path) -> None:
+    rows = [f"u{n},i{n % 3},{'x' if n % 5 else n}" for n in range(60)]
+    write(tmp_path / "clicks.csv", "\n".join(["user,item,n", *rows]) + "\n")
+    assert "more than half" in compare(tmp_path, rating="n", skip_bad_rows=True)["error"]
+    rows = [f"u{n},i{n % 3},{'x' if n < 20 else n}" for n in range(60)]  # the first parts are nothing but bad
+    write(tmp_path / "clicks.csv", "\n".join(["user,item,n", *rows]) + "\n")
+    assert "20 of 60 rows" in compare(tmp_path, rating="n", skip_bad_rows=True)["notes"][0]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'user,item,note\nann,mug,"two\nlines, one row"\n' * 1 + "bob,pen,x\n" * 9 + 'ann,pen,"a ""b"" c"\n' * 5,
+        "user,item,note\n" + "ann,mug,x\n" * 9 + 'bob,5" pipe,y\n' + 'cid,"a, b",z\n' * 4 + "ann,pen,x\n" * 5,
+        "user,item,note\n" + "ann,mug,x\n" * 9 + 'bob,pen,"never closed\n' + "cid,pen,x\n" * 9,
+        "user;item;note\r\n" + "ann;mug;x\r\n\r\n" * 9 + "bob;pen;y\r\n",
+        "user,item,note\rann,mug,x\rbob,pen,y\r" + "cid,cup,z\r" * 9,
+        "\n\n\n" + "\n" * 99 + "user,item,note\nann,mug,x\nbob,pen,y\n",
+        "user,item,note\n\x00ann,mug,x\n",
+        "user,item,user\nann,mug,x\n" + "bob,pen,y\n" * 9,
+        "",
+        "\n \n",
+        "user,item\n",
+    ],
+)
+def test_text_as_people_have_it(tmp_path: Path, text: str) -> None:
+    (tmp_path / "clicks.csv").write_bytes(text.encode())
+    compare(tmp_path)
+
+
+def test_packed_and_otherwise_encoded_text(tmp_path: Path) -> None:
+    text = "user,item\n" + "".join(f"Jörg{n % 7},Töpfe{n % 4}\n" for n in range(40))
+    with gzip.open(tmp_path / "clicks.csv.gz", "wb") as file:
+        file.write(text.encode())
+    compare(tmp_path, interactions=tmp_path / "clicks.csv.gz")
+    (tmp_path / "clicks.csv").write_bytes(text.encode("utf-16"))
+    compare(tmp_path)
+    (tmp_path / "clicks.csv").write_bytes(text.encode("cp1252"))
+    assert "line 2 is not UTF-8" in compare(tmp_path)["error"]
+    compare(tmp_path, encoding="cp1252")
+    (tmp_path / "clicks.dat").write_text(text.replace(",", "::"))
+    compare(tmp_path, interactions=tmp_path / "clicks.dat")
+    (tmp_path / "bare.csv").write_text(text.split("\n", 1)[1])
+    compare(tmp_path, interactions=tmp_path / "bare.csv", columns=("user", "item"))
+
+
+def test_many_files_are_one_table(tmp_path: Path) -> None:
+    frame = clicks()
+    for number, part in enumerate(frame.iter_slices(100)):
+        inner = tmp_path / "clicks" / f"day={number}"
+        inner.mkdir(parents=True)
+        part.write_parquet(inner / "part.parquet")
+    for source in (tmp_path / "clicks", tmp_path / "clicks" / "*" / "*.parquet"):
+        compare(tmp_path, interactions=source, timestamp="time")
+    compare(tmp_path, interactions=tmp_path / "clicks", timestamp="day")
+    frame.with_columns(pl.col("user").cast(pl.Float64)).write_parquet(tmp_path / "clicks" / "more.parquet")
+    compare(tmp_path, interactions=tmp_path / "clicks", timestamp="time")
+    frame.with_columns(pl.col("user").cast(pl.String)).write_parquet(tmp_path / "clicks" / "text.parquet")
+    assert "column 'user' holds" in compare(tmp_path, interactions=tmp_path / "clicks")["error"]
+    assert "no file matches" in compare(tmp_path, interactions=tmp_path / "*.arrow")["error"]
+
+
+def test_times_and_nested_columns_of_parquet(tmp_path: Path) -> None:
+    frame = clicks().with_columns(pl.from_epoch("time", "s").dt.cast_time_unit("ns"), about=pl.struct("stars"))
+    frame.write_parquet(tmp_path / "clicks.parquet")
+    compare(tmp_path, interactions=tmp_path / "clicks.parquet", timestamp="time", rating="about.stars")
+    late = frame.with_columns(pl.when(pl.int_range(300) > 250).then(pl.col("time") + pl.duration(nanoseconds=3)))
+    late.write_parquet(tmp_path / "clicks.parquet")
+    compare(tmp_path, interactions=tmp_path / "clicks.parquet", timestamp="time")
+    whole = frame.with_columns(pl.col("time").dt.offset_by("1us"))
+    whole.write_parquet(tmp_path / "clicks.parquet")
+    compare(tmp_path, interactions=tmp_path / "clicks.parquet", timestamp="time")
+
+
+def test_what_lies_beside_the_table(tmp_path: Path) -> None:
+    clicks().write_csv(tmp_path / "clicks.csv")
+    write(tmp_path / "items.csv", "item,name\n" + "".join(f"{n},Thing {n}\n" for n in range(3, 20)))
+    np.save(tmp_path / "f.npy", np.random.default_rng(0).normal(size=(12, 4)).astype(np.float32))
+    beside = {"items": tmp_path / "items.csv", "title": "name"}
+    compare(tmp_path, **beside)
+    compare(tmp_path, **beside, all_items=True)
+    compare(tmp_path, features={"f": tmp_path / "f.npy"})
+    write(tmp_path / "items.csv", "item,name\nx,X\ny,Y\n")
+    assert "0 of 12 items matched" in compare(tmp_path, **beside)["error"]
+
+
+IDS = st.sampled_from(["1", "2", "10", "1.0", "a", "A", " a", "é"])
+ROW = st.tuples(IDS, IDS, st.integers(0, 3), st.sampled_from(["0", "1", "2", "-1"]), st.sampled_from(["1", "2.5"]))
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    rows=st.lists(ROW, min_size=1, max_size=60),
+    k_core=st.integers(1, 3),
+    rule=st.sampled_from([None, "random", "leave-last", "cold-users"]),
+    options=st.sets(st.sampled_from(["timestamp", "rating", "weight"])),
+)
+def test_any_table(tmp_path: Path, rows: list[tuple[Any, ...]], k_core: int, rule: Any, options: set[str]) -> None:
+    frame = pl.DataFrame(rows, schema=["user", "item", "timestamp", "part", "rating"], orient="row")
+    frame.with_columns(weight="rating").write_csv(tmp_path / "clicks.csv")
+    split = {"split": "part", "split_unused": ("-1",)} if rule is None else {"rule": SplitConfig(rule=rule)}
+    options |= {"timestamp"} if rule == "leave-last" else set()
+    compare(tmp_path, k_core=k_core, **split, **{name: name for name in options})
