@@ -91,7 +91,9 @@ class Pool:
             import ray
             from ray import data
         except ImportError:
-            raise InputError("engine='ray' needs Ray, which is not installed: pip install 'alignrec-geo[ray]'") from None
+            raise InputError(
+                "engine='ray' needs Ray, which is not installed: pip install 'alignrec-geo[ray]'"
+            ) from None
         if ray.is_initialized():
             yield ray, data, self._count(ray)
             return

@@ -74,7 +74,9 @@ def kept_parts(target: Path, key: str, size: int) -> Iterator[KeptParts]:
                     "folder, or name another file"
                 )
         elif any(map(_is_part, folder.iterdir())):
-            raise InputError(f"{folder} holds parts of a result and no {STATE}; delete the folder, or name another file")
+            raise InputError(
+                f"{folder} holds parts of a result and no {STATE}; delete the folder, or name another file"
+            )
         else:
             write_json(folder / STATE, wanted)
         yield KeptParts(folder)

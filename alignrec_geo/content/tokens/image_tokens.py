@@ -1,7 +1,8 @@
 """The patch maps of all images of a data set, encoded once."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from alignrec_geo.content.encoders.base import ImageEncoder
 from alignrec_geo.content.progress import Progress
 from alignrec_geo.content.throughput import Throughput
 from alignrec_geo.content.tokens.decoding import decoded_batches, default_workers
+from alignrec_geo.content.tokens.encoded import Batch, Encoded, Engine
 from alignrec_geo.content.tokens.token_cache import ArraySpec, open_token_cache
 from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.errors import InputError
@@ -65,6 +67,7 @@ def image_tokens(
     progress: Progress | None = None,
     workers: int | None = None,
     throughput: Throughput | None = None,
+    engine: Callable[[Sequence[Path]], Engine] | None = None,
 ) -> ImageTokens:
     """Encode the images of a data set, or read them from the cache; few batches of images are in memory at a time.
 
@@ -78,6 +81,7 @@ def image_tokens(
         progress: called after every chunk.
         workers: processes that decode ahead of the encoder; by default some where it runs on a GPU, else none.
         throughput: counts what is encoded.
+        engine: gets the files, and encodes them elsewhere than in this process.
 
     Raises:
         InputError: the data set has no images, the cache cannot be used, or memory ran out.
@@ -96,26 +100,18 @@ def image_tokens(
     key = (encoder.fingerprint, *(f"{name} {_content(file)}" for name, file in zip(names, files, strict=True)))
     with open_token_cache(cache, "image", key, arrays, len(rows)) as store:
         chunks = {chunk: list(_split(chunk, batch_size)) for chunk in store.remaining()}
-        batches = [batch for parts in chunks.values() for batch in parts]
-        if workers is None:
-            workers = default_workers(encoder.device)
         counted = Throughput("images") if throughput is None else throughput
+        encoded = _here(encoder, files, workers, counted) if engine is None else engine(files)
         with counted.running(), enough_memory("encoding images", lower="batch_size"):
-            decoded = decoded_batches(encoder, files, batches, workers)
-            for chunk, parts in chunks.items():
+            for chunk, parts in zip(chunks, encoded(list(chunks.values())), strict=True):
                 broken: dict[str, str] = {}
-                for batch in parts:
-                    images: dict[int, NDArray[np.uint8]] = {}
-                    for n, prepared in zip(batch, next(decoded), strict=True):
-                        if isinstance(prepared, str):
-                            broken[names[n]] = prepared
-                        else:
-                            images[n] = prepared
-                    if images:
-                        with counted.encoding(len(images), encoder.device):
-                            out = encoder.encode(np.stack(list(images.values())))
-                        store.arrays["patches"][list(images)] = out.patches.to("cpu", torch.float16).numpy()
-                        store.arrays["pooled"][list(images)] = out.pooled.cpu().numpy()
+                for part in parts:
+                    broken |= {names[n]: why for n, why in part.broken.items()}
+                    if part.places:
+                        store.arrays["patches"][part.places] = part.states
+                        store.arrays["pooled"][part.places] = part.pooled
+                    if engine is not None:
+                        counted.items += len(part.places)
                 store.commit(chunk.stop, broken)
                 if progress is not None:
                     progress(chunk.stop, len(rows))
@@ -125,6 +121,42 @@ def image_tokens(
         return ImageTokens(
             store.folder, slot, encoder.grid, store.arrays["patches"], store.arrays["pooled"], dict(store.notes)
         )
+
+
+def encode_images(
+    encoder: ImageEncoder,
+    places: Sequence[int],
+    decoded: Sequence[NDArray[np.uint8] | str],
+    counted: Throughput | None = None,
+) -> Encoded:
+    """Encode a batch of images.
+
+    Args:
+        encoder: frozen.
+        places: which they are.
+        decoded: each as the encoder takes it, or why it cannot be read.
+        counted: counts them.
+    """
+    broken = {n: image for n, image in zip(places, decoded, strict=True) if isinstance(image, str)}
+    images = {n: image for n, image in zip(places, decoded, strict=True) if not isinstance(image, str)}
+    if not images:
+        return Encoded([], [], np.empty((0, encoder.width), dtype=np.float32), broken)
+    with nullcontext() if counted is None else counted.encoding(len(images), encoder.device):
+        out = encoder.encode(np.stack(list(images.values())))
+    return Encoded(list(images), out.patches.to("cpu", torch.float16).numpy(), out.pooled.cpu().numpy(), broken)
+
+
+def _here(encoder: ImageEncoder, files: Sequence[Path], workers: int | None, counted: Throughput) -> Engine:
+    """The engine of this process: every batch is encoded when it is asked for."""
+
+    def encode(chunks: Sequence[Sequence[Batch]]) -> Iterator[Iterator[Encoded]]:
+        batches = [batch for chunk in chunks for batch in chunk]
+        ahead = default_workers(encoder.device) if workers is None else workers
+        decoded = decoded_batches(encoder, files, batches, ahead)
+        for chunk in chunks:
+            yield (encode_images(encoder, batch, next(decoded), counted) for batch in chunk)
+
+    return encode
 
 
 def _split(chunk: range, size: int) -> Iterator[range]:

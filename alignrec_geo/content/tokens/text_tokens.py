@@ -1,6 +1,7 @@
 """The token states of all texts of a data set, encoded once."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from alignrec_geo.content.encoders.base import TextEncoder
 from alignrec_geo.content.pretraining.masking import mask_words, maskable_words
 from alignrec_geo.content.progress import Progress
 from alignrec_geo.content.throughput import Throughput
+from alignrec_geo.content.tokens.encoded import Batch, Encoded, Engine
 from alignrec_geo.content.tokens.token_cache import ArraySpec, open_token_cache
 from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.errors import InputError
@@ -113,6 +115,7 @@ def text_tokens(
     progress: Progress | None = None,
     masking: WordMasking | None = None,
     throughput: Throughput | None = None,
+    engine: Callable[[Sequence[Sequence[int]]], Engine] | None = None,
 ) -> TextTokens:
     """Encode the texts of a data set, or read them from the cache.
 
@@ -124,6 +127,7 @@ def text_tokens(
         progress: called after every chunk.
         masking: words to hide from the encoder, for mask-then-predict; the ids are then those of the masked texts.
         throughput: counts what is encoded.
+        engine: gets the token ids of the texts, and encodes them elsewhere than in this process.
 
     Raises:
         InputError: no item has a text, the encoder has no mask token, the cache cannot be used, or memory ran out.
@@ -147,19 +151,48 @@ def text_tokens(
     with open_token_cache(cache, "text", key, arrays, len(rows)) as store:
         counted = Throughput("texts") if throughput is None else throughput
         with counted.running(), enough_memory("encoding texts", lower="batch_size"):
-            for chunk in store.remaining():
-                for batch in _by_length(chunk, ids, batch_size):
-                    with counted.encoding(len(batch), encoder.device):
-                        out = encoder.encode([ids[n] for n in batch])
-                    states = out.states.to("cpu", torch.float16).numpy()
-                    store.arrays["pooled"][batch] = out.pooled.cpu().numpy()
-                    for place, n in enumerate(batch):
+            chunks = {chunk: list(_by_length(chunk, ids, batch_size)) for chunk in store.remaining()}
+            encoded = _here(encoder, ids, counted) if engine is None else engine(ids)
+            for chunk, parts in zip(chunks, encoded(list(chunks.values())), strict=True):
+                for part in parts:
+                    store.arrays["pooled"][part.places] = part.pooled
+                    for n, states in zip(part.places, part.states, strict=True):
                         store.arrays["ids"][offsets[n] : offsets[n + 1]] = ids[n]
-                        store.arrays["states"][offsets[n] : offsets[n + 1]] = states[place, : len(ids[n])]
+                        store.arrays["states"][offsets[n] : offsets[n + 1]] = states
+                    if engine is not None:
+                        counted.items += len(part.places)
                 store.commit(chunk.stop, {})
                 if progress is not None:
                     progress(chunk.stop, len(rows))
         return TextTokens(store.folder, slot, offsets, *(store.arrays[name] for name in ("ids", "states", "pooled")))
+
+
+def encode_texts(
+    encoder: TextEncoder, places: Sequence[int], ids: Sequence[Sequence[int]], counted: Throughput | None = None
+) -> Encoded:
+    """Encode a batch of texts.
+
+    Args:
+        encoder: frozen.
+        places: which they are.
+        ids: token ids of each.
+        counted: counts them.
+    """
+    with nullcontext() if counted is None else counted.encoding(len(ids), encoder.device):
+        out = encoder.encode(ids)
+    states = out.states.to("cpu", torch.float16).numpy()
+    own = [states[row, : len(text)] for row, text in enumerate(ids)]
+    return Encoded(list(places), own, out.pooled.cpu().numpy())
+
+
+def _here(encoder: TextEncoder, ids: Sequence[Sequence[int]], counted: Throughput) -> Engine:
+    """The engine of this process: every batch is encoded when it is asked for."""
+
+    def encode(chunks: Sequence[Sequence[Batch]]) -> Iterator[Iterator[Encoded]]:
+        for chunk in chunks:
+            yield (encode_texts(encoder, batch, [ids[n] for n in batch], counted) for batch in chunk)
+
+    return encode
 
 
 def _by_length(chunk: range, ids: Sequence[Sequence[int]], batch_size: int) -> Iterator[list[int]]:
