@@ -3,6 +3,7 @@
 import logging
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -111,7 +112,8 @@ class Pool:
             place = {"address": self.address}
         try:
             try:
-                ray.init(**place, **quiet)
+                with _nothing_printed():  # that the log level was set, of all things
+                    ray.init(**place, **quiet)
             except (ConnectionError, ValueError, RuntimeError) as error:
                 if self.address is None:
                     raise
@@ -134,6 +136,20 @@ class Pool:
         if self.actors is not None and self.actors >= cpus:
             raise InputError(f"actors={self.actors}: Ray has {cpus} CPUs, and one must stay free; {cpus - 1} at most")
         return self.actors or cpus - 1
+
+
+@contextmanager
+def _nothing_printed() -> Iterator[None]:
+    """Nothing that C++ writes reaches standard error within the block."""
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 class _Actor:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from alignrec_geo.serving import FrameStream
+    from alignrec_geo.serving.blocks import Engine
 
 Out = Annotated[
     Path | None, typer.Option("--out", metavar="FILE", help="Write .parquet, .csv, .tsv or .jsonl instead of printing.")
@@ -22,6 +23,10 @@ Out = Annotated[
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the file of --out.")]
 Lists = Annotated[
     bool, typer.Option("--lists", help="One row for each who asked, with lists; in Parquet and JSON lines.")
+]
+
+Resume = Annotated[
+    bool, typer.Option("--resume", help="Keep what is done in FILE.parts until all is, and go on with what is there.")
 ]
 
 
@@ -52,7 +57,15 @@ def check_output(
 
 
 def write_stream(
-    stream: "FrameStream", what: str, run: Path, out: Path, overwrite: bool, lists: bool, as_json: bool
+    stream: "FrameStream",
+    what: str,
+    run: Path,
+    out: Path,
+    overwrite: bool,
+    lists: bool,
+    as_json: bool,
+    resume: bool = False,
+    engine: "Engine | None" = None,
 ) -> None:
     """Write all frames and say what was written.
 
@@ -64,10 +77,12 @@ def write_stream(
         overwrite: replace it.
         lists: one row for each who asked.
         as_json: print one JSON object.
+        resume: keep what is done, and go on with what is there.
+        engine: computes the frames; this process if not given.
     """
     started = time.perf_counter()
     with progress_bars() as report:
-        rows = stream.write(out, overwrite, lists, report(what))
+        rows = stream.write(out, overwrite, lists, report(what), resume, engine)
     seconds = round(time.perf_counter() - started, 1)
     if as_json:
         said: dict[str, Any] = {"run": str(run), "file": str(out), what: len(stream), "left_out": len(stream.left_out)}

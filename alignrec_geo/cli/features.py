@@ -1,6 +1,7 @@
 """``features``: encode images and texts, look at feature matrices, hand them to others."""
 
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,6 +10,7 @@ import typer
 from alignrec_geo.cli.comparing import required_names
 from alignrec_geo.cli.data_set_line import say_data_set
 from alignrec_geo.cli.device import DeviceOption
+from alignrec_geo.cli.engine import Actors, Address, Engine, chosen_pool
 from alignrec_geo.cli.features_describe import describe
 from alignrec_geo.cli.features_float16 import float16
 from alignrec_geo.cli.features_whiten import whiten
@@ -49,6 +51,9 @@ def extract(
     cache: Annotated[
         Path | None, typer.Option("--cache", metavar="DIR", help="Folder of the token caches; the user's if not given.")
     ] = None,
+    engine: Engine = "local",
+    actors: Actors = None,
+    address: Address = None,
     half: Annotated[bool, typer.Option("--float16", help="Store in half precision: half the size.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace features of the same name.")] = False,
     json_: JsonFlag = False,
@@ -59,9 +64,11 @@ def extract(
 
     The text of an item is its title and its text. Token states and patch maps are kept in the cache: an interrupted run
     resumes where it stopped, and 'pretrain' need not encode again. An image that cannot be read is reported by name;
-    its item counts as without image.
+    its item counts as without image. With --engine ray every actor holds the encoders; where it was interrupted it goes
+    on with either engine.
     """
     say_data_set(dataset)
+    pool = chosen_pool(engine, actors, address)
     from alignrec_geo.content.encoders import open_image_encoder, open_text_encoder
     from alignrec_geo.content.feature_sets.extract import extract_image, extract_text
     from alignrec_geo.content.throughput import Throughput
@@ -86,13 +93,23 @@ def extract(
     with progress_bars() as report:
         if image is not None:
             counted.append(Throughput("images"))
+            by = None
+            if pool is not None:
+                from alignrec_geo.content.tokens.by_actors import images_by
+
+                by = partial(images_by, pool, encoder_image, where, image.patch_width)
             features, broken = extract_image(
-                opened, image, names["image"], cache, batch_size, report("images"), workers, counted[-1]
+                opened, image, names["image"], cache, batch_size, report("images"), workers, counted[-1], by
             )
             made.append(features)
         if text is not None:
             counted.append(Throughput("texts"))
-            made.append(extract_text(opened, text, names["text"], cache, batch_size, report("texts"), counted[-1]))
+            by = None
+            if pool is not None:
+                from alignrec_geo.content.tokens.by_actors import texts_by
+
+                by = partial(texts_by, pool, encoder_text, where, text.token_width)
+            made.append(extract_text(opened, text, names["text"], cache, batch_size, report("texts"), counted[-1], by))
     made = [features.half() for features in made] if half else made
     # opened again: another process may have stored features meanwhile
     Dataset.open(dataset).store_features(*made, overwrite=overwrite)

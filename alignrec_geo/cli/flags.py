@@ -3,12 +3,15 @@
 import re
 
 PARAMETERS = (
+    "actors",
+    "address",
     "all_items",
     "cache",
     "columns",
     "dataset",
     "decimal",
     "drop_unused",
+    "engine",
     "encoding",
     "exclude",
     "features",

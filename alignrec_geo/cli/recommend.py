@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from alignrec_geo.cli.basket import Basket, for_basket
-from alignrec_geo.cli.bulk_output import Lists, Out, Overwrite, check_output, left_out_note, write_stream
+from alignrec_geo.cli.bulk_output import Lists, Out, Overwrite, Resume, check_output, left_out_note, write_stream
 from alignrec_geo.cli.device import DeviceOption
+from alignrec_geo.cli.engine import Actors, Address, Engine, chosen_pool
 from alignrec_geo.cli.id_files import read_ids
 from alignrec_geo.cli.index import IndexOption
 from alignrec_geo.cli.output import JsonFlag, print_json, print_notes, print_table
@@ -68,6 +69,10 @@ def recommend(
     out: Out = None,
     overwrite: Overwrite = False,
     lists: Lists = False,
+    resume: Resume = False,
+    engine: Engine = "local",
+    actors: Actors = None,
+    address: Address = None,
     index: IndexOption = "exact",
     device: DeviceOption = "cpu",
     as_json: JsonFlag = False,
@@ -80,15 +85,19 @@ def recommend(
 
     For everybody: alignrec-geo recommend runs/catalogue --all-users --out recommendations.parquet
 
+    With --resume a file that takes hours goes on where it was cut off; with --engine ray many processes or machines
+    share the work.
+
     Items without a training interaction are marked as cold. Without --include-cold they are ranked by what training
     left in the tables, which means little.
     """
     from alignrec_geo.device import choose_device
+    from alignrec_geo.serving.by_actors import recommend_by
     from alignrec_geo.serving.store import load_top_items
 
-    check_output(
-        out, overwrite, lists, run, [users_file, only_items, without_items, item_table, exclude], all_users=all_users
-    )
+    inputs, many = [users_file, only_items, without_items, item_table, exclude], engine != "local"
+    check_output(out, overwrite, lists, run, inputs, all_users=all_users, resume=resume, engine=many)
+    pool = chosen_pool(engine, actors, address)
     if basket is not None:
         given = {"--user": user, "--users-file": users_file, "--all-users": all_users}
         given |= {"--exclude": exclude, "--out": out}
@@ -103,10 +112,12 @@ def recommend(
     ids = _asked(user, users_file, all_users)
     policy = unknown or ("error" if users_file is None and not all_users else "skip")
     rules = {**item_rules(only_items, without_items, where, item_table), **pair_rules(seen, exclude)}
-    top = load_top_items(run, include_cold, choose_device(device), index)
+    opened = {"include_cold": include_cold, "device": choose_device(device), "index": index}
+    top = load_top_items(run, **opened)
     if out is not None:
-        stream = top.recommend_all(ids, k, policy, include_cold, **rules)
-        write_stream(stream, "users", run, out, overwrite, lists, as_json)
+        asked = {"users": ids, "k": k, "unknown": policy, "include_cold": include_cold, **rules}
+        by = None if pool is None else recommend_by(pool, run, opened, asked)
+        write_stream(top.recommend_all(**asked), "users", run, out, overwrite, lists, as_json, resume, by)
         return
     assert ids is not None
     result = top.recommend(ids, k, policy, include_cold, **rules)

@@ -3,8 +3,8 @@
     python benchmarks import_rows                                 # 4 million rows both ways, 10 million streamed
     python benchmarks import_rows --rows 1e8 --memory 4GB --kills 5 --name import-100m
 
-Rows are drawn by DuckDB into Parquet: users and items by a skewed law, times, ratings, some pairs twice. Every import is
-the verb in a process of its own, whose memory is watched. With ``--kills`` it is killed at random moments first, and
+Rows are drawn by DuckDB into Parquet: users and items by a skewed law, times, ratings, some pairs twice. Every import
+is the verb in a process of its own, whose memory is watched. With ``--kills`` it is killed at random moments first, and
 nothing but the new run may be left of that.
 """
 

@@ -19,15 +19,15 @@ from alignrec_geo.content.tokens.image_tokens import encode_images, prepare_imag
 from alignrec_geo.content.tokens.text_tokens import encode_texts
 
 
-def images_by(pool: Pool, source: str, device: torch.device, files: Sequence[Path], width: int) -> Engine:
+def images_by(pool: Pool, source: str, device: torch.device, width: int, files: Sequence[Path]) -> Engine:
     """An engine for :func:`~alignrec_geo.content.tokens.image_tokens.image_tokens`.
 
     Args:
         pool: the actors.
         source: the encoder, as the user names it; see :func:`~alignrec_geo.content.encoders.open_image_encoder`.
         device: where each actor runs it.
-        files: the images; in a cluster on a shared disk.
         width: of a cell of the encoder's map.
+        files: the images; in a cluster on a shared disk.
     """
 
     def task(chunk: Sequence[Batch]) -> dict[str, Any]:
@@ -39,15 +39,15 @@ def images_by(pool: Pool, source: str, device: torch.device, files: Sequence[Pat
     return partial(_encoded, pool, partial(_image_actor, _absolute(source), device), task, width)
 
 
-def texts_by(pool: Pool, source: str, device: torch.device, ids: Sequence[Sequence[int]], width: int) -> Engine:
+def texts_by(pool: Pool, source: str, device: torch.device, width: int, ids: Sequence[Sequence[int]]) -> Engine:
     """An engine for :func:`~alignrec_geo.content.tokens.text_tokens.text_tokens`.
 
     Args:
         pool: the actors.
         source: the encoder; see :func:`~alignrec_geo.content.encoders.open_text_encoder`.
         device: where each actor runs it.
-        ids: token ids of the texts.
         width: of a token's state.
+        ids: token ids of the texts.
     """
 
     def task(chunk: Sequence[Batch]) -> dict[str, Any]:

@@ -30,7 +30,7 @@ class Encoded:
     broken: dict[int, str] = field(default_factory=dict)
 
     def to_arrow(self) -> Any:
-        """A table with one row for each: ``place``, ``why`` it could not be read, ``states`` and ``pooled`` as lists."""
+        """A table with one row each: ``place``, ``why`` it could not be read, ``states`` and ``pooled`` as lists."""
         import pyarrow as pa
 
         nothing = [None] * len(self.broken)

@@ -129,7 +129,8 @@ def check_swallowed(
         if all(pair[0] in known[0] or pair[1] in known[1] for pair in pairs):
             raise InputError(
                 f"{label}: a quote opens in line {before + first} and closes in line {before + after - 1}, and each of "
-                f"these lines is a row of its own; if the quotes belong to the text: {TWICE}, and quotes stand around it"
+                f"these lines is a row of its own; if the quotes belong to the text: {TWICE}, and quotes stand around "
+                "it"
             )
 
 

@@ -59,8 +59,8 @@ class ChunkedTable:
         files = table_set_files(self.source)
         if table_format(files[0][0]) in JSON_LINES:
             raise InputError(
-                f"{files[0][0]}: JSON lines are not read in parts, as memory= would have it; convert them to Parquet or "
-                "CSV, or import them without it"
+                f"{files[0][0]}: JSON lines are not read in parts, as memory= would have it; convert them to Parquet "
+                "or CSV, or import them without it"
             )
         alone = len(files) == 1 and not files[0][1]
         paths = [path for path, _ in files]

@@ -66,6 +66,16 @@ class Database:
             self._connection.unregister(name)
 
 
+def quoted(path: Path) -> str:
+    """A path as a statement has it.
+
+    Example:
+        >>> quoted(Path("it's.parquet"))
+        "'it''s.parquet'"
+    """
+    return "'" + str(path).replace("'", "''") + "'"
+
+
 @contextmanager
 def open_database(folder: Path, memory: int) -> Iterator[Database]:
     """Open an empty database in an empty folder.

@@ -4,9 +4,9 @@ import re
 
 from alignrec_geo.errors import InputError
 
-OWN = 700_000_000
+OWN = 1_000_000_000
 """Bytes of this process beside the database: the libraries, and the rows that are being read."""
-LEAST = 1_200_000_000
+LEAST = 1_500_000_000
 """Bytes that any import needs."""
 PER_ROW = {
     "given": 0,

@@ -8,7 +8,7 @@ import polars as pl
 from alignrec_geo.dataset.build import check_any, filter_notes, item_table, sorted_ids
 from alignrec_geo.dataset.filters import FilterConfig, check_rated
 from alignrec_geo.dataset.interactions import OPTIONAL, Split
-from alignrec_geo.dataset.streaming.database import Database
+from alignrec_geo.dataset.streaming.database import Database, quoted
 from alignrec_geo.dataset.streaming.staged import IDS, Staged
 
 
@@ -101,7 +101,7 @@ def number_rows(
         database.run(
             f'COPY (SELECT u.number AS "user", i.number AS item{"".join(f", {column}" for column in told)} FROM pairs '
             'JOIN user_numbers u ON pairs."user" = u.code JOIN item_numbers i ON pairs.item = i.code ORDER BY "row") '
-            f"TO '{str(target).replace(chr(39), chr(39) * 2)}' (FORMAT parquet, COMPRESSION lz4, ROW_GROUP_SIZE 1048576)"
+            f"TO {quoted(target)} (FORMAT parquet, COMPRESSION lz4, ROW_GROUP_SIZE 1048576)"
         )
     return Numbered(target, core, users, table, notes)
 

@@ -2,6 +2,8 @@
 
 import gzip
 import json
+import sys
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,9 @@ from alignrec_geo.dataset.readers.table_chunks import ChunkedTable
 from alignrec_geo.dataset.splits import SplitConfig
 from alignrec_geo.dataset.streaming import importing
 from alignrec_geo.dataset.streaming.importing import import_table
+from alignrec_geo.dataset.streaming.memory import check_split_fits
 from alignrec_geo.errors import InputError
+from tests.conftest import Done
 from tests.dataset.toys import write
 
 pytest.importorskip("duckdb", reason="alignrec-geo[stream] is not installed")
@@ -41,16 +45,11 @@ def made(folder: Path) -> dict[str, Any]:
 def compare(folder: Path, **values: Any) -> dict[str, Any]:
     """Import both ways; what comes out, a data set or an error, must be the same. Returns it."""
     config = TableConfig(**{"interactions": folder / "clicks.csv", **values})
-    try:
-        read_table(config).save(folder / "a" / "shop", overwrite=True)
-    except InputError as error:
-        with pytest.raises(InputError) as streamed:
-            import_table(config, folder / "b" / "shop", overwrite=True)
-        assert str(streamed.value) == str(error)
-        assert not list((folder / "b").glob("*")) or (folder / "b" / "shop").is_dir()
+    wanted = refusal(lambda: read_table(config).save(folder / "a" / "shop", overwrite=True))
+    assert refusal(lambda: import_table(config, folder / "b" / "shop", overwrite=True)) == wanted
+    if wanted is not None:
         assert not list((folder / "b").glob(".*")), "something was left behind"
-        return {"error": str(error)}
-    import_table(config, folder / "b" / "shop", overwrite=True)
+        return {"error": wanted}
     assert not list((folder / "b").glob(".*"))
     assert sorted(path.name for path in (folder / "b" / "shop").iterdir()) == sorted(
         path.name for path in (folder / "a" / "shop").iterdir()
@@ -58,6 +57,15 @@ def compare(folder: Path, **values: Any) -> dict[str, Any]:
     wanted = made(folder / "a" / "shop")
     assert made(folder / "b" / "shop") == wanted
     return wanted
+
+
+def refusal(make: Callable[[], object]) -> str | None:
+    """What is said of bad input; ``None`` if nothing is."""
+    try:
+        make()
+    except InputError as error:
+        return str(error)
+    return None
 
 
 def clicks(rows: int = 300, users: int = 25, items: int = 12, seed: int = 0) -> pl.DataFrame:
@@ -280,3 +288,46 @@ def test_any_table(tmp_path: Path, rows: list[tuple[Any, ...]], k_core: int, rul
     split = {"split": "part", "split_unused": ("-1",)} if rule is None else {"rule": SplitConfig(rule=rule)}
     options |= {"timestamp"} if rule == "leave-last" else set()
     compare(tmp_path, k_core=k_core, **split, **{name: name for name in options})
+
+
+def test_what_cannot_be_streamed_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clicks().write_csv(tmp_path / "clicks.csv")
+    config = TableConfig(interactions=tmp_path / "clicks.csv")
+    for memory, said in (("4 apples", "takes a size such as 4GB"), ("900MB", "any import takes 1.5GB")):
+        with pytest.raises(InputError, match=said):
+            import_table(config, tmp_path / "shop", memory)
+    write(tmp_path / "clicks.jsonl", '{"user": 1, "item": 2}\n')
+    with pytest.raises(InputError, match="JSON lines are not read in parts"):
+        import_table(TableConfig(interactions=tmp_path / "clicks.jsonl"), tmp_path / "shop")
+    with pytest.raises(InputError, match=r"to split 1,000,000,000 interactions by the rule 'random' takes 23\.0GB"):
+        check_split_fits(4_000_000_000, 1_000_000_000, "random")
+    monkeypatch.setitem(sys.modules, "duckdb", None)
+    with pytest.raises(InputError, match=r"pip install 'alignrec-geo\[stream\]'"):
+        import_table(config, tmp_path / "shop")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["clicks.csv", "clicks.jsonl"]
+
+
+def test_the_verb_streams(verb: Callable[..., Done], tmp_path: Path) -> None:
+    clicks().write_csv(tmp_path / "clicks.csv")
+    line = ("data", "import", "table", tmp_path / "clicks.csv", "--timestamp", "time")
+    streamed = verb(*line, "--out", tmp_path / "shop", "--memory", "2GB", "--json")
+    assert streamed.code == 0, streamed.err
+    whole = verb(*line, "--out", tmp_path / "shop", "--overwrite", "--json")
+    assert {**json.loads(streamed.out), "seconds": 0} == {**json.loads(whole.out), "seconds": 0}
+    assert "merging: 300 rows" in streamed.err
+    verb(*line, "--out", tmp_path / "shop", "--memory", "2GB").refused("already exists", "--overwrite")
+    verb(*line, "--out", tmp_path / "other", "--memory", "2").refused("--memory 2 is too little")
+    assert verb("data", "describe", tmp_path / "shop").code == 0
+
+
+@pytest.mark.realdata
+@pytest.mark.parametrize("name", ["ml-1m", "baby"])
+def test_real_data(shared_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.undo()  # parts of the size that people get
+    file = shared_data / name / f"{name}.inter.gz"
+    if not file.is_file():
+        pytest.skip(f"no {file}")
+    item, split = ("movieID", "x_label_bars20") if name == "ml-1m" else ("itemID", "x_label")
+    found = compare(tmp_path, interactions=file, user="userID", item=item, split=split, split_unused=("-1",))
+    assert found["counts"]["interactions"] > 100_000
+    compare(tmp_path, interactions=file, user="userID", item=item, k_core=10)
