@@ -23,6 +23,9 @@ QUIET = {
 STORE = 256 << 20
 """Bytes of shared memory for blocks on their way between processes of one machine."""
 
+REFUSED = "refused by an actor"
+"""Name of a column that says why."""
+
 Work = Callable[[Any], Any]
 """Gets a table of Arrow with the columns of some tasks, and gives one."""
 
@@ -65,7 +68,7 @@ class Pool:
         """
         if not tasks:
             return
-        with self._session() as (ray, data, actors):
+        with self._session() as (data, actors):
             options = data.DataContext.get_current()
             options.enable_progress_bars = False
             options.print_on_execution_start = False
@@ -79,14 +82,14 @@ class Pool:
                 compute=data.ActorPoolStrategy(size=actors, max_tasks_in_flight_per_actor=2),
                 num_cpus=1,
             )
-            try:
-                yield from done.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0)
-            except ray.exceptions.RayError as error:
-                raise _cause(error) from None
+            for table in done.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0):
+                if REFUSED in table.schema.names:
+                    raise InputError(table[REFUSED][0].as_py())
+                yield table
 
     @contextmanager
-    def _session(self) -> Iterator[tuple[Any, Any, int]]:
-        """A connection to Ray, and the number of actors."""
+    def _session(self) -> Iterator[tuple[Any, int]]:
+        """A connection to Ray Data, and the number of actors."""
         os.environ.update({name: value for name, value in QUIET.items() if name not in os.environ})
         try:
             import ray
@@ -96,7 +99,7 @@ class Pool:
                 "engine='ray' needs Ray, which is not installed: pip install 'alignrec-geo[ray]'"
             ) from None
         if ray.is_initialized():
-            yield ray, data, self._count(ray)
+            yield data, self._count(ray)
             return
         quiet = {"log_to_driver": False, "logging_level": logging.CRITICAL}
         for name in ("ray", "ray.data"):
@@ -118,7 +121,7 @@ class Pool:
                 if self.address is None:
                     raise
                 raise InputError(f"address='{self.address}': no Ray cluster answers there ({error})") from None
-            yield ray, data, self._count(ray)
+            yield data, self._count(ray)
         finally:
             ray.shutdown()
             if folder is not None:
@@ -159,18 +162,19 @@ class _Actor:
         if threads is None:
             os.environ.pop("OMP_NUM_THREADS", None)  # Ray sets it to 1
         logging.getLogger("ray").setLevel(logging.CRITICAL)
-        self._work = make()
+        self._refused: str | None = None
+        try:
+            self._work = make()
+        except InputError as error:
+            self._refused = str(error)
 
     def __call__(self, tasks: Any) -> Any:
-        return self._work(tasks)
+        """Do tasks; bad input is told in a table, as Ray keeps an error's text and not what it was."""
+        import pyarrow as pa
 
-
-def _cause(error: BaseException) -> BaseException:
-    """What a task raised: an error of ours as it is, any other as what Ray says of it."""
-    seen: BaseException | None = error
-    while seen is not None:
-        for inner in (seen, getattr(seen, "cause", None)):
-            if isinstance(inner, InputError):
-                return InputError(str(inner.args[0]))
-        seen = getattr(seen, "cause", None) or seen.__cause__
-    return error
+        if self._refused is None:
+            try:
+                return self._work(tasks)
+            except InputError as error:
+                self._refused = str(error)
+        return pa.table({REFUSED: [self._refused]})

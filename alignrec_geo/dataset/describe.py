@@ -143,18 +143,17 @@ def _centre(counts: Int64) -> dict[str, float]:
 
 def _split_warnings(pairs: Interactions) -> list[str]:
     said = []
-    train, known = pairs.of(Split.TRAIN), pairs.of(Split.TRAIN, Split.HISTORY)
-    held = pairs.of(Split.VALIDATION, Split.TEST)
-    for kind, degree, rows in (
-        ("users", known.user_degree(), held.user),
-        ("items", train.item_degree(), held.item),
+    held = np.isin(pairs.split, (Split.VALIDATION, Split.TEST))
+    for kind, rows, count, known in (
+        ("users", pairs.user, pairs.n_users, (Split.TRAIN, Split.HISTORY)),
+        ("items", pairs.item, pairs.n_items, (Split.TRAIN,)),
     ):
-        cold = degree == 0
+        cold = np.bincount(rows[np.isin(pairs.split, known)], minlength=count) == 0
         if cold.any():
             meaning = "nothing is known of them" if kind == "users" else "only content can place them"
             said.append(
                 f"{int(cold.sum())} of {len(cold)} {kind} have no training pair ({meaning}); "
-                f"{int(cold[rows].sum())} validation and test pairs are theirs"
+                f"{int(cold[rows[held]].sum())} validation and test pairs are theirs"
             )
     for split in EVALUATED[1:]:
         size = int((pairs.split == split).sum())
@@ -169,7 +168,7 @@ def _popularity_warnings(pairs: Interactions) -> list[str]:
     head = round(pairs.n_items * HEAD_OF_ITEMS)
     said = []
     for split in (Split.TRAIN, Split.TEST):
-        degree = np.sort(pairs.of(split).item_degree())[::-1]
+        degree = np.sort(np.bincount(pairs.item[pairs.split == split], minlength=pairs.n_items))[::-1]
         share = degree[:head].sum() / max(degree.sum(), 1)
         if head and share >= HEAD_SHARE:
             said.append(
