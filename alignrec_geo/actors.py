@@ -101,7 +101,7 @@ class Pool:
         if ray.is_initialized():
             yield data, self._count(ray)
             return
-        quiet = {"log_to_driver": False, "logging_level": logging.CRITICAL}
+        quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.CRITICAL}
         for name in ("ray", "ray.data"):
             logging.getLogger(name).setLevel(logging.CRITICAL)
         folder = None

@@ -4,14 +4,14 @@ import errno
 import os
 import re
 import shutil
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 from alignrec_geo.errors import InputError
 from alignrec_geo.exchange import exchange
-from alignrec_geo.files import inside, is_within
+from alignrec_geo.files import inside, is_within, sha256_of
 from alignrec_geo.locks import LOCK, Lock
 from alignrec_geo.outputs import check_parents, followed
 from alignrec_geo.staging import delete, is_leftover, retired_name, staged_folder, sweep
@@ -44,6 +44,21 @@ class FolderKind:
         return [
             folder / name for name in _contents(folder) if name not in besides and ("/" in name or self._is_own(name))
         ]
+
+    def unlike(self, folder: Path, files: Mapping[str, str], besides: Collection[str] = ()) -> str | None:
+        """Say what keeps ``folder`` from holding these files as they were written, and nothing else.
+
+        Args:
+            folder: the folder.
+            files: SHA-256 by path.
+            besides: other paths in it that belong to it.
+        """
+        changed = (name for name in files if (folder / name).is_file() and sha256_of(folder / name) != files[name])
+        foreign = self.foreign(folder, [*besides, *files])
+        if foreign is not None:
+            return foreign
+        first = next(changed, None)
+        return None if first is None else f"holds '{first}', which was changed since"
 
     def _is_own(self, name: str) -> bool:
         return any(re.fullmatch(pattern, name, re.DOTALL) for pattern in self.owns)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from alignrec_geo.cli.engine import results_alone
 from alignrec_geo.cli.output import print_json, print_notes, stderr, stdout
 from alignrec_geo.cli.progress_bars import progress_bars
 from alignrec_geo.errors import InputError
@@ -81,7 +82,7 @@ def write_stream(
         engine: computes the frames; this process if not given.
     """
     started = time.perf_counter()
-    with progress_bars() as report:
+    with results_alone(), progress_bars() as report:
         rows = stream.write(out, overwrite, lists, report(what), resume, engine)
     seconds = round(time.perf_counter() - started, 1)
     if as_json:

@@ -1,5 +1,8 @@
 """``--engine``, ``--actors`` and ``--address``: where many blocks are computed."""
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -21,6 +24,13 @@ Address = Annotated[
     str | None,
     typer.Option("--address", metavar="HOST:PORT", help="A running Ray cluster, or 'auto'; this machine if not given."),
 ]
+
+
+@contextmanager
+def results_alone() -> Iterator[None]:
+    """Keep standard output for results: what Ray says of actors that ended goes to standard error."""
+    with redirect_stdout(sys.stderr):
+        yield
 
 
 def chosen_pool(engine: str, actors: int | None, address: str | None) -> "Pool | None":

@@ -10,7 +10,7 @@ import typer
 from alignrec_geo.cli.comparing import required_names
 from alignrec_geo.cli.data_set_line import say_data_set
 from alignrec_geo.cli.device import DeviceOption
-from alignrec_geo.cli.engine import Actors, Address, Engine, chosen_pool
+from alignrec_geo.cli.engine import Actors, Address, Engine, chosen_pool, results_alone
 from alignrec_geo.cli.features_describe import describe
 from alignrec_geo.cli.features_float16 import float16
 from alignrec_geo.cli.features_whiten import whiten
@@ -90,7 +90,7 @@ def extract(
     counted: list[Throughput] = []
     broken: dict[str, str] = {}
     started = time.perf_counter()
-    with progress_bars() as report:
+    with results_alone(), progress_bars() as report:
         if image is not None:
             counted.append(Throughput("images"))
             by = None

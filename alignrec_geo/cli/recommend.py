@@ -112,10 +112,10 @@ def recommend(
     ids = _asked(user, users_file, all_users)
     policy = unknown or ("error" if users_file is None and not all_users else "skip")
     rules = {**item_rules(only_items, without_items, where, item_table), **pair_rules(seen, exclude)}
-    opened = {"include_cold": include_cold, "device": choose_device(device), "index": index}
+    opened: dict[str, Any] = {"include_cold": include_cold, "device": choose_device(device), "index": index}
     top = load_top_items(run, **opened)
     if out is not None:
-        asked = {"users": ids, "k": k, "unknown": policy, "include_cold": include_cold, **rules}
+        asked: dict[str, Any] = {"users": ids, "k": k, "unknown": policy, "include_cold": include_cold, **rules}
         by = None if pool is None else recommend_by(pool, run, opened, asked)
         write_stream(top.recommend_all(**asked), "users", run, out, overwrite, lists, as_json, resume, by)
         return

@@ -5,8 +5,6 @@ from typing import Annotated
 
 import typer
 
-from alignrec_geo.errors import InputError
-
 
 def check_run(run: Path) -> Path:
     """Return the folder of a trained run.
@@ -14,12 +12,12 @@ def check_run(run: Path) -> Path:
     Raises:
         InputError: it holds no tables.
     """
-    from alignrec_geo.serving.file_names import EMBEDDINGS
+    from alignrec_geo.serving.file_names import EMBEDDINGS, without_tables
     from alignrec_geo.staging import recover
 
     recover(run)
     if not (run / EMBEDDINGS).exists():
-        raise InputError(f"{run}: not a run folder with a trained model (no {EMBEDDINGS})")
+        raise without_tables(run)
     return run
 
 

@@ -93,7 +93,8 @@ def _problem(folder: Path) -> str | None:
     files = content.get("files") if isinstance(content, dict) and content.get("made_by") == MADE_BY else None
     if not isinstance(files, dict):
         return f"holds a {MANIFEST} that is not of an export"
-    return EXPORT.foreign(folder, exact=[MANIFEST, *files])
+    hashes = {name: str(part.get("sha256")) if isinstance(part, dict) else "" for name, part in files.items()}
+    return EXPORT.unlike(folder, hashes, [MANIFEST])
 
 
 EXPORT = FolderKind(name="export of a run", problem=_problem)

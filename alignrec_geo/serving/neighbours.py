@@ -1,5 +1,6 @@
 """Items like an item, users like a user: the largest cosines of their vectors."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -112,7 +113,7 @@ def _stream(
     names: pl.Series,
     k: int,
     unknown: str,
-    frame: Any,
+    frame: Callable[..., pl.DataFrame],
     notes: list[str],
 ) -> FrameStream:
     if unknown not in POLICIES:

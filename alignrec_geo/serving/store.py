@@ -17,6 +17,7 @@ from alignrec_geo.files import inside
 from alignrec_geo.folders import FolderKind, atomic_directory
 from alignrec_geo.reading import as_path
 from alignrec_geo.serving.cold_store import COLD, load_cold_items
+from alignrec_geo.serving.file_names import without_tables
 from alignrec_geo.serving.folding import Folding
 from alignrec_geo.serving.folding_store import EMBEDDINGS as EMBEDDINGS
 from alignrec_geo.serving.folding_store import FOLDING, StoredFolding, save_folding
@@ -63,7 +64,7 @@ def read_embeddings(folder: Path) -> Embeddings:
     """
     file = inside(folder, EMBEDDINGS, DATASET, COLD)
     if not file.exists():
-        raise InputError(f"{folder}: not a run folder with a trained model (no {EMBEDDINGS})")
+        raise without_tables(folder)
     stored, _ = read_tensors(file, needed=Embeddings._fields)
     tables = Embeddings(stored["users"], stored["items"])
     if not all(table.dim() == 2 and table.is_floating_point() for table in tables):

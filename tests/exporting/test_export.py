@@ -199,6 +199,11 @@ def test_the_verb(folder, verb, tmp_path):
     assert told["model"] == "bpr"
     (out / "notes.txt").write_text("mine")
     verb("export", folder / "ids", "--to", "parquet", "--out", out, "--overwrite").refused("holds 'notes.txt'")
+    (out / "notes.txt").unlink()
+    (out / "README.md").write_text("mine")
+    again = verb("export", folder / "ids", "--to", "parquet", "--out", out, "--overwrite")
+    again.refused("holds 'README.md', which was changed since")
+    assert (out / "README.md").read_text() == "mine"
     verb("export", folder / "data", "--to", "parquet", "--out", tmp_path / "x").refused("not a run folder")
 
 

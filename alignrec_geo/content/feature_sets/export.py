@@ -100,9 +100,7 @@ def _problem(folder: Path) -> str | None:
     files = content.get("files") if isinstance(content, dict) and content.get("made_by") == MADE_BY else None
     if not isinstance(files, dict):
         return f"holds a {MARKER} that is not of this program"
-    foreign = EXPORT.foreign(folder, [MARKER, *files])
-    changed = [name for name in files if (folder / name).is_file() and sha256_of(folder / name) != files[name]]
-    return foreign or (f"holds '{changed[0]}', which was changed since" if changed else None)
+    return EXPORT.unlike(folder, files, [MARKER])
 
 
 EXPORT = FolderKind(name="features export", problem=_problem)

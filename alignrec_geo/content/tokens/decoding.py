@@ -39,7 +39,7 @@ class ImageFiles(Dataset[Decoded]):
 
 
 def decoded_batches(
-    encoder: ImageEncoder, files: Sequence[Path], batches: Sequence[range], workers: int = 0
+    encoder: ImageEncoder, files: Sequence[Path], batches: Sequence[Sequence[int]], workers: int = 0
 ) -> Iterator[list[Decoded]]:
     """Decode batches of images in their order.
 

@@ -143,7 +143,7 @@ def encode_images(
         return Encoded([], [], np.empty((0, encoder.width), dtype=np.float32), broken)
     with nullcontext() if counted is None else counted.encoding(len(images), encoder.device):
         out = encoder.encode(np.stack(list(images.values())))
-    return Encoded(list(images), out.patches.to("cpu", torch.float16).numpy(), out.pooled.cpu().numpy(), broken)
+    return Encoded(list(images), list(out.patches.to("cpu", torch.float16).numpy()), out.pooled.cpu().numpy(), broken)
 
 
 def _here(encoder: ImageEncoder, files: Sequence[Path], workers: int | None, counted: Throughput) -> Engine:

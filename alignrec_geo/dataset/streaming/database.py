@@ -91,7 +91,7 @@ def open_database(folder: Path, memory: int) -> Iterator[Database]:
         import duckdb
     except ImportError:
         raise InputError("memory= needs DuckDB, which is not installed: pip install 'alignrec-geo[stream]'") from None
-    settings = {
+    settings: dict[str, Any] = {
         "memory_limit": f"{memory - OWN}B",
         "threads": len(os.sched_getaffinity(0)),
         "temp_directory": str(folder / "spill"),

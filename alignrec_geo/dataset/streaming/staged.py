@@ -145,16 +145,13 @@ def _add(part: Table, columns: PairColumns, database: Database, times: Times, st
         finest = 1 if not nanos.any() else 1_000_000 if not (nanos % 1000).any() else 1_000_000_000
         staged.finest = max(staged.finest, finest)
     frame = frame.drop(f"{kind} as written" for kind in IDS).with_columns(map(_compact, frame.select(IDS)))
-    frame = frame.with_row_index("row", offset=before).with_columns(pl.col("row").cast(pl.Int64))
+    frame = frame.with_columns(pl.int_range(before, before + frame.height, dtype=pl.Int64).alias("row"))
     kinds = dict(frame.schema)
-    name = next((name for name, known in staged.tables.items() if known == kinds), None)
+    alike = next((table for table, known in staged.tables.items() if known == kinds), None)
+    target = alike or f"rows_{len(staged.tables)}"
     with database.view("part", frame):
-        if name is None:
-            name = f"rows_{len(staged.tables)}"
-            staged.tables[name] = kinds
-            database.run(f"CREATE TABLE {name} AS SELECT * FROM part")
-        else:
-            database.run(f"INSERT INTO {name} SELECT * FROM part")
+        database.run(f"{f'INSERT INTO {target}' if alike else f'CREATE TABLE {target} AS'} SELECT * FROM part")
+    staged.tables[target] = kinds
 
 
 def _typed(table: Table, columns: PairColumns, times: Times) -> pl.DataFrame:
