@@ -25,8 +25,8 @@ from alignrec_geo.cli.import_options import (
     dataset_name,
     write,
 )
-from alignrec_geo.cli.import_streamed import write_streamed
-from alignrec_geo.cli.output import JsonFlag
+from alignrec_geo.cli.import_streamed import large, write_streamed
+from alignrec_geo.cli.output import JsonFlag, print_notes
 
 
 def table(
@@ -167,5 +167,6 @@ def table(
     if memory is not None:
         write_streamed(config, out, memory, overwrite, json_)
         return
+    print_notes(large(interactions))
     inputs = [*interactions, items, images, *config.features.values(), *config.feature_ids.values()]
     write(lambda: read_table(config), out, overwrite, json_, inputs)
