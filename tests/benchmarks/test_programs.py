@@ -5,7 +5,7 @@ import pytest
 import torch
 from harness.drawn_tables import draw_tables
 from harness.measure import Timing
-from speed import bulk, distributed, kernels, knn, mkl_on_amd, one_request, serve, serve_soak
+from speed import bulk, distributed, import_rows, kernels, knn, mkl_on_amd, one_request, serve, serve_soak
 from speed.epoch import row
 from speed.scale import exponent
 from speed.time_to_quality import read, summary
@@ -183,3 +183,14 @@ def test_serve_quick(capsys, tmp_path):
     soak = json.loads(capsys.readouterr().out)
     assert set(soak["statuses"]) <= {"200", "404", "422"}
     assert soak["first_mb"] > 100
+
+
+@pytest.mark.slow
+def test_import_rows_quick(capsys, tmp_path):
+    pytest.importorskip("duckdb", reason="alignrec-geo[stream] is not installed")
+    import_rows.main(kills=1, describe=True, folder=tmp_path, quick=True, results=None)
+    result = json.loads(capsys.readouterr().out)
+    ways = {entry["way"]: entry for entry in result["imports"]}
+    assert ways.keys() == {"streamed", "in memory", "describe"}
+    assert ways["streamed"]["interactions"] == ways["in memory"]["interactions"] > 10_000
+    assert min(entry["peak_memory_gb"] for entry in ways.values()) > 0.05

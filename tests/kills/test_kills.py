@@ -4,6 +4,7 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -77,6 +78,24 @@ def test_data_import(catalogue, things, tmp_path, overwrite):
 
     before = (lambda folder: shutil.copytree(catalogue, folder / "out")) if overwrite else (lambda folder: None)
     Victim(line, line, whole, stored("out"), before).suffer(tmp_path, kills=9, seed=1 + overwrite)
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_data_import_within_a_memory(catalogue, tmp_path, overwrite):
+    pytest.importorskip("duckdb", reason="alignrec-geo[stream] is not installed")
+    draw = np.random.default_rng(0)
+    rows = {"user": draw.integers(0, 900, 60_000), "item": draw.integers(0, 300, 60_000)}
+    pl.DataFrame(rows).write_csv(tmp_path / "clicks.csv")
+    line = ("data", "import", "table", "../clicks.csv", "--k-core", 3, "--memory", "2GB", "--out", "out", "--overwrite")
+
+    def whole(folder: Path) -> None:
+        if overwrite:
+            Dataset.open(folder / "out")
+        for _ in existing(folder / "out"):
+            Dataset.open(folder / "out")
+
+    before = (lambda folder: shutil.copytree(catalogue, folder / "out")) if overwrite else (lambda folder: None)
+    Victim(line, line, whole, stored("out"), before).suffer(tmp_path, kills=9, seed=30 + overwrite)
 
 
 @pytest.mark.parametrize("out", [(), ("--out", "new", "--overwrite")])
