@@ -1,11 +1,11 @@
 """How long the import of a table of interactions takes, and how much memory, in memory and streamed.
 
     python benchmarks import_rows                                 # 4 million rows both ways, 10 million streamed
-    python benchmarks import_rows --rows 1e8 --memory 4GB --kills 5 --name import-100m
+    python benchmarks import_rows --rows 1e8 --memory 4GB --kills 2 --within 300 --name import-100m
 
 Rows are drawn by DuckDB into Parquet: users and items by a skewed law, times, ratings, some pairs twice. Every import
-is the verb in a process of its own, whose memory is watched. With ``--kills`` it is killed at random moments first, and
-nothing but the new run may be left of that.
+is the verb in a process of its own, whose memory is watched. With ``--kills`` it is killed at random moments first, of
+an undisturbed run or of so many seconds, and nothing but the new run may be left of that.
 """
 
 import random
@@ -28,6 +28,7 @@ def main(
     rule: Annotated[str, typer.Option(help="Split rule.")] = "random",
     files: Annotated[int, typer.Option(help="Parquet files that hold the rows.")] = 4,
     kills: Annotated[int, typer.Option(help="Kills before the run that is measured.")] = 0,
+    within: Annotated[float | None, typer.Option(help="Seconds in which it is killed; an undisturbed run's.")] = None,
     describe: Annotated[bool, typer.Option("--describe", help="Also measure 'data describe' of the result.")] = False,
     folder: Annotated[Path | None, typer.Option(help="Where to work; a temporary folder if not given.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the moments of kills.")] = 0,
@@ -46,7 +47,9 @@ def main(
             draw_rows(where / "clicks", size, files)
             ways = {"streamed": ["--memory", memory]} | ({"in memory": []} if size <= also_in_memory else {})
             for way, options in ways.items():
-                found.append({"rows": size, "way": way, **one(where, rule, options, kills if options else 0, seed)})
+                found.append(
+                    {"rows": size, "way": way, **one(where, rule, options, kills if options else 0, within, seed)}
+                )
                 say(str(found[-1]))
             if describe:
                 seen = watch([sys.executable, "-m", "alignrec_geo.cli.app", "data", "describe", str(where / "out")])
@@ -81,32 +84,36 @@ def draw_rows(folder: Path, rows: int, files: int) -> None:
             ).fetchall()
 
 
-def one(where: Path, rule: str, options: list[str], kills: int, seed: int) -> dict[str, Any]:
-    """Import once, after so many kills at random moments."""
+def one(where: Path, rule: str, options: list[str], kills: int, within: float | None, seed: int) -> dict[str, Any]:
+    """Import once, after so many kills at random moments: a killed run changes nothing, and leaves nothing behind."""
     out = where / "out"
     command = [sys.executable, "-m", "alignrec_geo.cli.app", "data", "import", "table", str(where / "clicks")]
     command += ["--timestamp", "time", "--rating", "rating", "--rule", rule, "--out", str(out), "--overwrite", "--json"]
-    chance, lasted, early = random.Random(seed), 0.0, 0
+    chance, lasts, early = random.Random(seed), within or 0.0, 0
     with (where / "said.json").open("w+") as said:
-        if kills:
-            lasted = watch([*command, *options], stdout=said).seconds
-            kept = read_object(out / "dataset.json")["files"]
+        if kills and within is None:
+            lasts = watch([*command, *options], stdout=said).seconds
+        before = files_of(out)
         for _ in range(kills):
-            killed = watch([*command, *options], until=chance.random() * lasted, stdout=said)
+            killed = watch([*command, *options], until=chance.random() * lasts, stdout=said)
             early += killed.code != 0
-            assert read_object(out / "dataset.json")["files"] == kept, "a killed import changed the data set"
+            assert files_of(out) == before, "a killed import changed the data set"
         said.seek(0)
         said.truncate()
         seen = watch([*command, *options], stdout=said)
     assert seen.code == 0, seen
-    if kills:
-        assert read_object(out / "dataset.json")["files"] == kept, "another result after kills"
+    assert not kills or before in (None, files_of(out)), "another result after kills"
     left = [path.name for path in where.iterdir() if path.name.startswith(".")]
     assert not left, f"left behind: {left}"
     made = read_object(where / "said.json")
     write_json(where / "made.json", made)
     counts = {key: made[key] for key in ("users", "items", "interactions")}
     return {**measured(seen), **counts, "kills": early, "dataset_gb": size_of(out)}
+
+
+def files_of(folder: Path) -> dict[str, str] | None:
+    """The hashes of a data set, if there is one."""
+    return read_object(folder / "dataset.json")["files"] if folder.exists() else None
 
 
 def measured(seen: Watched) -> dict[str, Any]:

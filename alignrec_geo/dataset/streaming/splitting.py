@@ -1,5 +1,6 @@
 """The split of numbered interactions, drawn from the columns that its rule looks at alone, and the file with it."""
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,7 @@ def write_split(numbered: Numbered, config: SplitConfig, target: Path) -> NDArra
         kinds = {name: pa.int8() if name == "split" else file.schema_arrow.field(name).type for name in names}
         schema = pa.schema(list(kinds.items()))
         with pq.ParquetWriter(target, schema, compression="zstd") as writer:
-            for batch in file.iter_batches(batch_size=ROWS):
+            for batch in _even(file.iter_batches(batch_size=ROWS)):
                 columns = dict(zip(batch.schema.names, batch.columns, strict=True))
                 if split is not None:
                     columns["split"] = pa.array(split[done : done + len(batch)])
@@ -59,6 +60,21 @@ def write_split(numbered: Numbered, config: SplitConfig, target: Path) -> NDArra
                 counts += np.bincount(np.asarray(columns["split"]).astype(np.int64) + 1, minlength=len(Split))
                 writer.write_table(pa.table([columns[name] for name in names], schema=schema), row_group_size=ROWS)
     return counts
+
+
+def _even(batches: Iterable[Any]) -> Iterator[Any]:
+    """The same rows, :data:`ROWS` at a time: the row groups depend on the threads that wrote them."""
+    import pyarrow as pa
+
+    waiting: list[Any] = []
+    for batch in batches:
+        waiting.append(batch)
+        if sum(map(len, waiting)) >= ROWS:
+            table = pa.Table.from_batches(waiting)
+            yield table[:ROWS].combine_chunks()
+            waiting = table[ROWS:].to_batches()
+    if waiting:
+        yield pa.Table.from_batches(waiting).combine_chunks()
 
 
 def _split(numbered: Numbered, config: SplitConfig) -> NDArray[np.int8]:
