@@ -46,7 +46,8 @@ def delimited_chunks(
         InputError: as :func:`~.delimited.read_delimited`; the message names the line of the file.
 
     Example:
-        >>> text = io.BytesIO(b"user,item\\nann,mug\\nbob,pen\\n")
+        >>> from io import BytesIO
+        >>> text = BytesIO(b"user,item\\nann,mug\\nbob,pen\\n")
         >>> [chunk.lines.tolist() for chunk in delimited_chunks(text, "t.csv", TextLayout(), ",", size=20)]
         [[2], [3]]
     """
