@@ -46,7 +46,7 @@ def _over_limit(result: Mapping[str, Any]) -> tuple[str, bool] | None:
     found = row(result, "training step, trainable")
     if found is None:
         return None
-    text = f"{found['issue_limit_ratio']:.2f}× ({found['limit_ratio']:.2f}× by the count below)"
+    text = f"{found['issue_limit_ratio']:.2f}× ({found['limit_ratio']:.2f}× by the count under Training)"
     return text, found["issue_limit_ratio"] <= 1.5
 
 
