@@ -19,6 +19,7 @@ from alignrec_geo.cli.export import export
 from alignrec_geo.cli.help import plain_help
 from alignrec_geo.cli.index import index
 from alignrec_geo.cli.mask_modality import mask_modality
+from alignrec_geo.cli.plan import plan
 from alignrec_geo.cli.pretrain import pretrain
 from alignrec_geo.cli.probe import probe
 from alignrec_geo.cli.pull import pull
@@ -47,6 +48,7 @@ app.add_typer(features.app, name="features")
 for verb in (
     pretrain,
     config,
+    plan,
     train,
     update,
     compare,

@@ -30,7 +30,8 @@ class TripletSampler:
     negative; their pairs are left out.
 
     On a CPU ``24 E`` bytes of memory are used, and at most 0.3 GB besides: ``8 E`` for the pairs, ``8 E`` for
-    :class:`~alignrec_geo.kernels.pair_set.PairSet`, and ``8 E`` for an epoch's order and negatives.
+    :class:`~alignrec_geo.kernels.pair_set.PairSet`, and ``8 E`` for an epoch's order and negatives. On a GPU these are
+    ``20 E`` of its memory, and at most 1.1 GB besides.
 
     Args:
         interactions: all pairs; only the training split is used.
@@ -115,9 +116,13 @@ class TripletSampler:
 
     def _negatives(self, order: Tensor, generator: torch.Generator) -> Tensor:
         """A negative for each pair that an epoch visits, ``[E]`` int32."""
-        if self.device.type != "cpu":  # all at once: every round of rejection would wait for the number that is left
-            return self._draw_lacking(self._users_of(order), generator)
-        drawn, rejected = torch.empty(len(order), dtype=torch.int32), []
+        drawn, rejected = torch.empty(len(order), dtype=torch.int32, device=self.device), []
+        if (
+            self.device.type != "cpu"
+        ):  # without a trial: every round of rejection would wait for the number that is left
+            for part in blocks(len(order)):
+                drawn[part] = self._draw_lacking(self._users_of(order[part]), generator).int()
+            return drawn
         for part in blocks(len(order)):
             items = self._draw(part.stop - part.start, generator)
             drawn[part] = items.int()
@@ -160,7 +165,7 @@ class _TakenPlaces:
 
     def __init__(self, user: Int64, place: Int64, n_users: int, device: torch.device | None = None) -> None:
         order = np.lexsort((place, user))
-        self._place = torch.from_numpy(place[order]).to(device)
+        self._place = torch.from_numpy(place[order].astype(np.int32)).to(device)
         degree = np.bincount(user, minlength=n_users)
         self._halvings = int(degree.max(initial=0)).bit_length()
         self._count = torch.from_numpy(degree).to(device)
