@@ -41,7 +41,7 @@ def plan(
     """
     from alignrec_geo.planning import device_rates
     from alignrec_geo.planning import plan as made
-    from alignrec_geo.planning.rates import check_device
+    from alignrec_geo.planning.devices import check_device
 
     given = {"users": _count("users", users), "items": _count("items", items), "edges": _count("edges", edges)}
     check_device(device)

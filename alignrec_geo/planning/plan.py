@@ -150,10 +150,10 @@ def plan(problem: Problem, rates: Rates) -> Plan:
 
     Args:
         problem: its sizes.
-        rates: of the device, see :func:`~alignrec_geo.planning.rates.device_rates`.
+        rates: of the device, see :func:`~alignrec_geo.planning.devices.device_rates`.
 
     Example:
-        >>> from alignrec_geo.planning.rates import device_rates
+        >>> from alignrec_geo.planning.devices import device_rates
         >>> shape = Problem(users=10**8, items=10**7, edges=10**9, model="lightgcn", ranks=8, batch=10**6)
         >>> made = plan(shape, device_rates("h100"))
         >>> f"{made.work.product_bytes / 1e12:.2f} TB", made.fits

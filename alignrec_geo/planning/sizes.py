@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from safetensors import safe_open
 
@@ -59,5 +60,6 @@ def problem_of(sizes: Mapping[str, int], model: str, ranks: int = 1, settings: I
         Problem(1, 1, 1, model)  # says which there are
     resolved = RunConfig.resolve({"model": model}, settings)
     chosen = resolved.parameters
-    own = {field: getattr(chosen, name) for field, name in NAMES.items() if hasattr(chosen, name)}
-    return Problem(**sizes, model=model, ranks=ranks, batch=resolved.training.batch_size, **own)
+    own: dict[str, Any] = {field: getattr(chosen, name) for field, name in NAMES.items() if hasattr(chosen, name)}
+    own |= {**sizes, "batch": resolved.training.batch_size}
+    return Problem(model=model, ranks=ranks, **own)

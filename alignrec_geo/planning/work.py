@@ -7,13 +7,16 @@ from alignrec_geo.planning.problem import Problem
 FLOAT = 4
 ENTRY = 8
 """Bytes of an entry of a sparse matrix: a value and a column."""
-ADAM = 7
-"""Passes of Adam over the parameters: value, gradient and two moments read, value and moments written."""
-TABLE_PASSES = 2 + 2
-"""Other passes over all nodes' rows in every model: the gradient is zeroed, added to, read by nothing else."""
+ADAM = 5
+"""Passes of Adam over the parameters, as a copy counts them: value, gradient and two moments read, all but the gradient
+written in place, which takes less than to write elsewhere."""
+TABLE_PASSES = 1
+"""Other passes over all nodes' rows in every model: the gradient is zeroed."""
 PROPAGATION_PASSES = 11
 """Passes beside the products: the tables put together (2), scaled forward and backward (4), gradients of the batch's
 rows, of the propagated and the initial table, written and added (5)."""
+ROW_PASSES = 115
+"""Of the loss over a triplet's row: gathered, compared, their gradients sorted and added up. Found by measuring."""
 CONTENT_ITEM_PASSES = 24
 """Of content over the items' rows: gate, layers, presence, their gradients."""
 CONTENT_USER_PASSES = 4
@@ -52,13 +55,12 @@ def work(problem: Problem) -> Work:
     p = problem
     row = FLOAT * p.columns
     table = p.nodes * row
-    stream = (ADAM + TABLE_PASSES) * table
-    rows = 6 * p.batch * row
+    stream = float((ADAM + TABLE_PASSES) * table)
+    rows = ROW_PASSES * p.batch * row
     products, gemm = 0.0, 0.0
     if p.model != "bpr":
         products = 2.0 * p.layers * 2 * p.edges * (ENTRY + row)
         stream += (PROPAGATION_PASSES + 4 * p.layers) * table  # every product adds to what it reads
-        rows *= 2
     if p.content:
         width = p.content
         entries = 2 * p.edges + 2 * p.item_layers * p.items * p.neighbours

@@ -29,7 +29,7 @@ class TripletSampler:
     long, and on a GPU for all, it is drawn from the items they lack. Users who have every one of those items have no
     negative; their pairs are left out.
 
-    On a CPU ``24 E`` bytes of memory are used, and at most 0.3 GB besides: ``8 E`` for the pairs, ``8 E`` for
+    On a CPU ``24 E`` bytes of memory are used, and at most 0.9 GB besides: ``8 E`` for the pairs, ``8 E`` for
     :class:`~alignrec_geo.kernels.pair_set.PairSet`, and ``8 E`` for an epoch's order and negatives. On a GPU these are
     ``20 E`` of its memory, and at most 1.1 GB besides.
 

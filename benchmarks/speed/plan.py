@@ -38,7 +38,7 @@ from alignrec_geo.training.sampling import TripletSampler
 from alignrec_geo.training.step import EagerStep
 
 WIDTH = 64
-SIZES = {"bpr": (200_000, 600_000, 1_500_000), "lightgcn": (200_000, 600_000, 1_500_000)}
+SIZES = {"bpr": (200_000, 500_000, 1_200_000), "lightgcn": (200_000, 500_000, 1_200_000)}
 SIZES["alignrec"] = (100_000, 200_000, 400_000)
 """Other sizes than those that the constants of the memory were found with."""
 STEPS = 5

@@ -6,8 +6,8 @@ import pytest
 
 from alignrec_geo.errors import InputError
 from alignrec_geo.planning import Plan, Problem, Rates, device_rates, plan
+from alignrec_geo.planning.devices import device_names
 from alignrec_geo.planning.memory import parts
-from alignrec_geo.planning.rates import device_names
 from alignrec_geo.planning.sizes import problem_of, sizes_of
 from alignrec_geo.planning.work import work
 
