@@ -90,17 +90,17 @@ class Plan:
         ]
         p = self.problem
         if p.content and p.train_features and plan(replace(p, train_features=False), self.rates).fits:
-            said.append("it fits with frozen features: --set train_features=false")
+            said.append("it fits with frozen features, train_features=false")
         if self.rates.is_gpu:
             more = (count for count in range(p.ranks + 1, p.dim + 1) if p.dim % count == 0)
             enough = next((count for count in more if plan(replace(p, ranks=count), self.rates).fits), None)
             if enough is not None:
-                return [*said, f"it fits on {enough} ranks: --ranks {enough}"]
+                return [*said, f"it fits on {enough} ranks: ranks='{enough}'"]
         said.append(
             "the graph is whole on every rank, so no number of ranks is enough: train on sampled subgraphs "
-            "(approximate), fewer columns (--set dim=…), or a device with more memory"
+            "(approximate), fewer columns (dim), or a device with more memory"
             if self.rates.is_gpu
-            else "more ranks on one machine share its memory: use more machines, GPUs, fewer columns (--set dim=…), or "
+            else "more ranks on one machine share its memory: use more machines, GPUs, fewer columns (dim), or "
             "sampled subgraphs (approximate)"
         )
         return said

@@ -76,11 +76,11 @@ def advice(problem: Problem, gigabytes: float, gpu: bool = True) -> str:
 def test_what_does_not_fit_and_what_to_do_then():
     one = replace(BILLION, ranks=1)
     assert "needs" in advice(one, 80.0)
-    assert "fits on 8 ranks: --ranks 8" in advice(one, 80.0)
+    assert "fits on 8 ranks: ranks='8'" in advice(one, 80.0)
     assert "sampled subgraphs" in advice(one, 16.0)  # the graph alone takes more
     assert "more machines" in advice(one, 16.0, gpu=False)
     wide = Problem(users=10**6, items=10**6, edges=10**7, width=4096)
-    assert "--set train_features=false" in advice(wide, 40.0)
+    assert "train_features=false" in advice(wide, 40.0)
     assert advice(BILLION, 80.0) == ""
 
 
