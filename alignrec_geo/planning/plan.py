@@ -43,9 +43,13 @@ class Plan:
 
     @property
     def sent_bytes(self) -> float:
-        r"""What a rank sends in a step, :math:`\frac{P - 1}{P}\, 6 B\, d \cdot 4` with propagation; whatever ``E``."""
+        r"""What a rank sends in a step, whatever ``E``: :math:`\frac{P - 1}{P}\, 6 B\, d \cdot 4` with propagation, and
+        with content of ``I`` items in ``W`` columns :math:`\frac{P - 1}{P} (2 I d + 2 d^2 + B W) \cdot 4` besides."""
         p = self.problem
-        return (p.ranks - 1) / p.ranks * SHARED_ROWS[p.model] * p.batch * p.dim * FLOAT
+        numbers = SHARED_ROWS[p.model] * p.batch * p.dim
+        if p.content:
+            numbers += 2 * p.items * p.dim + 2 * p.dim**2 + p.batch * p.content
+        return (p.ranks - 1) / p.ranks * numbers * FLOAT
 
     @property
     def step_seconds(self) -> float:

@@ -37,6 +37,12 @@ def test_what_ranks_send_does_not_depend_on_the_edges():
         assert [value / 1e6 for value in sent] == [pytest.approx(megabytes, abs=0.005)]
 
 
+def test_the_gate_of_content_is_sent_too():
+    without = Problem(users=1_000, items=500, edges=10_000, ranks=2)
+    more = plan(replace(without, width=128), SLOW).sent_bytes - plan(without, SLOW).sent_bytes
+    assert more == 2 * (2 * 500 * 64 + 2 * 64**2 + 2048 * 128)
+
+
 def test_tables_are_shared_and_the_graph_is_not():
     one, four = BILLION, replace(BILLION, ranks=4)
     one = replace(one, ranks=1)
