@@ -30,7 +30,7 @@ from alignrec_geo.dataset import Dataset
 from alignrec_geo.dataset.interactions import Split
 from alignrec_geo.kernels.allocator import keep_freed_memory
 from alignrec_geo.models.registry import find_model
-from alignrec_geo.planning import Plan, Problem, Rates, device_rates, plan
+from alignrec_geo.planning import Plan, Problem, Rates, calibrate, device_rates, plan
 from alignrec_geo.planning.problem import MODELS
 from alignrec_geo.training.config import TrainingConfig
 from alignrec_geo.training.optimizer import make_optimizer
@@ -57,11 +57,11 @@ def main(
         print(json.dumps({"seconds": step_seconds(hold, models)}))
         return
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        rates = pool.submit(rates_of_one_thread).result()
+        rates = pool.submit(rates_of_one_thread, quick).result()
     say(f"{rates}")
     rows = []
     for model in models.split(","):
-        for edges in (3_000, 6_000) if quick else SIZES[model]:
+        for edges in (3_000,) if quick else SIZES[model]:
             with tempfile.TemporaryDirectory(dir=scratch) as folder:
                 # in a process of its own, as above: what this one holds when it starts another would be counted
                 with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
@@ -80,9 +80,11 @@ def main(
     report("plan", content, results_folder(quick, results))
 
 
-def rates_of_one_thread() -> Rates:
-    """The rates of this machine."""
+def rates_of_one_thread(quick: bool) -> Rates:
+    """The rates of this machine, from little if it must be quick."""
     torch.set_num_threads(1)
+    if quick:
+        calibrate.USERS, calibrate.ITEMS, calibrate.EDGES, calibrate.NUMBERS = 4_000, 2_000, 20_000, 1 << 20
     return device_rates("here")
 
 

@@ -1,11 +1,24 @@
 import json
 import shutil
+import sys
 
 import pytest
 import torch
 from harness.drawn_tables import draw_tables
 from harness.measure import Timing
-from speed import bulk, distributed, import_rows, kernels, knn, mkl_on_amd, one_request, serve, serve_soak
+from speed import (
+    bulk,
+    distributed,
+    import_rows,
+    kernels,
+    knn,
+    mkl_on_amd,
+    one_request,
+    plan,
+    serve,
+    serve_soak,
+    triplet_memory,
+)
 from speed.epoch import row
 from speed.scale import exponent
 from speed.time_to_quality import read, summary
@@ -55,6 +68,23 @@ def test_distributed_quick(capsys, tmp_path):
     assert sent["lightgcn", 1] == 0.0
     half_of_six_rows_of_every_triplet = 6 * 256 * 64 * 4 / 2 / 1e6
     assert sent["lightgcn", 2] == pytest.approx(half_of_six_rows_of_every_triplet, rel=1e-4)
+
+
+@pytest.mark.slow  # five Pythons
+def test_plan_quick(capsys, tmp_path):
+    plan.main("lightgcn", seed=0, scratch=tmp_path, hold=None, quick=True, results=tmp_path)
+    (row,) = json.loads((tmp_path / "plan.json").read_text())["rows"]
+    assert 0.7 < row["memory"]["ratio"] < 1.3  # nearly all of it is the program itself
+    assert row["step"]["predicted"] > 0
+    assert row["step"]["measured"] > 0
+
+
+@pytest.mark.slow  # a Python of its own
+@pytest.mark.skipif(sys.platform != "linux", reason="sets the peak of a process back")
+def test_triplet_memory_quick(capsys, tmp_path):
+    triplet_memory.main("", hold=0, quick=True, results=tmp_path)
+    (row,) = json.loads((tmp_path / "triplet-memory.json").read_text())["rows"]
+    assert 0 < row["held_bytes"] <= row["peak_bytes"] < row["stated_bytes"]
 
 
 def test_a_missed_neighbour_is_found_out():
