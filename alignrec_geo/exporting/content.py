@@ -13,17 +13,17 @@ from alignrec_geo.content.item_encoding.whitened import WhitenedItemEncoder
 from alignrec_geo.content.matrices.item_encoder import FeaturesItemEncoder
 from alignrec_geo.content.matrices.model import FeaturesModel
 from alignrec_geo.content.pretraining.encoder_folder import CONFIG
-from alignrec_geo.content.pretraining.whitening import Whitening
 from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.errors import InputError
 from alignrec_geo.exporting.modules import ItemVector
 from alignrec_geo.files import read_object
+from alignrec_geo.nn.whitening import Whitening
 from alignrec_geo.reading import reading
 from alignrec_geo.serving.cold import NeighbourMean
 
 
 class Whiten(nn.Module):
-    """A stored whitening, ``[B, D]`` to ``[B, D]``; see :class:`~alignrec_geo.content.pretraining.whitening.Whitening`.
+    """A stored whitening, ``[B, D]`` to ``[B, D]``; see :class:`~alignrec_geo.nn.whitening.Whitening`.
 
     Args:
         whitening: with mean and matrix.

@@ -5,6 +5,8 @@ from typing import Any
 
 from alignrec_geo.models.alignrec import AlignRec
 from alignrec_geo.models.alignrec_config import AlignRecConfig
+from alignrec_geo.models.alignrec_plus import AlignRecPlus
+from alignrec_geo.models.alignrec_plus_config import AlignRecPlusConfig
 from alignrec_geo.models.base import Batch, ModelConfig, Recommender
 from alignrec_geo.models.bm3 import BM3, BM3Config
 from alignrec_geo.models.bpr import BPRMF, BPRMFConfig
@@ -46,6 +48,8 @@ __all__ = [
     "VBPR",
     "AlignRec",
     "AlignRecConfig",
+    "AlignRecPlus",
+    "AlignRecPlusConfig",
     "BM3Config",
     "BPRMFConfig",
     "Batch",

@@ -140,7 +140,7 @@ class AlignRec(GraphRecommender):
             self.user_item_graph: CSR = self.symmetric_graph()
             self.user_item = Propagation(part["user_item_conv"], dim, self.config.layers, "user_item_conv", *options)
         if self.features:
-            x, present = item_content(data, self.features, self.config.feature_scaling)
+            x, present = self._item_content(data)
             self.content = column_parameter(x.clone(), self.config.train_features)  # x
             self.content_width = x.shape[1]  # D
             self.projection = column_linear(x.shape[1], dim)  # W, b
@@ -194,11 +194,7 @@ class AlignRec(GraphRecommender):
 
     def encode(self) -> Embeddings:
         """Return the fused tables ``h``, ``[U, d]`` and ``[I, d]``."""
-        identity, content_users, content_items = self.views()
-        users, items = identity[: self.n_users], identity[self.n_users :]
-        if content_users is None or content_items is None:
-            return Embeddings(users, items)
-        return Embeddings(*(by_rows(self.fusion, *rows) for rows in ((users, content_users), (items, content_items))))
+        return self._fused(self.views())
 
     def branches(self) -> Branches | None:
         """``c`` and ``m``, each as the fusion takes it; exact for every fusion of this package."""
@@ -215,8 +211,7 @@ class AlignRec(GraphRecommender):
         """By past items; exact where the layers that lead to users are the default and the fusion is linear."""
         if isinstance(self.user_item, HeteroEncoder) or not self.user_item.plain:
             return None
-        users, items, layers = self.user_embedding, self.item_embedding, self.config.layers
-        paths = UserPaths.propagated(self.user_item_graph, users, items, user, layers)
+        paths = self._identity_paths(user)
         if not self.features:
             return paths
         linear = self.to_users.plain and self.fusion.linear
@@ -243,9 +238,24 @@ class AlignRec(GraphRecommender):
         """Return the weighted terms by name: ``bpr``, ``l2``, ``uia`` and, with features, ``cca`` and ``reg``."""
         beside = Branch(batch.users, batch.positives, batch.negatives)
         with beside:
-            rows = BatchRows.of(batch, self.n_users, self.n_items, self.present if self.features else None)
+            rows = self._batch_rows(batch)
         views = self.views()
         rows.join(beside)
+        return self._terms(batch, rows, views)
+
+    def _fused(self, views: AlignRecViews) -> Embeddings:
+        """``h`` of all nodes."""
+        identity, content_users, content_items = views
+        users, items = identity[: self.n_users], identity[self.n_users :]
+        if content_users is None or content_items is None:
+            return Embeddings(users, items)
+        return Embeddings(*(by_rows(self.fusion, *rows) for rows in ((users, content_users), (items, content_items))))
+
+    def _batch_rows(self, batch: Batch) -> BatchRows:
+        return BatchRows.of(batch, self.n_users, self.n_items, self.present if self.features else None)
+
+    def _terms(self, batch: Batch, rows: BatchRows, views: AlignRecViews) -> dict[str, Tensor]:
+        """The weighted terms of a batch whose rows are known."""
         wanted = [Wanted(views.identity, rows.nodes, rows.node_order)]
         if views.content_users is not None and views.content_items is not None:
             wanted.append(Wanted(views.content_users, batch.users, rows.user_order))
@@ -272,6 +282,10 @@ class AlignRec(GraphRecommender):
         root = root_degree(self.user_item_graph, self.n_users)
         return [identity, Folding(self._content_views()[1] * root, "root")]
 
+    def _item_content(self, data: HeteroData) -> tuple[Tensor, Tensor]:
+        """The content vectors and which items have any, ``[I, D]`` and ``[I]``."""
+        return item_content(data, self.features, self.config.feature_scaling)
+
     def _similar(self, data: HeteroData, x: Tensor, present: Tensor) -> CSR:
         """The item graph that ``data`` has, or the one :func:`~alignrec_geo.graph.to_hetero` would make."""
         if SIMILAR in data.edge_types:
@@ -286,6 +300,10 @@ class AlignRec(GraphRecommender):
         if self.present is not None and not self.item_item.plain:
             items = items * self.present[:, None]  # a layer with a bias would give them content
         return self.to_users(self.item_to_user, items), items
+
+    def _identity_paths(self, user: int) -> UserPaths:
+        users, items, layers = self.user_embedding, self.item_embedding, self.config.layers
+        return UserPaths.propagated(self.user_item_graph, users, items, user, layers)
 
     def _content_paths(self, user: int) -> UserPaths:
         items, weight = row_of(self.item_to_user, user)

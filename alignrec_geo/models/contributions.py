@@ -82,7 +82,8 @@ class UserPaths:
     def map(self, linear: Callable[[Tensor], Tensor]) -> "UserPaths":
         """Apply a map without a bias to every piece; it takes and returns ``[n, D]``."""
         mapped = linear(self.pieces.flatten(0, 1)).view(*self.pieces.shape[:2], -1)
-        return replace(self, pieces=mapped)
+        similar = None if self.similar_users is None else linear(self.similar_users)
+        return replace(self, pieces=mapped, similar_users=similar)
 
     def __add__(self, other: "UserPaths") -> "UserPaths":
         """The sum of both vectors, with the pieces of both."""

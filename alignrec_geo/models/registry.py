@@ -3,6 +3,7 @@
 from importlib.metadata import entry_points
 
 from alignrec_geo.models.alignrec import AlignRec
+from alignrec_geo.models.alignrec_plus import AlignRecPlus
 from alignrec_geo.models.base import Recommender
 from alignrec_geo.models.bm3 import BM3
 from alignrec_geo.models.bpr import BPRMF
@@ -22,6 +23,7 @@ from alignrec_geo.plugins import find_by_name
 
 MODELS: dict[str, type[Recommender]] = {
     "alignrec": AlignRec,
+    "alignrec-plus": AlignRecPlus,
     "bm3": BM3,
     "bpr": BPRMF,
     "content-knn": ContentKNN,

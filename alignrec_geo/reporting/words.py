@@ -33,6 +33,7 @@ def model_name(name: str) -> str:
 
 _MODELS = {
     "alignrec": "AlignRec",
+    "alignrec-plus": "AlignRec+",
     "bm3": "BM3",
     "bpr": "BPR",
     "content-knn": "content kNN",

@@ -13,8 +13,8 @@ from alignrec_geo.content.beit3.images import as_pixels, read_image
 from alignrec_geo.content.beit3.model import Beit3Model
 from alignrec_geo.content.beit3.vocabulary import Beit3Vocabulary
 from alignrec_geo.content.item_encoder import NewItem
-from alignrec_geo.content.pretraining.whitening import Whitening
 from alignrec_geo.errors import InputError
+from alignrec_geo.nn.whitening import Whitening
 
 _ENCODER = "ica.beit3."
 

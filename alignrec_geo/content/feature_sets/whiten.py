@@ -8,17 +8,15 @@ from safetensors.torch import save_file
 
 from alignrec_geo.content.item_encoder import PRETRAINED, WHITENED
 from alignrec_geo.content.pretraining.encoder_folder import MODEL, encoder_to_itself
-from alignrec_geo.content.pretraining.whitening import BLOCK, Whitening, check_shrink
 from alignrec_geo.dataset.features import Features
 from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.errors import InputError
 from alignrec_geo.files import atomic_path, sha256_of
+from alignrec_geo.nn.whitening import BLOCK, Whitening, all_alike, check_shrink
 
 KIND = "whitening"
 """What ``config.json`` of an encoder says that whitens another matrix."""
 SHRINK = 0.1
-SAME = 1e-6
-"""Vectors that differ by less than this share of their largest number are equal but for rounding."""
 
 
 class Whitened(NamedTuple):
@@ -39,7 +37,7 @@ def whiten_features(
 
     .. math:: x' = (x - \mu)\, V (\Lambda + s\, \lambda_{max} I)^{-1/2}
 
-    in float64 (:class:`~alignrec_geo.content.pretraining.whitening.Whitening`). No interaction is looked at. Mean and
+    in float64 (:class:`~alignrec_geo.nn.whitening.Whitening`). No interaction is looked at. Mean and
     matrix stay in the folder ``encoders/NAME`` of the data set, so that new items (``embed``) go the same way: through
     the encoder that made ``source``, or with a row of ``source`` that they bring, then through the transform.
 
@@ -99,7 +97,7 @@ def whitened(given: Features, name: str, shrink: float = SHRINK) -> tuple[Featur
         raise InputError(f"features '{given.name}' are whitened already")
     rows = np.flatnonzero(given.present)
     vectors = torch.from_numpy(given.matrix[rows])
-    if len(rows) == 0 or (vectors - vectors[:1]).abs().max() <= SAME * vectors.abs().max():
+    if all_alike(vectors):
         raise InputError(f"features '{given.name}' are the same for all {len(rows)} items that have them")
     whitening = Whitening.fit(vectors, shrink, torch.float64)
     matrix = np.zeros_like(given.matrix)

@@ -16,9 +16,9 @@ from alignrec_geo.content.frozen.model import PATCHES, WORDS, FusedEncoder
 from alignrec_geo.content.frozen.summary import ItemSummary
 from alignrec_geo.content.item_encoder import NewItem
 from alignrec_geo.content.multiway.stack import MultiwayStack
-from alignrec_geo.content.pretraining.whitening import Whitening
 from alignrec_geo.content.tokens.image_tokens import averaged, prepare_image
 from alignrec_geo.errors import InputError
+from alignrec_geo.nn.whitening import Whitening
 
 _OURS = "encoder."
 

@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from alignrec_geo.content.pretraining.whitening import Whitening
 from alignrec_geo.content.tokens.vocabulary import Vocabulary
+from alignrec_geo.nn.whitening import Whitening
 
 SHRINK = 0.1
 """Shrinkage of the whitening of the encoders' vectors."""

@@ -14,11 +14,11 @@ from alignrec_geo.content.item_encoding.raw_encoders import open_raw_encoder
 from alignrec_geo.content.item_encoding.whitened import WhitenedItemEncoder
 from alignrec_geo.content.pretraining.encoder_folder import CONFIG, MODEL
 from alignrec_geo.content.pretraining.former import up_to_date
-from alignrec_geo.content.pretraining.whitening import Whitening
 from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.errors import InputError
 from alignrec_geo.files import read_json, sha256_of
 from alignrec_geo.folders import check_links
+from alignrec_geo.nn.whitening import Whitening
 from alignrec_geo.reading import reading
 from alignrec_geo.staging import recover
 from alignrec_geo.tensors import read_tensors

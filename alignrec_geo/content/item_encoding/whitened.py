@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from alignrec_geo.content.item_encoder import ItemEncoder, NewItem
-from alignrec_geo.content.pretraining.whitening import Whitening
 from alignrec_geo.errors import InputError
+from alignrec_geo.nn.whitening import Whitening
 
 
 class WhitenedItemEncoder:

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from alignrec_geo.content.item_encoder import NewItem
 from alignrec_geo.content.matrices.model import FeaturesModel
-from alignrec_geo.content.pretraining.whitening import Whitening
 from alignrec_geo.errors import InputError
+from alignrec_geo.nn.whitening import Whitening
 
 
 class FeaturesItemEncoder:

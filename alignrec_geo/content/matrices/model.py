@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from alignrec_geo.content.multiway.block import Linear
 from alignrec_geo.content.multiway.stack import MultiwayStack
-from alignrec_geo.content.pretraining.whitening import Whitening
 from alignrec_geo.kernels.infonce import infonce
+from alignrec_geo.nn.whitening import Whitening
 from alignrec_geo.randomness import child_generator
 
 
@@ -19,7 +19,7 @@ class InputWhitening(nn.Module):
 
     The stack normalises every token, so what all vectors share must be gone before: features after a ReLU are mostly
     their mean. The result has a mean square of 1 per column over the items it was fitted to, so that a squared error
-    says the same of every modality. See :class:`~alignrec_geo.content.pretraining.whitening.Whitening`.
+    says the same of every modality. See :class:`~alignrec_geo.nn.whitening.Whitening`.
 
     Args:
         width: of the vectors.

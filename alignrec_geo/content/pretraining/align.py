@@ -12,10 +12,10 @@ from alignrec_geo.content.item_encoder import PRETRAINED
 from alignrec_geo.content.pretraining.encoder_folder import MODEL, encoder_to_itself
 from alignrec_geo.content.pretraining.loop import LAST, PretrainConfig, PretrainResult, pretrain
 from alignrec_geo.content.pretraining.task import PretrainTask
-from alignrec_geo.content.pretraining.whitening import Whitening
 from alignrec_geo.dataset.features import Features
 from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.files import atomic_path
+from alignrec_geo.nn.whitening import Whitening
 from alignrec_geo.observer import Observer
 
 

@@ -12,6 +12,8 @@ from alignrec_geo.errors import InputError
 
 BLOCK = 1 << 14
 """Rows that are in memory in float64 at a time."""
+SAME = 1e-6
+"""Vectors count as all the same if no number differs by more, as a share of the largest."""
 
 
 @dataclass(frozen=True)
@@ -89,3 +91,8 @@ def check_shrink(shrink: float) -> None:
     """
     if not 0.0 < shrink < math.inf:
         raise InputError(f"the shrinkage of whitening must be a number above 0 (got {shrink})")
+
+
+def all_alike(vectors: Tensor) -> bool:
+    """Whether all vectors ``[n, D]`` are the same, or there is none: nothing can be whitened."""
+    return len(vectors) == 0 or bool((vectors - vectors[:1]).abs().max() <= SAME * vectors.abs().max())

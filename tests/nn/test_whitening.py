@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from alignrec_geo.content.pretraining.whitening import Whitening
 from alignrec_geo.errors import InputError
+from alignrec_geo.nn.whitening import Whitening
 
 
 def vectors() -> torch.Tensor:
