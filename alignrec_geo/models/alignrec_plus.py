@@ -34,9 +34,9 @@ class AlignRecPlus(AlignRec):
 
     1. **Spectral start.** :math:`P, Q` begin as the leading singular vectors of :math:`\hat R`
        (:func:`~alignrec_geo.graph.spectral.spectral_tables`), scaled to the length of what would be drawn.
-    2. **Whitened content.** Every feature matrix is centred and whitened
-       (:class:`~alignrec_geo.nn.whitening.Whitening`), then has unit rows: its neighbours are told apart by more than
-       what all items have in common.
+    2. **Centred content.** From every feature matrix the mean of all items is taken off, or it is whitened
+       (:class:`~alignrec_geo.nn.whitening.Whitening`); its rows then have unit length, and neighbours are told apart by
+       more than what all items have in common.
     3. **Similar users.** With :math:`W` the cosines of the ``user_neighbours`` most similar histories, each row summing
        to 1, and :math:`c_U` the users' mean propagation, users have :math:`c_U + \omega W c_U`, as user-user graphs in
        `"DA-MRS" <https://doi.org/10.1145/3637528.3671703>`_.
@@ -125,10 +125,11 @@ class AlignRecPlus(AlignRec):
         return self.config.user_weight * spmm(self.user_graph, users)
 
     def _item_content(self, data: HeteroData) -> tuple[Tensor, Tensor]:
-        if not self.config.whiten:
+        if self.config.centring == "none":
             return super()._item_content(data)
+        whiten = self.config.centring == "whiten"
         parts = modalities(data, self.features)
-        x = torch.cat([whitened_rows(part.x, part.present) for part in parts], dim=1)
+        x = torch.cat([centred_rows(part.x, part.present, whiten) for part in parts], dim=1)
         return x, torch.stack([part.present for part in parts]).any(dim=0)
 
     def _similar(self, data: HeteroData, x: Tensor, present: Tensor) -> CSR:
@@ -170,10 +171,12 @@ class AlignRecPlus(AlignRec):
         return replace(paths, similar_users=similar)
 
 
-def whitened_rows(x: Tensor, present: Tensor) -> Tensor:
-    """Return the present rows centred, whitened and of unit length, the others zero, ``[I, D]``; vectors that are all
-    the same stay as they are, but for their length."""
+def centred_rows(x: Tensor, present: Tensor, whiten: bool) -> Tensor:
+    """Return the present rows centred, or whitened, and of unit length, the others zero, ``[I, D]``; vectors that are
+    all the same stay as they are, but for their length."""
     rows = x[present]
+    if not all_alike(rows):
+        rows = Whitening.fit(rows)(rows) if whiten else (rows.double() - rows.double().mean(dim=0)).to(rows.dtype)
     made = torch.zeros_like(x)
-    made[present] = F.normalize(rows if all_alike(rows) else Whitening.fit(rows)(rows), dim=1)
+    made[present] = F.normalize(rows, dim=1)
     return made

@@ -1,7 +1,7 @@
 """Settings of AlignRec+."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -20,8 +20,9 @@ class AlignRecPlusConfig(AlignRecConfig):
 
     spectral_start: bool = True
     """Begin with the leading singular vectors of the user-item graph; else with random numbers."""
-    whiten: bool = True
-    """Centre and whiten every feature matrix and scale its rows to unit length; else as ``feature_scaling`` says."""
+    centring: Literal["whiten", "centre", "none"] = "centre"
+    """What is done to every feature matrix before its rows get unit length: take off the mean of all items, whiten too
+    (for encoders whose vectors all look alike), or neither, and then ``feature_scaling`` says about lengths."""
     user_weight: float = Field(default=0.5, ge=0.0)
     """Weight of the users with the most similar histories in a user's identity; 0 leaves them out."""
     user_neighbours: int = Field(default=10, ge=1)

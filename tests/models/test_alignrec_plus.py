@@ -14,7 +14,7 @@ from alignrec_geo.training import fit
 from tests.golden_numbers import toy_graph
 
 BATCH = Batch(torch.tensor([0, 3, 5, 3]), torch.tensor([1, 2, 7, 9]), torch.tensor([4, 8, 11, 30]), nominal_size=8)
-OFF = {"spectral_start": False, "whiten": False, "user_weight": 0.0, "co_occurrence": 0.0, "hard_negatives": 1}
+OFF = {"spectral_start": False, "centring": "none", "user_weight": 0.0, "co_occurrence": 0.0, "hard_negatives": 1}
 
 
 class TestKnownAnswers(KnownAnswers):
