@@ -110,6 +110,21 @@ class AlignRecPlus(AlignRec):
         return self._terms(batch, self._batch_rows(batch), views)
 
     @torch.no_grad()
+    def fold_in(self, histories: CSR) -> Tensor:
+        """Return vectors of users whom the model was not trained on, with the trained users that are most like them.
+
+        :meth:`folding`, which must do without the trained users' histories, regresses what comes from those.
+        """
+        branches = super()._folded_branches()
+        if branches is None or self.user_graph is None:
+            return super().fold_in(histories)
+        users = super().views().identity[: self.n_users]
+        graph = row_shares(cosine_neighbours(histories, self.histories(), self.config.user_neighbours))
+        similar = spmm(graph.map(lambda part: part.to(users)), users)
+        identity = branches[0](histories) + self.config.user_weight * similar
+        return self.fusion(identity, branches[1](histories)) if self.features else identity  # type: ignore[no-any-return]
+
+    @torch.no_grad()
     def _start_spectrally(self, generator: torch.Generator) -> None:
         """Put the singular vectors in place of what was drawn, as long as it in all; more columns stay as drawn."""
         block = self.item_to_user if self.features else user_item_block(self.symmetric_graph(), self.n_users)

@@ -13,7 +13,7 @@ class AlignRecPlusConfig(AlignRecConfig):
 
     search_space: ClassVar[Mapping[str, tuple[Any, ...]]] = {
         "hard_negatives": (1, 2, 4, 8),
-        "co_occurrence": (0.0, 0.5, 0.8),
+        "co_occurrence": (0.0, 0.3, 0.8),
         "uia_weight": (0.05, 0.1, 0.2),
         "reg_weight": (0.02, 0.1, 0.3),
     }
@@ -27,7 +27,7 @@ class AlignRecPlusConfig(AlignRecConfig):
     """Weight of the users with the most similar histories in a user's identity; 0 leaves them out."""
     user_neighbours: int = Field(default=10, ge=1)
     """How many similar users."""
-    co_occurrence: float = Field(default=0.8, ge=0.0, le=1.0)
+    co_occurrence: float = Field(default=0.3, ge=0.0, le=1.0)
     """Share β of items with the same users in the item graph, for items with many pairs; 0 leaves them out."""
     hard_negatives: int = Field(default=4, ge=1)
     """Candidates of which the best ranked is the negative; 1 takes the one that was drawn."""

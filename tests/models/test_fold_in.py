@@ -5,6 +5,7 @@ import torch
 
 from alignrec_geo.embeddings import Embeddings
 from alignrec_geo.graph.hetero import INTERACTS
+from alignrec_geo.graph.neighbours import cosine_neighbours
 from alignrec_geo.kernels.csr import CSR
 from alignrec_geo.models import MODELS
 from alignrec_geo.models.base import Recommender
@@ -15,8 +16,9 @@ from tests.golden_numbers import toy_graph
 
 OWN = ("user_embedding", "preferences", "embedding", "identity")
 """Parameters with a row per user."""
-EXACT = sorted({*MODELS} - {"bpr", "vbpr", "random", "popularity", "dualgnn"})
+EXACT = sorted({*MODELS} - {"bpr", "vbpr", "random", "popularity", "dualgnn", "alignrec-plus"})
 VARIANTS = [
+    ("alignrec-plus", {"user_weight": 0.0}),
     ("alignrec", {"fusion": "mean"}),
     ("alignrec", {"fusion": "gate"}),
     ("alignrec", {"layers": 0}),
@@ -79,6 +81,15 @@ def test_with_items_that_lack_a_modality(name, no_own_rows):
     data["item"].has_image[::2] = False
     data["item"].has_text[::3] = False
     check(MODELS[name](data, seed=3).eval())
+
+
+def test_alignrec_plus_adds_the_users_whose_histories_are_most_alike(no_own_rows):
+    model, alone = (without_own_row(built("alignrec-plus", user_weight=weight), 7) for weight in (0.5, 0.0))
+    history = history_of(model, 7)
+    own = cosine_neighbours(history, model.histories(), 10).matrix.to_dense()[0]
+    users = alone.views().identity[: model.n_users]
+    expected = alone.fold_in(history)[0] + 0.5 * own @ users / own.sum()
+    torch.testing.assert_close(model.fold_in(history)[0], expected, rtol=1e-5, atol=1e-5)
 
 
 def test_dualgnn_adds_the_users_with_the_most_items_in_common(no_own_rows):
@@ -161,7 +172,7 @@ def test_weighted_pairs_are_folded_in_by_every_model(name):
     users = model.fold_in(history_of(model, 0, 7))
     assert users.shape == (2, model.encode().users.shape[1])
     assert bool(torch.isfinite(users).all())
-    weighted = name in ("lightgcn", "alignrec", "bm3", "slmrec", "mgcn", "dualgnn")
+    weighted = name in ("lightgcn", "alignrec", "alignrec-plus", "bm3", "slmrec", "mgcn", "dualgnn")
     assert (model.folding() is not None and model.folding().scale == "mean") == (weighted or name in ("bpr", "vbpr"))
 
 

@@ -7,7 +7,7 @@ from alignrec_geo.models.graph_model import GraphRecommender
 from alignrec_geo.models.size import trained
 from tests.golden_numbers import toy_graph
 
-SQUARE = {"alignrec": 1, "bm3": 1, "mgcn": 2, "slmrec": 2}
+SQUARE = {"alignrec": 1, "alignrec-plus": 1, "bm3": 1, "mgcn": 2, "slmrec": 2}
 
 
 def test_a_trained_number_takes_four_floats():
