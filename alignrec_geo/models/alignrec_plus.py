@@ -15,7 +15,7 @@ from alignrec_geo.graph.modalities import modalities
 from alignrec_geo.graph.neighbours import blended, cosine_neighbours, row_shares, symmetric_shares
 from alignrec_geo.graph.spectral import spectral_tables
 from alignrec_geo.kernels.csr import CSR
-from alignrec_geo.kernels.spmm import spmm
+from alignrec_geo.kernels.spmm import mean_propagation, spmm
 from alignrec_geo.models.alignrec import AlignRec
 from alignrec_geo.models.alignrec_plus_config import AlignRecPlusConfig
 from alignrec_geo.models.alignrec_views import AlignRecViews
@@ -122,7 +122,7 @@ class AlignRecPlus(AlignRec):
         graph = row_shares(cosine_neighbours(histories, self.histories(), self.config.user_neighbours))
         similar = spmm(graph.map(lambda part: part.to(users)), users)
         identity = branches[0](histories) + self.config.user_weight * similar
-        return self.fusion(identity, branches[1](histories)) if self.features else identity  # type: ignore[no-any-return]
+        return self.fusion(identity, branches[1](histories)) if self.features else identity
 
     @torch.no_grad()
     def _start_spectrally(self, generator: torch.Generator) -> None:
@@ -181,7 +181,7 @@ class AlignRecPlus(AlignRec):
                 users[user] = tables[0][user]
             else:
                 users, users[user] = tables[0].clone(), 0.0
-            received = self.user_item.mean(self.user_item_graph, torch.cat([users, items]))
+            received = mean_propagation(self.user_item_graph, torch.cat([users, items]), self.config.layers)
             similar[source] = self.config.user_weight * (share @ received[neighbours])
         return replace(paths, similar_users=similar)
 
