@@ -70,7 +70,7 @@ def test_what_is_copied_is_there_and_not_ignored():
 def test_torch_is_the_one_of_readme_makefile_and_documentation():
     (line,) = [rest for name, rest in instructions() if name == "RUN" and "torch" in rest]
     assert line == f"pip install {TORCH}"
-    assert f"$ {line}" in (ROOT / "docs" / "index.md").read_text()
+    assert f"$ {line}" in (ROOT / "docs" / "quick-tour.md").read_text()
     version = TORCH.split()[0]
     assert f"TORCH ?= {version}\n" in MAKEFILE
     assert version in (ROOT / "constraints.txt").read_text().split()

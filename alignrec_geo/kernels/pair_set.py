@@ -1,9 +1,13 @@
 """A fixed set of integer keys with fast membership tests for many keys at once."""
 
+from collections.abc import Callable
+from copy import copy
+
 import torch
 from torch import Tensor
 
 from alignrec_geo.kernels.counting_sort import blocks
+from alignrec_geo.kernels.fixed_shapes import fixed_shapes
 
 _SLOTS_PER_KEY = 8
 _MOST_BITS = 27
@@ -41,9 +45,15 @@ class PairSet:
             for part in blocks(len(keys)):
                 flags[self._slots(keys[part], number)] = True
 
+    def map(self, function: Callable[[Tensor], Tensor]) -> "PairSet":
+        """Apply ``function`` (a move) to what is asked."""
+        moved = copy(self)
+        moved._sorted, moved._flags = function(self._sorted), [function(flags) for flags in self._flags]
+        return moved
+
     def contains(self, keys: Tensor) -> Tensor:
         """Return which of ``keys`` (int64, any shape) are in the set, in the same shape."""
-        if self._sorted.is_cuda or not self._flags:
+        if fixed_shapes(self._sorted.device) or not self._flags:
             return self.search(keys)
         flat = keys.reshape(-1)
         found = self._flags[0].index_select(0, self._slots(flat, 0))

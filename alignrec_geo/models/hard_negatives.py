@@ -1,5 +1,8 @@
 """The hardest of several negatives, from those that the batch has anyway."""
 
+from collections.abc import Callable
+from copy import copy
+
 import torch
 from torch import Tensor
 
@@ -32,8 +35,13 @@ class HardNegatives:
     def __init__(self, histories: CSR, count: int) -> None:
         self.count, self.n_items = count, histories.shape[1]
         (item, user), _ = histories.edges()
-        self._keys = user * self.n_items + item
-        self._known: PairSet | None = None
+        self.known = PairSet(user * self.n_items + item)
+
+    def map(self, function: Callable[[Tensor], Tensor]) -> "HardNegatives":
+        """Apply ``function`` (a move) to what is known."""
+        moved = copy(self)
+        moved.known = self.known.map(function)
+        return moved
 
     @torch.no_grad()
     def __call__(self, batch: Batch, tables: Embeddings) -> Batch:
@@ -45,7 +53,7 @@ class HardNegatives:
         """
         candidates = self.candidates(batch.negatives)  # [B, n]
         scores = torch.einsum("bd,bnd->bn", tables.users[batch.users], tables.items[candidates])
-        known = self._set_on(batch.users.device).contains(batch.users[:, None] * self.n_items + candidates)
+        known = self.known.contains(batch.users[:, None] * self.n_items + candidates)
         hardest = scores.masked_fill(known, -torch.inf).argmax(dim=1, keepdim=True)  # the own negative is never known
         return batch._replace(negatives=candidates.gather(1, hardest)[:, 0])
 
@@ -53,9 +61,3 @@ class HardNegatives:
         """The negatives of ``count`` triplets for each, the own one first, ``[B, n]``."""
         step = max(1, len(negatives) // self.count)
         return torch.stack([torch.roll(negatives, -step * number) for number in range(self.count)], dim=1)
-
-    def _set_on(self, device: torch.device) -> PairSet:
-        if self._known is None or self._keys.device != device:
-            self._keys = self._keys.to(device)
-            self._known = PairSet(self._keys)
-        return self._known

@@ -28,7 +28,7 @@ class Work(NamedTuple):
 
     Example:
         >>> work(Problem(users=100, items=50, edges=1_000, model="lightgcn")).flops
-        512000.0
+        1024000.0
     """
 
     product_bytes: float

@@ -39,7 +39,7 @@ def test_a_comparison(catalogue, verb, tmp_path, processes):
     assert "alignrec, seed 1: validation recall@20" in done.err
     assert {path.name for path in out.iterdir()} >= {"results.json", "per_user.parquet", "table.md", "report.html"}
     assert 0 < results["models"][0]["runs"][0]["metrics"]["coverage@20"] <= 1
-    assert "diversity@10 | coverage@20 | reference" in (out / "table.md").read_text()
+    assert "diversity@10 | coverage@20 | AlignRec − model" in (out / "table.md").read_text()
     again = verb(*line)
     assert "coverage@20" in again.out
     assert "mmrec" in again.out

@@ -1,6 +1,7 @@
 """``train --ranks``: what is refused before anything starts, and how the end of ranks is told."""
 
 import json
+import logging
 from types import SimpleNamespace
 
 import pytest
@@ -23,8 +24,11 @@ def second_of_three(monkeypatch):
     """The environment of a rank."""
     for name, value in {"RANK": 1, "WORLD_SIZE": 3, "LOCAL_RANK": 1, "MASTER_ADDR": "localhost"}.items():
         monkeypatch.setenv(name, str(value))
+    log = logging.getLogger("alignrec_geo")
+    level = log.level
     yield
     stderr.quiet = stdout.quiet = False
+    log.setLevel(level)
 
 
 REFUSED = {
