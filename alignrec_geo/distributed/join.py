@@ -50,7 +50,10 @@ def joined(device: torch.device | str = "cpu") -> Iterator[Group | None]:
         torch.cuda.set_device(place.local_rank)
     _end_with_launcher()
     try:
-        dist.init_process_group("nccl" if on_gpu else "gloo")
+        store, _, _ = next(dist.rendezvous("env://"))
+        # ranks that a launcher starts anew may meet in the store of those that ended: not at their addresses
+        store = dist.PrefixStore(f"start {place.restarts}", store)
+        dist.init_process_group("nccl" if on_gpu else "gloo", store=store, rank=place.rank, world_size=place.size)
     except RuntimeError as error:
         raise RankLost(f"the ranks do not find each other: {error}") from error
     group = Group(place.rank, place.size, place.local_rank)

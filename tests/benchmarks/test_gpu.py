@@ -47,7 +47,7 @@ def test_every_section_runs_on_a_cpu(tmp_path):
     assert rows["models"].keys() == {"lightgcn"}
     assert rows["operations"]["spmm"]["difference"]["torch"] < 1e-4
     assert [row["edges"] for row in rows["10m"].values()] == [sections["10m"]["rows"][0]["edges"]] * 2
-    page = gpu_section(result, tmp_path)
+    page = gpu_section(result)
     assert "2 of 2 models equal in every bit" in page
     assert "| lightgcn |" in page
     assert "FAILED" not in done.stdout
