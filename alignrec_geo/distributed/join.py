@@ -8,6 +8,8 @@ from contextlib import contextmanager, suppress
 
 import torch
 import torch.distributed as dist
+from torch.distributed.distributed_c10d import PrefixStore
+from torch.distributed.rendezvous import rendezvous
 
 from alignrec_geo.distributed.group import Group, using
 from alignrec_geo.errors import InputError, RankLost
@@ -50,9 +52,9 @@ def joined(device: torch.device | str = "cpu") -> Iterator[Group | None]:
         torch.cuda.set_device(place.local_rank)
     _end_with_launcher()
     try:
-        store, _, _ = next(dist.rendezvous("env://"))
+        store, _, _ = next(rendezvous("env://"))
         # ranks that a launcher starts anew may meet in the store of those that ended: not at their addresses
-        store = dist.PrefixStore(f"start {place.restarts}", store)
+        store = PrefixStore(f"start {place.restarts}", store)
         dist.init_process_group("nccl" if on_gpu else "gloo", store=store, rank=place.rank, world_size=place.size)
     except RuntimeError as error:
         raise RankLost(f"the ranks do not find each other: {error}") from error
