@@ -49,38 +49,22 @@ def all_columns(own: Tensor, whole: int | None = None) -> Tensor:
 
 def own_columns(whole: Tensor) -> Tensor:
     """This rank's columns, ``[..., w]``, of what is whole everywhere, ``[..., W]``."""
-    group = current()
-    if group is None:
-        return whole
-    result: Tensor = _OwnColumns.apply(whole, group)  # type: ignore[no-untyped-call]
-    return result
+    return _among_ranks(_OwnColumns, whole)
 
 
 def summed(part: Tensor) -> Tensor:
     """The sum of all ranks' parts, the same on every rank."""
-    group = current()
-    if group is None:
-        return part
-    result: Tensor = _Summed.apply(part, group)  # type: ignore[no-untyped-call]
-    return result
+    return _among_ranks(_Summed, part)
 
 
 def shared(whole: Tensor) -> Tensor:
     """What is whole everywhere, for a use by which every rank finds only a part of its gradient."""
-    group = current()
-    if group is None:
-        return whole
-    result: Tensor = _Shared.apply(whole, group)  # type: ignore[no-untyped-call]
-    return result
+    return _among_ranks(_Shared, whole)
 
 
 def scattered_sum(part: Tensor) -> Tensor:
     """This rank's columns, ``[n, w]``, of the sum of all ranks' parts, ``[n, W]``."""
-    group = current()
-    if group is None:
-        return part
-    result: Tensor = _ScatteredSum.apply(part, group)  # type: ignore[no-untyped-call]
-    return result
+    return _among_ranks(_ScatteredSum, part)
 
 
 def table_norm(own: Tensor) -> Tensor:
@@ -94,6 +78,15 @@ def table_norm(own: Tensor) -> Tensor:
         norm: Tensor = own.norm()
         return norm
     return summed(own.square().sum()).sqrt()
+
+
+def _among_ranks(function: type[torch.autograd.Function], tensor: Tensor) -> Tensor:
+    """The function of the group and the tensor, which alone is as it is."""
+    group = current()
+    if group is None:
+        return tensor
+    result: Tensor = function.apply(tensor, group)
+    return result
 
 
 class _AllColumns(torch.autograd.Function):

@@ -46,6 +46,11 @@ def item_content(data: "HeteroData", features: Sequence[str], scaling: Scaling =
         return torch.zeros(n_items, 0), torch.zeros(n_items, dtype=torch.bool)
     chosen: Literal["row", "none"] = ("row" if len(features) > 1 else "none") if scaling == "auto" else scaling
     parts = modalities(data, features, chosen)
+    return side_by_side(parts)
+
+
+def side_by_side(parts: Sequence[Modality]) -> tuple[Tensor, Tensor]:
+    """Return ``x`` ``[I, D]`` of all modalities, at least one, and which items have any of them, ``[I]`` bool."""
     return torch.cat([part.x for part in parts], dim=1), torch.stack([part.present for part in parts]).any(dim=0)
 
 

@@ -52,7 +52,7 @@ def cosine_neighbours(queries: CSR, keys: CSR | None = None, k: int = 10) -> CSR
         raise InputError(f"the rows have {queries.shape[1]} and {others.shape[1]} columns")
     found = _sparse(others)
     rows = found if keys is None else _sparse(queries)
-    of_rows, of_others = _squares(rows), _squares(found)
+    of_rows, of_others = (_sums(one.indices()[0], one.values().square(), one.shape[0]) for one in (rows, found))
     reach = torch.bincount(found.indices()[1], minlength=found.shape[1])[rows.indices()[1]]  # rows with each column
     bound = reach.new_zeros(rows.shape[0]).index_add_(0, rows.indices()[0], reach).clamp_(max=found.shape[0])
     dense = float(bound.sum()) > DENSE * rows.shape[0] * found.shape[0]
@@ -71,8 +71,7 @@ def row_shares(graph: CSR) -> CSR:
         tensor([0.5000, 0.5000])
     """
     (column, row), value = graph.edges()
-    total = torch.zeros(graph.shape[0], dtype=value.dtype, device=value.device).index_add_(0, row, value)
-    return CSR.from_coo(row, column, value / total[row], graph.shape)
+    return CSR.from_coo(row, column, value / _sums(row, value, graph.shape[0])[row], graph.shape)
 
 
 def symmetric_shares(graph: CSR) -> CSR:
@@ -84,7 +83,7 @@ def symmetric_shares(graph: CSR) -> CSR:
         2
     """
     (column, row), value = graph.edges()
-    total = torch.zeros(graph.shape[0], dtype=value.dtype, device=value.device).index_add_(0, row, value)
+    total = _sums(row, value, graph.shape[0])
     root = torch.where(total > 0.0, total.rsqrt(), 0.0)
     return CSR.from_coo(row, column, value * root[row] * root[column], graph.shape)
 
@@ -110,8 +109,9 @@ def _sparse(matrix: CSR) -> Tensor:
     return torch.sparse_coo_tensor(place, value.float(), matrix.shape, check_invariants=False).coalesce()
 
 
-def _squares(rows: Tensor) -> Tensor:
-    return torch.zeros(rows.shape[0]).index_add_(0, rows.indices()[0], rows.values().square())
+def _sums(row: Tensor, value: Tensor, count: int) -> Tensor:
+    """The sum of every row's values, ``[count]``."""
+    return value.new_zeros(count).index_add_(0, row, value)
 
 
 class _Pairs(NamedTuple):
@@ -153,9 +153,8 @@ def _sparse_blocks(pairs: _Pairs, bound: Tensor, k: int) -> _Edges:
         (row, column), value = product.indices(), product.values()
         kept = (value > 0.0) & (row + first != column) if pairs.itself else value > 0.0
         row, column, value = row[kept] + first, column[kept], value[kept]
-        value = (
-            value / (pairs.of_rows[row] * pairs.of_others[column]).sqrt()
-        )  # equal ones stay equal, to the last digit
+        # of exact counts: equal ones stay equal, to the last digit
+        value = value / (pairs.of_rows[row] * pairs.of_others[column]).sqrt()
         yield _best(row, column, value, k)
 
 

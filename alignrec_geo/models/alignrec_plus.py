@@ -11,7 +11,7 @@ from torch_geometric.data import HeteroData
 
 from alignrec_geo.embeddings import Embeddings
 from alignrec_geo.graph.halves import user_item_block
-from alignrec_geo.graph.modalities import modalities
+from alignrec_geo.graph.modalities import modalities, side_by_side
 from alignrec_geo.graph.neighbours import blended, cosine_neighbours, row_shares, symmetric_shares
 from alignrec_geo.graph.spectral import spectral_tables
 from alignrec_geo.kernels.csr import CSR
@@ -20,7 +20,7 @@ from alignrec_geo.models.alignrec import AlignRec
 from alignrec_geo.models.alignrec_plus_config import AlignRecPlusConfig
 from alignrec_geo.models.alignrec_views import AlignRecViews
 from alignrec_geo.models.base import Batch
-from alignrec_geo.models.contributions import ITEMS, OWN, SOURCES, USERS, UserPaths
+from alignrec_geo.models.contributions import ITEMS, UserPaths, node_sources
 from alignrec_geo.models.hard_negatives import HardNegatives
 from alignrec_geo.nn.paths import row_of
 from alignrec_geo.nn.whitening import Whitening, all_alike
@@ -83,7 +83,8 @@ class AlignRecPlus(AlignRec):
         self.user_graph: CSR | None = None  # W
         if self.config.user_weight > 0.0:
             self.user_graph = row_shares(cosine_neighbours(histories, k=self.config.user_neighbours))
-        self.hard_negatives = HardNegatives(histories, self.config.hard_negatives)
+        count = self.config.hard_negatives
+        self.hard_negatives = HardNegatives(histories, count) if count > 1 else None
 
     def reset_parameters(self, generator: torch.Generator) -> None:
         """Draw the parameters anew; the identities, by default, begin with the graph's singular vectors."""
@@ -101,7 +102,7 @@ class AlignRecPlus(AlignRec):
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Return the weighted terms, as :class:`~alignrec_geo.models.AlignRec`, of the batch with hard negatives."""
-        if self.config.hard_negatives == 1:
+        if self.hard_negatives is None:
             return super().loss(batch)
         views = self.views()
         with torch.no_grad():
@@ -144,8 +145,7 @@ class AlignRecPlus(AlignRec):
             return super()._item_content(data)
         whiten = self.config.centring == "whiten"
         parts = modalities(data, self.features)
-        x = torch.cat([centred_rows(part.x, part.present, whiten) for part in parts], dim=1)
-        return x, torch.stack([part.present for part in parts]).any(dim=0)
+        return side_by_side([part._replace(x=centred_rows(part.x, part.present, whiten)) for part in parts])
 
     def _similar(self, data: HeteroData, x: Tensor, present: Tensor) -> CSR:
         content = super()._similar(data, x, present)
@@ -171,19 +171,10 @@ class AlignRecPlus(AlignRec):
         if self.user_graph is None:
             return paths
         neighbours, share = row_of(self.user_graph, user)
-        similar = paths.pieces.new_zeros(len(SOURCES), self.config.dim)
-        tables = self.user_embedding, self.item_embedding
-        for source in (OWN, USERS, ITEMS):
-            users, items = (torch.zeros_like(table) for table in tables)
-            if source == ITEMS:
-                items = tables[1]
-            elif source == OWN:
-                users[user] = tables[0][user]
-            else:
-                users, users[user] = tables[0].clone(), 0.0
-            received = mean_propagation(self.user_item_graph, torch.cat([users, items]), self.config.layers)
-            similar[source] = self.config.user_weight * (share @ received[neighbours])
-        return replace(paths, similar_users=similar)
+        sources = node_sources(self.user_embedding, self.item_embedding, user, ITEMS)
+        received = mean_propagation(self.user_item_graph, sources.flatten(1), self.config.layers)[neighbours]
+        similar = self.config.user_weight * (share @ received)
+        return replace(paths, similar_users=similar.view(sources.shape[1:]))
 
 
 def centred_rows(x: Tensor, present: Tensor, whiten: bool) -> Tensor:

@@ -71,13 +71,8 @@ class UserPaths:
             layers: ``L``.
             source: what the items' rows count as.
         """
-        n_users = len(users)
-        sources = users.new_zeros(n_users + len(items), len(SOURCES), users.shape[1])
-        sources[:n_users, USERS] = users
-        sources[user, OWN], sources[user, USERS] = users[user], 0.0
-        sources[n_users:, source] = items
-        found = paths_to(graph, sources, user, layers)
-        return cls(found.neighbours - n_users, found.pieces)
+        found = paths_to(graph, node_sources(users, items, user, source), user, layers)
+        return cls(found.neighbours - len(users), found.pieces)
 
     def map(self, linear: Callable[[Tensor], Tensor]) -> "UserPaths":
         """Apply a map without a bias to every piece; it takes and returns ``[n, D]``."""
@@ -95,6 +90,23 @@ class UserPaths:
             pieces.index_add_(0, rows + 1, part.pieces[1:])
         given = [part.similar_users for part in (self, other) if part.similar_users is not None]
         return UserPaths(items, pieces, torch.stack(given).sum(dim=0) if given else None)
+
+
+def node_sources(users: Tensor, items: Tensor, user: int, source: int) -> Tensor:
+    """Return the rows of all nodes, users first, each at its place among :data:`SOURCES`, ``[U + I, S, D]``.
+
+    Args:
+        users: ``[U, D]``.
+        items: ``[I, D]``.
+        user: whose own row stands apart from the other users'.
+        source: what the items' rows count as.
+    """
+    n_users = len(users)
+    sources = users.new_zeros(n_users + len(items), len(SOURCES), users.shape[1])
+    sources[:n_users, USERS] = users
+    sources[user, OWN], sources[user, USERS] = users[user], 0.0
+    sources[n_users:, source] = items
+    return sources
 
 
 def fused_paths(fusion: Fuser, identity: UserPaths, content: UserPaths) -> UserPaths:

@@ -21,7 +21,7 @@ from alignrec_geo.kernels.topk import top_k
 from alignrec_geo.kernels.triplet_loss import triplet_loss
 from alignrec_geo.kernels.unit_rows import unit_rows
 from alignrec_geo.models.base import Batch, ModelConfig
-from alignrec_geo.models.contributions import CONTENT, OWN, SOURCES, USERS, Branches, UserPaths
+from alignrec_geo.models.contributions import CONTENT, OWN, SOURCES, USERS, Branches, UserPaths, node_sources
 from alignrec_geo.models.fold_in import propagated_rows
 from alignrec_geo.models.graph_model import GraphRecommender
 from alignrec_geo.nn.init import init_linear, init_xavier, linear
@@ -157,21 +157,14 @@ class DualGNN(GraphRecommender):
 
     def user_paths(self, user: int) -> UserPaths:
         """By past items, and over the user-user graph."""
-        whole = self._start()
-        users, items = whole.split([self.n_users, self.n_items])
+        users, items = self._start().split([self.n_users, self.n_items])
         scale, weight = self.config.layers + 1, self.modality_weight[user, :, None]
         paths = UserPaths.propagated(self.graph, users, items, user, self.config.layers, CONTENT)
         neighbours, share = row_of(self.user_graph(), user)
         similar = items.new_zeros(len(SOURCES), self.config.dim)
+        sources = node_sources(users, items, user, CONTENT)
         for source in (OWN, USERS, CONTENT):
-            start = torch.zeros_like(whole)
-            if source == CONTENT:
-                start[self.n_users :] = items
-            elif source == USERS:
-                start[: self.n_users], start[user] = users, 0.0
-            else:
-                start[user] = users[user]
-            similar[source] = share @ self._received(start)[0][neighbours]
+            similar[source] = share @ self._received(sources[:, source].contiguous())[0][neighbours]
         weighed = paths.map(lambda rows: scale * (rows.view(len(rows), -1, self.config.dim) * weight).sum(dim=1))
         return replace(weighed, similar_users=similar)
 

@@ -61,6 +61,19 @@ def stored(name: str):
     return lambda folder: hashes(folder / name, "last.safetensors", "metrics.jsonl")
 
 
+def imported(line, catalogue, overwrite):
+    """An import to ``out``, where a data set stands already if it is to be overwritten: it is whole at any time."""
+
+    def whole(folder: Path) -> None:
+        if overwrite:
+            Dataset.open(folder / "out")
+        for _ in existing(folder / "out"):
+            Dataset.open(folder / "out")
+
+    before = (lambda folder: shutil.copytree(catalogue, folder / "out")) if overwrite else (lambda folder: None)
+    return Victim(line, line, whole, stored("out"), before)
+
+
 @pytest.mark.parametrize("overwrite", [False, True])
 def test_data_import(catalogue, things, tmp_path, overwrite):
     data = Dataset.open(things / "colours")
@@ -70,14 +83,7 @@ def test_data_import(catalogue, things, tmp_path, overwrite):
     inputs = ("../clicks.csv", "--items", "../items.csv", "--title", "title", "--text", "text")
     line = ("data", "import", "table", *inputs, "--images", things / "photos", "--out", "out", "--overwrite")
 
-    def whole(folder: Path) -> None:
-        if overwrite:
-            Dataset.open(folder / "out")
-        for _ in existing(folder / "out"):
-            Dataset.open(folder / "out")
-
-    before = (lambda folder: shutil.copytree(catalogue, folder / "out")) if overwrite else (lambda folder: None)
-    Victim(line, line, whole, stored("out"), before).suffer(tmp_path, kills=9, seed=1 + overwrite)
+    imported(line, catalogue, overwrite).suffer(tmp_path, kills=9, seed=1 + overwrite)
 
 
 @pytest.mark.parametrize("overwrite", [False, True])
@@ -88,14 +94,7 @@ def test_data_import_within_a_memory(catalogue, tmp_path, overwrite):
     pl.DataFrame(rows).write_csv(tmp_path / "clicks.csv")
     line = ("data", "import", "table", "../clicks.csv", "--k-core", 3, "--memory", "2GB", "--out", "out", "--overwrite")
 
-    def whole(folder: Path) -> None:
-        if overwrite:
-            Dataset.open(folder / "out")
-        for _ in existing(folder / "out"):
-            Dataset.open(folder / "out")
-
-    before = (lambda folder: shutil.copytree(catalogue, folder / "out")) if overwrite else (lambda folder: None)
-    Victim(line, line, whole, stored("out"), before).suffer(tmp_path, kills=9, seed=30 + overwrite)
+    imported(line, catalogue, overwrite).suffer(tmp_path, kills=9, seed=30 + overwrite)
 
 
 @pytest.mark.parametrize("out", [(), ("--out", "new", "--overwrite")])

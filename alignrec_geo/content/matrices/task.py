@@ -17,12 +17,11 @@ from alignrec_geo.content.pretraining.held_out import derangement
 from alignrec_geo.content.pretraining.masking import mask_modalities
 from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.errors import InputError
+from alignrec_geo.nn.whitening import SAME
 from alignrec_geo.settings import Settings
 from alignrec_geo.typing import Int64
 
 _AT_A_TIME = 1024
-SAME = 1e-6
-"""Vectors that differ by less than this share of their largest number are equal but for rounding."""
 
 
 class FeaturesConfig(Settings):
