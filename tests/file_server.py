@@ -48,12 +48,12 @@ def serving(server: FileServer) -> Iterator[FileServer]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             server.asked.append(self.headers.get("Range"))
-            if server.redirect:
+            place, server.redirect = server.redirect, ""  # before the answer: the next request may come during it
+            if place:
                 self.send_response(302)
-                self.send_header("Location", server.redirect)
+                self.send_header("Location", place)
                 self.send_header("Content-Length", "0")
                 self.end_headers()
-                server.redirect = ""
                 return
             if server.status:
                 self.send_error(server.status.pop(0))
