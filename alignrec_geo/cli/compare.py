@@ -46,6 +46,10 @@ def compare(
         str | None,
         typer.Option(help="User-item layers, comma-separated names or class paths; every model is trained with each."),
     ] = None,
+    vary: Annotated[
+        list[str] | None,
+        typer.Option(help="key=value,…: another row for every model that has these settings; repeatable."),
+    ] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Train models on equal terms, test them, and write tables, figures, significance and a report.
@@ -57,24 +61,29 @@ def compare(
     --seeds or --models only add runs.
 
     With --user-item-conv light,sage,mypkg.MyConv the rows are layers: alignrec+light, alignrec+sage, …
+
+    With --vary layers=1 --vary layers=3 every model that has this setting gets a row for each value, which makes an
+    ablation table: alignrec, alignrec[layers=1], alignrec[layers=3].
     """
     say_data_set(dataset)
     from alignrec_geo.cli.compare_progress import LiveTable
     from alignrec_geo.comparison import compare as run_comparison
-    from alignrec_geo.comparison.plan import model_and_layer
     from alignrec_geo.comparison.request import with_layers
     from alignrec_geo.comparison.results import failures
+    from alignrec_geo.comparison.row_name import parse_row, split_rows, with_variants
     from alignrec_geo.dataset.store import Dataset
     from alignrec_geo.device import choose_device
     from alignrec_geo.models.registry import MODELS
 
     if device is not None:
         choose_device(device)
-    names = split_names(models)
+    names = split_rows(models)
     if user_item_conv is not None:
         names = with_layers(names, split_names(user_item_conv))
+    if vary:
+        names = with_variants(names, vary)
     if features is None:
-        plain = MODELS if names == ["all"] else [model_and_layer(name)[0] for name in names]
+        plain = MODELS if names == ["all"] else [parse_row(name).model for name in names]
         note_ids_alone(Dataset.open(dataset), dict.fromkeys(plain))
     with continued_by_the_same_command(out):
         results = run_comparison(

@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 from pydantic import Field
 
+from alignrec_geo.comparison.row_name import parse_row
 from alignrec_geo.errors import InputError
 from alignrec_geo.evaluation.protocols import Protocol
 from alignrec_geo.files import atomic_path
@@ -69,7 +70,7 @@ class Plan(Settings):
                 raise InputError(f"a trial of '{model}' is damaged: {name} cannot be {value!r:.80}")
         given = {
             "dataset": self.dataset,
-            "model": model_and_layer(model)[0],
+            "model": parse_row(model).model,
             "features": own.features,
             "protocol": self.protocol.value,
             "seed": seed,
@@ -96,17 +97,6 @@ class Plan(Settings):
             InputError: it is missing or damaged.
         """
         return checked(cls, read_yaml(path), prefix=f"{path}: ")
-
-
-def model_and_layer(name: str) -> tuple[str, str | None]:
-    """The model that a row of a comparison trains, and the user-item layer that it has there, if the row names one.
-
-    Example:
-        >>> model_and_layer("alignrec+sage"), model_and_layer("alignrec")
-        (('alignrec', 'sage'), ('alignrec', None))
-    """
-    model, _, layer = name.partition("+")
-    return model, layer or None
 
 
 FREE = ("command", "dataset", "threads")

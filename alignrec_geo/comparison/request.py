@@ -7,7 +7,8 @@ from typing import Any
 
 import torch
 
-from alignrec_geo.comparison.plan import ModelPlan, Plan, model_and_layer
+from alignrec_geo.comparison.plan import ModelPlan, Plan
+from alignrec_geo.comparison.row_name import parse_row
 from alignrec_geo.dataset.interactions import Split
 from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.errors import InputError
@@ -46,7 +47,8 @@ def make_plan(
 
     Args:
         dataset: an open data set folder.
-        models: names; ``["all"]`` are all of this package; ``MODEL+LAYER`` has another user-item layer.
+        models: names; ``["all"]`` are all of this package; ``MODEL+LAYER`` has another user-item layer,
+            ``MODEL[key=value,…]`` other settings.
         features: names of feature matrices; ``None`` takes all, an empty list none.
         protocol: ``clean`` or ``mmrec``.
         trials: trials per model with a search space; 0 takes the defaults.
@@ -70,7 +72,7 @@ def make_plan(
     if not names:
         raise InputError("no model given; name some, or 'all'")
     for name in names:
-        find_model(model_and_layer(name)[0])
+        find_model(parse_row(name).model)
     if reference is not None and reference not in names:
         raise InputError(f"the reference must be one of the models compared (got '{reference}'): {', '.join(names)}")
     ranked = Protocol.parse(protocol)
@@ -127,7 +129,7 @@ def default_reference(names: Sequence[str]) -> str:
         >>> default_reference(["popularity", "bpr"])
         'bpr'
     """
-    trained = [name for name in names if name not in NON_LEARNED]
+    trained = [name for name in names if parse_row(name).model not in NON_LEARNED]
     return REFERENCE if REFERENCE in names else (trained or list(names))[0]
 
 
@@ -139,10 +141,11 @@ def default_threads(jobs: int, given: bool) -> int:
 def _plan_model(
     name: str, features: list[str], settings: list[str], own_space: Mapping[str, Sequence[Any]] | None
 ) -> ModelPlan:
-    base, layer = model_and_layer(name)
+    base, layer, varied = parse_row(name)
     model = find_model(base)
     if layer is not None:
         settings = [*settings, f"{LAYER}={layer}"]
+    settings = [*settings, *(_full_setting(base, setting) for setting in varied)]
     plain = RunConfig.resolve({"model": base, "training": {"log_to": []}}, settings)
     if layer is not None:
         with seeded(None):  # tried once here, so that a wrong layer is refused before anything is written
@@ -202,7 +205,7 @@ def _full(path: str) -> str:
 def _settings_by_model(names: Sequence[str], settings: Iterable[str]) -> dict[str, list[str]]:
     """The settings every model gets: ``MODEL.key=value`` that one, ``key=value`` each that has such a setting."""
     own: dict[str, list[str]] = {name: [] for name in names}
-    bases = {name: model_and_layer(name)[0] for name in names}
+    bases = {name: parse_row(name).model for name in names}
     for setting in settings:
         path, equals, value = setting.partition("=")
         head, dot, rest = path.partition(".")
@@ -217,8 +220,13 @@ def _settings_by_model(names: Sequence[str], settings: Iterable[str]) -> dict[st
         if not having:
             raise InputError(f"unknown setting '{path}': no model compared has it ({', '.join(names)})")
         for name in having:
-            own[name].append(f"{_full_path(bases[name], path)}={value}")
+            own[name].append(_full_setting(bases[name], f"{path}={value}"))
     return own
+
+
+def _full_setting(model: str, setting: str) -> str:
+    path, _, value = setting.partition("=")
+    return f"{_full_path(model, path)}={value}"
 
 
 def _full_path(model: str, path: str) -> str:

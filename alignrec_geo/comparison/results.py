@@ -8,7 +8,8 @@ import polars as pl
 
 from alignrec_geo.comparison.choice import Choice, choice_of
 from alignrec_geo.comparison.layout import Layout
-from alignrec_geo.comparison.plan import Plan, model_and_layer
+from alignrec_geo.comparison.plan import Plan
+from alignrec_geo.comparison.row_name import parse_row
 from alignrec_geo.comparison.run import epochs_done, error_of, is_over, outcome
 from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.errors import InputError
@@ -95,7 +96,7 @@ def _model(plan: Plan, layout: Layout, name: str, choice: Choice | None) -> dict
     seeds = seed_folders(plan, layout, name, choice)
     return {
         "name": name,
-        "class": find_model(model_and_layer(name)[0]).__name__,
+        "class": find_model(parse_row(name).model).__name__,
         "features": config["features"],
         "chosen": settings,
         "parameters": config["parameters"],

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from alignrec_geo.comparison.folder import open_folder, settle_plan
 from alignrec_geo.comparison.observer import ComparisonObserver
-from alignrec_geo.comparison.plan import model_and_layer
 from alignrec_geo.comparison.pruning import MedianRule
 from alignrec_geo.comparison.request import default_threads, make_plan
+from alignrec_geo.comparison.row_name import parse_row
 from alignrec_geo.comparison.schedule import Scheduler
 from alignrec_geo.comparison.space import read_space
 from alignrec_geo.comparison.tuned import TuningReporter, TuningResults
@@ -78,7 +78,7 @@ def tune(
     if timeout is not None and not timeout > 0:
         raise InputError(f"timeout must be a positive number of seconds (got {timeout})")
     layout, stored = open_folder(out, "search")
-    own_space = None if space is None else read_space(as_path(space), model_and_layer(model)[0], trust)
+    own_space = None if space is None else read_space(as_path(space), parse_row(model).model, trust)
     wanted = make_plan(
         Dataset.open(dataset),
         [model],

@@ -44,7 +44,7 @@ class Row:
     @property
     def non_learned(self) -> bool:
         """Whether it is one of :data:`NON_LEARNED`, a baseline without training."""
-        return self.model in NON_LEARNED
+        return self.model.partition("[")[0] in NON_LEARNED
 
     @property
     def tested(self) -> bool:

@@ -26,9 +26,12 @@ def model_name(name: str) -> str:
     Example:
         >>> model_name("alignrec"), model_name("alignrec+sage"), model_name("mypkg.models.Mine")
         ('AlignRec', 'AlignRec+sage', 'mypkg.models.Mine')
+        >>> model_name("alignrec[dim=32]")
+        'AlignRec[dim=32]'
     """
-    base, plus, layer = name.partition("+")
-    return _MODELS.get(base, base) + plus + layer
+    head, bracket, settings = name.partition("[")
+    base, plus, layer = head.partition("+")
+    return _MODELS.get(base, base) + plus + layer + bracket + settings
 
 
 _MODELS = {

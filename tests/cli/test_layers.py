@@ -72,3 +72,21 @@ def test_one_table_of_layers(catalogue, verb, tmp_path):
     assert sage - light == 2 * (2 * 64 * 64 + 64)
     for word in ("s/epoch", "MB", "weights", "alignrec+sage"):
         assert word in done.out
+
+
+def test_one_table_of_variants(catalogue, verb, tmp_path):
+    line = ("compare", catalogue.path, "--models", "bpr[dim=8],popularity", "--vary", "lr=0.01", "--set", "epochs=1")
+    with runs_in_this_process():
+        done = verb(*line, "--seeds", 1, "--out", tmp_path / "out")
+    assert done.code == 0, done.err
+    results = json.loads((tmp_path / "out" / "results.json").read_text())
+    rows = {model["name"]: model for model in results["models"]}
+    assert list(rows) == ["bpr[dim=8]", "bpr[dim=8,lr=0.01]", "popularity"]
+    assert [row["parameters"].get("dim") for row in rows.values()] == [8, 8, None]
+    assert {row["training"]["lr"] for row in rows.values()} == {0.001, 0.01}
+    assert "bpr[dim=8,lr=0.01]" in done.out
+    assert "\\[dim=8,lr=0.01\\]" in (tmp_path / "out" / "table.md").read_text()
+    assert (tmp_path / "out" / "runs" / "bpr[dim=8,lr=0.01]" / "seed-1" / "result.json").is_file()
+    verb(*line, "--vary", "hops=3", "--out", tmp_path / "no").refused("no model compared has the settings", "hops=3")
+    verb(*line, "--vary", "lr", "--out", tmp_path / "no").refused("key=value", "lr")
+    assert not (tmp_path / "no").exists()
