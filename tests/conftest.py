@@ -5,17 +5,31 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tiny models gain nothing from threads, and lose much on a busy machine
 os.environ.pop("COLUMNS", None)  # pytest-xdist sets it; a console takes it for its width once and for all
 
+import gc
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
 
 import pytest
+from markupsafe import Markup
 
 from alignrec_geo.cli.app import main
+from alignrec_geo.reporting import run_report
+from alignrec_geo.reporting.charts import Chart
+
+gc.disable()  # 5,000 tests are collected into a million objects that stay
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish() -> None:
+    """From here on only what tests make is looked through for garbage."""
+    gc.collect()
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -96,6 +110,40 @@ def cli(verb: Callable[..., "Done"], monkeypatch: pytest.MonkeyPatch, tmp_path: 
         return subprocess.CompletedProcess(args, done.code, done.out, done.err)
 
     return run
+
+
+QUICK = {
+    (run_report, "run_page"): lambda *parts: "<!doctype html>",
+    (Chart, "inline"): lambda *parts, **form: Markup("<svg/>"),
+    (Chart, "png"): lambda chart: b"",
+}
+"""What takes the time of reports, and what stands in its place."""
+WHOLE = {(owner, name): getattr(owner, name) for owner, name in QUICK}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def quick_pages() -> Iterator[None]:
+    """Most tests that train or compare do not read the page that is made: drawing it takes 1.5 s.
+
+    Files of tests that do say ``from tests.conftest import whole_pages as quick_pages``, single tests take
+    ``whole_reports``.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        for place, quick in QUICK.items():
+            patch.setattr(*place, quick)
+        yield
+
+
+@pytest.fixture(scope="module")
+def whole_pages() -> None:
+    """Pages as users get them."""
+
+
+@pytest.fixture
+def whole_reports(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For tests that read the page of a run or of a comparison."""
+    for place, whole in WHOLE.items():
+        monkeypatch.setattr(*place, whole)
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,14 @@ def test_there_are_four():
     assert all(f"({path.name})" in page for path in notebooks())
 
 
-@pytest.mark.parametrize("path", notebooks(), ids=lambda path: path.stem)
+QUICK = ("own_table",)
+"""What runs with every change; the others are the longer checks."""
+
+
+@pytest.mark.parametrize(
+    "path",
+    [pytest.param(path, marks=[] if path.stem in QUICK else pytest.mark.slow, id=path.stem) for path in notebooks()],
+)
 def test_they_run(path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     notebook = json.loads(path.read_text(encoding="utf-8"))

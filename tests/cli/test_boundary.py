@@ -165,6 +165,7 @@ def test_standard_output_that_takes_nothing():
     assert (done.returncode, done.stderr) == (1, "")
 
 
+@pytest.mark.slow
 def test_a_full_disk_while_training(tmp_path):
     from alignrec_geo.dataset import make_catalogue
 

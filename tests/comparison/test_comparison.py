@@ -71,7 +71,11 @@ def test_a_search_space_smaller_than_the_budget_stops_early(fake_compare, tmp_pa
 
 
 @pytest.mark.parametrize(
-    ("dim", "message"), [(13, "loss term 'bpr' became nan"), (14, "SIGKILL (often: out of memory), twice")]
+    ("dim", "message"),
+    [
+        (13, "loss term 'bpr' became nan"),
+        pytest.param(14, "SIGKILL (often: out of memory), twice", marks=pytest.mark.slow),
+    ],
 )
 def test_a_failed_run_is_said_and_the_others_go_on(fake_compare, tmp_path, dim, message):
     results = fake_compare("alignrec", "popularity", settings=(*FAST, f"dim={dim}"), seeds=2, trials=2)
@@ -94,6 +98,7 @@ def test_a_process_that_dies_once_goes_on_and_one_that_dies_twice_has_failed(fak
     assert starts(tmp_path / "worse") == {"alignrec/seed-1": 2}
 
 
+@pytest.mark.slow
 def test_failed_runs_are_trained_again_when_asked(fake_compare, tmp_path, monkeypatch):
     request = {"settings": (*FAST, "alignrec.dim=13"), "seeds": 2, "trials": 3}
     broken = fake_compare("alignrec", "popularity", **request)

@@ -71,6 +71,7 @@ def test_the_best_finished_trial_becomes_a_file_for_train(fake_tune, tmp_path):
     assert best["curve"][-1] == [3, best["value"]]
 
 
+@pytest.mark.slow
 def test_more_trials_add_to_a_search_and_nothing_is_trained_twice(fake_tune, tmp_path):
     first = fake_tune(trials=2)
     assert same(fake_tune(trials=2)) == same(first)
@@ -116,6 +117,7 @@ def test_the_space_of_a_file_and_what_is_set(fake_tune, tmp_path):
         fake_tune("lightgcn", trials=9, space=file)
 
 
+@pytest.mark.slow
 def test_trials_that_are_behind_are_stopped(fake_tune, tmp_path, monkeypatch):
     monkeypatch.setattr(pruning, "WARMUP", 2)
     monkeypatch.setenv("FAKE_EPOCHS", "20")
@@ -141,6 +143,7 @@ def test_trials_that_are_behind_are_stopped(fake_tune, tmp_path, monkeypatch):
     assert grown["trials"][-1]["state"] == "finished"
 
 
+@pytest.mark.slow
 def test_a_search_ends_in_time_and_goes_on(fake_tune, monkeypatch):
     whole = fake_tune(trials=3, out="whole")
     fake_tune(trials=1)

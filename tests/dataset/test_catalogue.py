@@ -56,7 +56,7 @@ def _cold(data: Dataset) -> NDArray[np.int64]:
     return np.flatnonzero(data.interactions.of(Split.TRAIN).item_degree() == 0)
 
 
-@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_both_modalities_beat_one_which_beats_popularity_which_beats_chance(seed: int) -> None:
     data = make_catalogue(seed=seed)
     train = _dense(data, Split.TRAIN)

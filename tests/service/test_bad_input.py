@@ -142,7 +142,7 @@ def test_large_bodies_are_not_read(client):
 
 
 @pytest.mark.parametrize("path", ["/v1/recommend", "/v1/basket", "/v1/similar"])
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     body=st.dictionaries(
         st.sampled_from(["users", "items", "item", "k", "where", "seen", "only_items", "exclude", "x"]),

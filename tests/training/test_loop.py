@@ -206,7 +206,7 @@ def new_users_held_out(data):
     return type(data)(**{**vars(data), "interactions": pairs.with_split(split)})
 
 
-def test_nobody_to_validate_on(data, tmp_path):
+def test_nobody_to_validate_on(whole_reports, data, tmp_path):
     by_users = new_users_held_out(data)
     with pytest.raises(InputError, match=r"validation split .* no user with a training interaction.*training\.epochs"):
         fit(model_for(by_users), out=tmp_path / "refused")

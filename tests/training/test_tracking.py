@@ -72,7 +72,7 @@ def train(data, out, observers=(), **settings):
     return fit(model, data, {"epochs": 2, **settings}, out=out, resume=resume, observers=observers)
 
 
-def test_a_tracker_is_told_settings_epochs_and_result(data, tmp_path, told):
+def test_a_tracker_is_told_settings_epochs_and_result(whole_reports, data, tmp_path, told):
     made = told()
     result = train(data, tmp_path / "run")
     (name, called, settings, before), *epochs, (last, metrics, files) = made[0].calls

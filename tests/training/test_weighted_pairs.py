@@ -77,7 +77,7 @@ def test_equal_weights_are_no_weights() -> None:
 def test_pairs_are_drawn_in_proportion_to_their_weights(plays: Dataset) -> None:
     sampler = TripletSampler(plays.interactions, batch_size=2)
     generator, counts = torch.Generator().manual_seed(0), torch.zeros(3, 3)
-    epochs = 4000
+    epochs = 800
     for _ in range(epochs):
         drawn = 0
         for batch in sampler.epoch(generator):

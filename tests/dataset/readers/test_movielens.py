@@ -80,6 +80,7 @@ def test_what_is_not_movielens(tmp_path: Path, small: Path) -> None:
 
 
 @pytest.mark.realdata
+@pytest.mark.slow
 def test_ml_100k_has_its_counts(shared_data: Path, tmp_path: Path) -> None:
     folder = shared_data / "ml-100k"
     data = read_movielens(

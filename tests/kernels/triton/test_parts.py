@@ -1,8 +1,10 @@
+import pytest
 import torch
 
 from alignrec_geo.kernels.triton.parts import TILE, split
 
 
+@pytest.mark.slow
 def test_three_parts_are_the_number(device):
     generator = torch.Generator().manual_seed(0)
     wide = torch.randn(3, 70, 5, generator=generator) * 10.0 ** torch.randint(-20, 20, (3, 70, 5), generator=generator)

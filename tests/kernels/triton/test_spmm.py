@@ -38,7 +38,7 @@ shapes = st.tuples(st.integers(0, 99), st.integers(1, 20), st.integers(1, 9), st
 
 
 @given(shapes)
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=6, deadline=None)
 def test_product_and_its_gradient_equal_the_reference(device, shape):
     seed, rows, cols, nnz, width = shape
     adjacency = drawn(seed, rows, cols, nnz, device)
@@ -53,7 +53,7 @@ def test_product_and_its_gradient_equal_the_reference(device, shape):
 
 
 @given(shapes, st.integers(0, 3))
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=4, deadline=None)
 def test_mean_propagation_and_its_gradient_equal_the_reference(device, shape, layers):
     seed, rows, _, nnz, width = shape
     adjacency = drawn(seed, rows, rows, nnz, device)
@@ -106,6 +106,7 @@ def test_popular_rows_are_split(device, monkeypatch):
     torch.testing.assert_close(kernels.multiply(matrix, x), reference_multiply(matrix, x))
 
 
+@pytest.mark.slow
 def test_row_pointers_of_64_bits(device, monkeypatch):
     narrow = power_law(device)
     monkeypatch.setattr(compressed, "POINTER_LIMIT", 100)

@@ -23,7 +23,7 @@ def check(scores, k, device):
     st.sampled_from([1, 5, 49, 140]),
     st.integers(1, 300),
 )
-@settings(max_examples=16, deadline=None)
+@settings(max_examples=8, deadline=None)
 def test_equals_a_stable_sort_with_many_ties(device, seed, rows, columns, k, levels):
     scores = torch.randint(levels, (rows, columns), generator=torch.Generator().manual_seed(seed)).float()
     scores[scores == 0] = -torch.inf
@@ -31,9 +31,9 @@ def test_equals_a_stable_sort_with_many_ties(device, seed, rows, columns, k, lev
 
 
 @given(st.integers(0, 999), st.sampled_from([1e-38, 1e-6, 1.0, 1e30]))
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=4, deadline=None)
 def test_scores_of_any_size(device, seed, scale):
-    check(scale * torch.randn(4, 1100, generator=torch.Generator().manual_seed(seed)), 50, device)
+    check(scale * torch.randn(2, 1100, generator=torch.Generator().manual_seed(seed)), 50, device)
 
 
 def test_extremes(device):
