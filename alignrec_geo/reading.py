@@ -61,10 +61,23 @@ def first_line(error: BaseException) -> str:
         >>> first_line(KeyError("x")), first_line(ValueError("bad header\\nat byte 3"))
         ("KeyError: 'x'", 'bad header at byte 3')
     """
-    text = " ".join(str(error).split())
-    bare = not text or isinstance(error, LookupError | AttributeError | AssertionError)
-    said = f"{type(error).__name__}: {text}" if bare else text
-    return said if len(said) <= LONGEST else said[: LONGEST - 1] + "…"
+    bare = not str(error).strip() or isinstance(error, LookupError | AttributeError | AssertionError)
+    return typed_line(error) if bare else _shortened(str(error))
+
+
+def typed_line(error: BaseException) -> str:
+    """The same with its type in any case: for errors of code that somebody else wrote.
+
+    Example:
+        >>> typed_line(KeyError("x")), typed_line(ValueError("bad header\\nat byte 3")), typed_line(MemoryError())
+        ("KeyError: 'x'", 'ValueError: bad header at byte 3', 'MemoryError')
+    """
+    return _shortened(f"{type(error).__name__}: {error}" if str(error).strip() else type(error).__name__)
+
+
+def _shortened(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= LONGEST else line[: LONGEST - 1] + "…"
 
 
 def as_path(path: Any, kind: str = "folder") -> Path:

@@ -91,3 +91,16 @@ def test_changed_checkpoints_are_refused(tmp_path, changed, message):
     save_file(tensors | changed, tmp_path / "c", header)
     with pytest.raises(InputError, match=message):
         load_checkpoint(tmp_path / "c", model, optimizer, {"sampling": torch.Generator()})
+
+
+def test_without_an_optimiser(tmp_path):
+    """Of what is not trained there is nothing but the model's own state."""
+    model, generator = AlignRec(toy_graph()), torch.Generator().manual_seed(3)
+    state = TrainingState(epochs_done=1, best_epoch=0, best_value=0.5, stale=0, seconds=1.0)
+    save_checkpoint(tmp_path / "c", state, model, None, {"sampling": generator})
+    assert not any(name.startswith("optimizer.") for name in read_tensors(tmp_path / "c")[0])
+    fresh = AlignRec(toy_graph(), seed=9)
+    assert load_checkpoint(tmp_path / "c", fresh, None, {"sampling": torch.Generator()}) == state
+    assert torch.equal(fresh.user_embedding, model.user_embedding)
+    with pytest.raises(InputError, match="no state of the random generator 'dropout' in it"):
+        load_checkpoint(tmp_path / "c", fresh, None, {"dropout": torch.Generator()})

@@ -19,7 +19,7 @@ from alignrec_geo.errors import FetchError, InputError, RankLost, TrainingDiverg
 from alignrec_geo.failures import machine_failure
 from alignrec_geo.plain import printable
 from alignrec_geo.ranks import LOST, OURS, tell_launcher
-from alignrec_geo.reading import first_line
+from alignrec_geo.reading import first_line, typed_line
 
 TRACEBACK = "ALIGNREC_TRACEBACK"
 """Environment variable that shows the traceback of an unexpected error in place of a line that names a log."""
@@ -102,8 +102,7 @@ def _fault(error: BaseException) -> int:
     except OSError:
         traceback.print_exception(error)
         return 1
-    what = f"{type(error).__name__}: {first_line(error)}"
-    return _say(f"unexpected {what}; this is a fault of alignrec-geo, please report it with {log.name}", 1)
+    return _say(f"unexpected {typed_line(error)}; this is a fault of alignrec-geo, please report it with {log.name}", 1)
 
 
 @contextmanager

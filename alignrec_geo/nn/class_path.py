@@ -10,7 +10,7 @@ from typing import Any
 from torch import nn
 
 from alignrec_geo.errors import InputError
-from alignrec_geo.reading import first_line
+from alignrec_geo.reading import typed_line
 
 HARMLESS = ("alignrec_geo.nn", "torch.nn", "torch_geometric.nn")
 """Packages whose modules (classes of ``torch.nn.Module``) a file may name: they are installed here, and making one does
@@ -43,7 +43,7 @@ def load_named(path: str, setting: str) -> Any:
             raise InputError(f"{setting}: there is no module '{error.name}' (got '{path}')") from None
         raise InputError(f"{setting}: importing '{module_name}' failed: {error} (got '{path}')") from error
     except Exception as error:
-        raise InputError(f"{setting}: importing '{module_name}' failed: {_line(error)} (got '{path}')") from error
+        raise InputError(f"{setting}: importing '{module_name}' failed: {typed_line(error)} (got '{path}')") from error
     if not hasattr(module, name):
         raise InputError(f"{setting}: module '{module_name}' has no '{name}' (got '{path}')")
     return getattr(module, name)
@@ -134,7 +134,3 @@ def _current_folder() -> Iterator[None]:
     finally:
         if added:
             sys.path.remove(here)
-
-
-def _line(error: BaseException) -> str:
-    return f"{type(error).__name__}: {first_line(error)}"

@@ -24,6 +24,7 @@ from alignrec_geo.errors import InputError
 from alignrec_geo.nn.class_path import is_path, load_named, path_of
 from alignrec_geo.nn.graph_layer import GraphLayer, Norm, Residual, Weights
 from alignrec_geo.nn.light_conv import LightConv
+from alignrec_geo.reading import typed_line
 
 Conv = str | type[nn.Module] | nn.Module | Callable[..., Tensor] | Sequence[Any]
 """A layer: a name of :data:`CONVS`, a class path, a class, an instance or a function; or one of these per layer."""
@@ -163,7 +164,7 @@ def _instance(kind: type[Any], width: int, setting: str) -> Any:
     try:
         return kind(**given, **dict.fromkeys(positional, width))
     except Exception as error:
-        raise InputError(f"{setting}: making '{kind.__qualname__}' failed: {_line(error)}") from error
+        raise InputError(f"{setting}: making '{kind.__qualname__}' failed: {typed_line(error)}") from error
 
 
 def _check(layer: GraphLayer, width: int, what: str) -> None:
@@ -177,7 +178,7 @@ def _check(layer: GraphLayer, width: int, what: str) -> None:
         with torch.no_grad():
             result: Any = layer.eval()._convolved(x, edge_index, torch.full((nodes + 1,), 0.5))
     except Exception as error:
-        raise InputError(f"{what} fails on rows of width {width}: {_line(error)}") from error
+        raise InputError(f"{what} fails on rows of width {width}: {typed_line(error)}") from error
     finally:
         layer.train(training)
     if not isinstance(result, Tensor):
@@ -188,7 +189,3 @@ def _check(layer: GraphLayer, width: int, what: str) -> None:
         raise InputError(f"{what} must keep the width {width} of the embeddings (got {result.shape[1]})")
     if not result.dtype.is_floating_point or not bool(torch.isfinite(result).all()):
         raise InputError(f"{what} must return finite numbers (got NaN, infinity or {result.dtype})")
-
-
-def _line(error: BaseException) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"

@@ -13,7 +13,7 @@ from alignrec_geo.nn.class_path import is_path, load_named, path_of
 from alignrec_geo.nn.conv import describe
 from alignrec_geo.nn.reinitialise import reinitialise
 from alignrec_geo.randomness import seeded
-from alignrec_geo.reading import first_line
+from alignrec_geo.reading import first_line, typed_line
 
 Fusion = str | type[nn.Module] | nn.Module | Callable[[Tensor, Tensor], Tensor]
 """A name of :data:`FUSIONS`, a class path, a class, an instance or a function of both rows."""
@@ -235,8 +235,7 @@ def _check(fusion: nn.Module, name: str, width: int) -> None:
         with torch.no_grad():
             result: Any = fusion(rows, rows + 1.0)
     except Exception as error:
-        what = f"{type(error).__name__}: {first_line(error)}"
-        raise InputError(f"fusion '{name}' fails on rows of width {width}: {what}") from None
+        raise InputError(f"fusion '{name}' fails on rows of width {width}: {typed_line(error)}") from None
     if not isinstance(result, Tensor) or result.shape != rows.shape:
         got = tuple(result.shape) if isinstance(result, Tensor) else type(result).__name__
         raise InputError(f"fusion '{name}' must turn two {tuple(rows.shape)} into one (got {got})")

@@ -12,7 +12,7 @@ from alignrec_geo.errors import InputError
 from alignrec_geo.kernels.branch import Branch
 from alignrec_geo.nn.losses import LOSSES, LossFn, LossTerm
 from alignrec_geo.nn.views import BatchViews, Triplets
-from alignrec_geo.reading import first_line
+from alignrec_geo.reading import typed_line
 
 _PLUS = re.compile(r"\+(?![^()]*\))")
 """Between terms; not within the numbers of one, which may be written as 1e+2."""
@@ -99,9 +99,7 @@ def loss_terms(losses: Sequence[LossFn], views: BatchViews, batch: Triplets) -> 
         except Exception as error:
             if isinstance(loss, LossTerm) and type(loss) in LOSSES.values():
                 raise
-            raise InputError(
-                f"loss term '{loss_name(loss)}' failed: {type(error).__name__}: {first_line(error)}"
-            ) from error
+            raise InputError(f"loss term '{loss_name(loss)}' failed: {typed_line(error)}") from error
         for name, term in value.items() if isinstance(value, Mapping) else [(loss_name(loss), value)]:
             if not isinstance(term, Tensor) or term.numel() != 1:
                 got = f"shape {tuple(term.shape)}" if isinstance(term, Tensor) else type(term).__name__

@@ -1,19 +1,25 @@
 """How commands end: one line and an exit code for whatever is not a fault of the program."""
 
 import errno
+import io
 import os
 import resource
 import signal
 import subprocess
 import sys
 import threading
+import warnings
 
 import pytest
 import torch
 import typer
 
+from alignrec_geo.cli import boundary
+from alignrec_geo.cli.app import main
 from alignrec_geo.cli.boundary import TRACEBACK, guarded
+from alignrec_geo.cli.output import print_notes
 from alignrec_geo.cli.stop import Stopped, stopping
+from alignrec_geo.cli.warned import one_line_warnings
 from alignrec_geo.errors import FetchError, InputError, TrainingDiverged
 
 
@@ -177,3 +183,84 @@ def test_a_full_disk_while_training(tmp_path):
     assert str(tmp_path / "run") in errors[0]
     assert "ulimit -f" in errors[0]
     assert "Traceback" not in done.stderr
+
+
+def test_a_fault_is_shown_where_no_log_can_be_written(capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "absent"))
+    assert guarded(raising(ZeroDivisionError("division by zero"))) == 1
+    said = capsys.readouterr().err
+    assert "Traceback" in said
+    assert "ZeroDivisionError: division by zero" in said
+
+
+def test_faults_in_other_threads_and_deletions_are_shown_as_ever(monkeypatch):
+    shown = []
+    monkeypatch.setattr(threading, "excepthook", lambda found: shown.append(("thread", found.exc_value)))
+    monkeypatch.setattr(sys, "unraisablehook", lambda found: shown.append(("deletion", found.exc_value)))
+    fault, pipe = ZeroDivisionError("x"), BrokenPipeError(errno.EPIPE, "Broken pipe")
+    full = OSError(errno.ENOSPC, "No space left on device")
+
+    class Leaving:
+        def __init__(self, error):
+            self.error = error
+
+        def __del__(self):
+            raise self.error
+
+    def run():
+        for error in (fault, pipe):
+            thread = threading.Thread(target=raising(error))
+            thread.start()
+            thread.join()
+        for error in (fault, full):
+            Leaving(error)
+
+    assert guarded(run) == 0
+    assert shown == [("thread", fault), ("deletion", fault)]  # a reader that has gone, and a full disk, say nothing
+
+
+def test_a_stream_that_takes_nothing_is_dropped(tmp_path):
+    with (tmp_path / "f").open("w") as file:
+        file.write("x")
+        read_only = os.open(tmp_path / "f", os.O_RDONLY)
+        os.dup2(read_only, file.fileno())
+        os.close(read_only)
+        boundary._settle(file)
+        file.write("more")  # goes nowhere, without a word
+    boundary._settle(io.StringIO())
+
+
+def test_closed_streams_and_the_version(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["alignrec-geo", "--version"])
+    monkeypatch.setattr(sys, "stderr", None)
+    monkeypatch.setattr(sys, "stdout", None)
+    main()
+    assert sys.stdout.getvalue().startswith("alignrec-geo ")
+    assert sys.stderr.getvalue() == ""
+
+
+def test_a_shell_asks_what_may_follow(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["alignrec-geo"])
+    monkeypatch.setenv("_ALIGNREC_GEO_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", "alignrec-geo rec")
+    monkeypatch.setenv("COMP_CWORD", "1")
+    main()
+    assert capsys.readouterr().out.split() == ["recommend"]
+
+
+def test_warnings_of_users_are_one_line_and_others_as_they_are(capsys, monkeypatch):
+    usual = []
+    monkeypatch.setattr(warnings, "showwarning", lambda message, *rest, **more: usual.append(str(message)))
+    with warnings.catch_warnings(), one_line_warnings():
+        warnings.simplefilter("always")
+        warnings.warn("pass overwrite=True", UserWarning, stacklevel=1)
+        warnings.warn("use something else", DeprecationWarning, stacklevel=1)
+    assert capsys.readouterr().err == "warning: pass --overwrite\n"
+    assert usual == ["use something else"]
+
+
+def test_notes_have_an_end(capsys):
+    print_notes(f"row {number}" for number in range(13))
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 11
+    assert lines[-1] == "note: … and 3 more (all are in dataset.json)"

@@ -3,9 +3,10 @@
 import json
 from pathlib import Path
 
+import polars as pl
 import pytest
 
-from alignrec_geo.dataset import make_catalogue
+from alignrec_geo.dataset import Dataset, make_catalogue
 from tests.cli.test_pretrain import SMALL
 from tests.content.colours import coloured_encoders, coloured_things
 
@@ -49,3 +50,22 @@ def test_the_table_of_drops(verb, tmp_path: Path) -> None:
 def test_wrong_requests(verb, tmp_path: Path, arguments: list[str], said: str) -> None:
     folder = make_catalogue(n_users=60, n_items=40, image_size=16).save(tmp_path / "catalogue").path
     verb("mask-modality", folder, *arguments).refused(said)
+
+
+def test_people_get_a_table(verb, tmp_path: Path) -> None:
+    folder = make_catalogue(n_users=60, n_items=40, image_size=16).save(tmp_path / "catalogue").path
+    small = ["--features", "image", "--set", "epochs=1", "--set", "dim=8", "--seeds", "1"]
+    done = verb("mask-modality", folder, *small)
+    assert done.code == 0, done.err
+    assert "alignrec on catalogue, test, protocol clean: 20 of 40 items masked" in " ".join(done.out.split())
+    rows = [line.replace("│", " ").split() for line in done.out.splitlines() if "image" in line]
+    assert [row[1] for row in rows] == ["nothing", "image"]
+    assert rows[0][-1] == "–"
+    assert rows[1][-1] == "%"
+
+
+def test_without_matrices_there_is_nothing_to_mask(verb, tmp_path: Path) -> None:
+    pairs = {"user": ["ann", "ann", "bob"], "item": ["mug", "pen", "pen"]}
+    bare = Dataset.from_frame(pl.DataFrame(pairs), rule="all-train").save(tmp_path / "bare").path
+    for name in ("mask-modality", "probe"):
+        verb(name, bare).refused("has no feature matrices; make some with 'features extract'")

@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from alignrec_geo.cli import pretrain as pretraining
+from alignrec_geo.content.pretraining import align as aligning
 from alignrec_geo.dataset import Dataset, make_catalogue
 from tests.content.colours import coloured_encoders, coloured_things
 
@@ -62,6 +64,7 @@ def test_pretrain_again(verb, tmp_path: Path, options: list[str]) -> None:
         (["--set", "epoch=3"], ["unknown setting 'epoch'", "did you mean 'loop.epochs'?"]),
         (["--set", "word_ratio=2"], ["encoder.word_ratio", "less than 1", "(got 2)"]),
         (["--whiten", "-1"], ["--whiten takes a number above 0, or 'none' (got '-1')"]),
+        (["--whiten", "much"], ["--whiten takes a number above 0, or 'none' (got 'much')"]),
         (["--resume", "--overwrite"], ["pass one of them"]),
         (["--encoder-text", "nowhere"], ["got 'nowhere'"]),
         (["--set", "hidden=10", "--set", "heads=4"], ["heads must divide dim"]),
@@ -126,3 +129,19 @@ def test_beit3_learns_from_pixels_and_is_opened_again(verb, tmp_path: Path) -> N
 def test_options_of_another_encoder(verb, tmp_path: Path, arguments: list[str], said: str) -> None:
     folder = make_catalogue(n_users=60, n_items=40, image_size=16).save(tmp_path / "catalogue").path
     verb("pretrain", folder, *arguments).refused(said)
+
+
+def test_ctrl_c_says_how_to_go_on(verb, tmp_path: Path, options: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def stopped(*given: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(aligning, "align", stopped)
+    done = verb("pretrain", coloured_things(tmp_path, items=60).path, *options)
+    assert done.code == 130
+    assert "stopped; every finished epoch is saved, go on with --resume" in done.err
+
+
+def test_the_rate_of_a_gpu_is_told_where_there_is_one() -> None:
+    rate = pretraining._rate
+    assert rate([]) == rate([{"loss": 1.0}]) == ""
+    assert rate([{"items_per_second": 1234.5, "gpu_busy": 0.876}]) == "; 1,234 items a second, GPU busy 88 %"

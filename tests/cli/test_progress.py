@@ -1,13 +1,16 @@
 """The progress line: what matters stays at any width, and where nothing can be redrawn there are plain lines."""
 
 import io
+from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
 
-from alignrec_geo.cli import progress
+from alignrec_geo.cli import compare_progress, progress
+from alignrec_geo.cli import progress_bars as bars
+from alignrec_geo.cli.compare_progress import LiveTable
 from alignrec_geo.cli.progress import PretrainProgress, TrainingProgress
-from alignrec_geo.cli.progress_bars import progress_bars, working
+from alignrec_geo.cli.progress_bars import counting, progress_bars, working
 
 TERMS = {"bpr": 0.51234, "l2": 0.00012, "cca": 0.1123, "uia": 0.0512}
 
@@ -130,3 +133,69 @@ def test_stage_one_shows_held_out_losses():
     bar.epoch_done({"held_out": {"image": 0.5, "image shuffled": 0.6, "text": 0.25}})
     console.print(bar)
     assert "held out: image 0.500, text 0.250" in console.file.getvalue()
+
+
+@pytest.fixture
+def terminal(monkeypatch):
+    """What is drawn on a terminal."""
+    monkeypatch.setenv("TERM", "xterm")
+    console = Console(file=io.StringIO(), force_terminal=True, width=100, color_system=None)
+    monkeypatch.setattr(bars, "stderr", console)
+    return console.file
+
+
+def test_bars_on_a_terminal(terminal):
+    with progress_bars() as report:
+        report("images [b]")(30, 120)
+        report("texts")(0, 10)
+    shown = terminal.getvalue()
+    assert "images [b]" in shown
+    assert "30/120" in shown
+    assert "0/10" in shown
+    terminal.truncate(0)
+    with working("reading clicks.csv (1.2 GB)"):
+        pass
+    assert "reading clicks.csv (1.2 GB)" in terminal.getvalue()
+    terminal.truncate(0)
+    with counting("rows") as say:
+        say("reading [a]", 12_000)
+    assert "reading [a]: 12,000 rows" in terminal.getvalue()
+
+
+def test_time_left_is_unknown_before_the_first_step():
+    console = Console(file=io.StringIO(), force_terminal=True, width=120, color_system=None)
+    bar = TrainingProgress("recall@20", 10, console)
+    bar.epoch_started(0, 140)
+    console.print(bar)
+    assert "left" not in console.file.getvalue()
+    bar.step_done(TERMS)
+    console.print(bar)
+    assert "left" in console.file.getvalue()
+
+
+def test_a_comparison_in_a_log_says_what_was_pruned_and_what_was_exhausted(monkeypatch):
+    said = io.StringIO()
+    table = LiveTable(Console(file=said, width=200))
+    run = SimpleNamespace(model="bpr", label="trial 3", folder="runs/3")
+    monkeypatch.setattr(compare_progress, "error_of", lambda folder: None)
+    monkeypatch.setattr(compare_progress, "pruned", lambda folder: (12, 0.03125))
+    table.run_ended(run)
+    status = SimpleNamespace(model="bpr", trials_planned=4)
+    table._reader = SimpleNamespace(read=lambda: [status], plan=SimpleNamespace(trials=9))
+    table.trials_ended("bpr")
+    status.trials_planned = 9
+    table.trials_ended("bpr")
+    assert said.getvalue().splitlines() == [
+        "bpr, trial 3: pruned after 12 epochs, at 0.0312",
+        "bpr: its search space was exhausted after 4 trials",
+    ]
+    on_terminal = Console(file=io.StringIO(), force_terminal=True, width=80)
+    LiveTable(on_terminal).run_ended(run)
+    assert on_terminal.file.getvalue() == ""  # the table counts it
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(12.4, "12 s"), (200, "3 min 20 s"), (3725, "1 h 02 min"), (7200, "2 h 00 min")]
+)
+def test_durations(seconds, words):
+    assert compare_progress._duration(seconds) == words

@@ -191,3 +191,32 @@ def test_scores_of_pairs(verb, run, tmp_path):
     verb(*line, "--unknown", "error").refused("p.csv: line 3: user 'zoe' is not in data set", "--unknown skip")
     verb(*line[:-1], "nope").refused("no column 'nope'; there are: 'u', 'i', 'label'")
     verb(*line, "--out", tmp_path / "p.csv", "--overwrite").refused("is what this command reads")
+
+
+@pytest.mark.parametrize("what", ["item", "user"])
+def test_all_and_some_at_once(verb, run, what):
+    verb("similar", run, f"--all-{what}s", f"--{what}", "x", "--out", "o.parquet").refused(
+        f"--all-{what}s names all; pass it without --{what} and --{what}s-file"
+    )
+
+
+@pytest.mark.parametrize(("option", "value"), [("--actors", 2), ("--address", "auto")])
+def test_options_of_ray_without_it(verb, run, tmp_path, option, value):
+    verb("recommend", run, "--all-users", "--out", tmp_path / "r.parquet", option, value).refused(
+        f"{option} is for actors of Ray; pass --engine ray"
+    )
+
+
+def test_metrics_of_content_need_the_data_set(verb, run):
+    verb("evaluate", run, "--metrics", "diversity").refused(
+        "metric 'diversity' needs the items' features", "is not at None"
+    )
+    config = run / "config.yaml"
+    try:
+        config.write_text("protocol: fast\n")
+        verb("evaluate", run).refused("config.yaml: protocol: there are clean, mmrec (got 'fast')")
+        other = make_catalogue(n_users=61, n_items=40, image_size=16).save(run.parent / "other")
+        config.write_text(f"dataset: {other.path}\n")
+        verb("evaluate", run, "--metrics", "diversity").refused("data set 'catalogue' is not the one", "was trained on")
+    finally:
+        config.unlink()

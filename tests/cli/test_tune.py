@@ -1,6 +1,7 @@
 """``alignrec-geo tune`` as a user calls it, with real trials."""
 
 import json
+from importlib import import_module
 
 import pytest
 
@@ -9,6 +10,8 @@ from alignrec_geo.dataset import make_catalogue
 from alignrec_geo.errors import InputError
 from alignrec_geo.training.run_config import RunConfig
 from tests.in_this_process import runs_in_this_process
+
+search = import_module("alignrec_geo.cli.tune")
 
 
 @pytest.fixture(scope="module")
@@ -72,3 +75,27 @@ def test_durations(text, seconds):
 def test_what_is_no_duration(text):
     with pytest.raises(InputError, match="takes a time such as"):
         parse_duration(text)
+
+
+def test_what_is_said_of_a_search_that_the_time_cut_off(capsys, tmp_path):
+    trials = [{"trial": 0, "state": "unfinished", "value": None, "epochs": 0, "settings": {}}]
+    found = {
+        "trials": trials,
+        "best": None,
+        "default": None,
+        "model": "bpr",
+        "dataset": {"name": "toys"},
+        "metric": "recall@20",
+        "space": [],
+    }
+    search._print(found)
+    assert capsys.readouterr().out == ""
+    search._say(found, tmp_path)
+    said = capsys.readouterr().err
+    assert "the time was over before all trials were; the same command goes on" in said
+    assert "best.yaml" not in said
+
+
+def test_an_unknown_device_is_refused_at_once(catalogue, verb, tmp_path):
+    verb("tune", catalogue.path, "--out", tmp_path / "out", "--device", "tpu").refused("got 'tpu'")
+    assert not (tmp_path / "out").exists()

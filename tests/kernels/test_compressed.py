@@ -70,3 +70,10 @@ def test_rows_of_every_part(dtype):
     for start in range(9):
         for stop in range(start + 1, 10):
             assert torch.equal(row_numbers(crow, slice(start, stop)), whole[start:stop])
+
+
+def test_less_than_two_entries_in_any_order():
+    crow, col, value = compress(torch.tensor([1]), torch.tensor([2]), torch.tensor([5.0]), (3, 4))
+    assert (crow.tolist(), col.tolist(), value.tolist()) == ([0, 0, 1, 1], [2], [5.0])
+    crow, col, _ = compress(torch.empty(0).long(), torch.empty(0).long(), None, (2, 4))
+    assert (crow.tolist(), col.tolist()) == ([0, 0, 0], [])

@@ -68,3 +68,9 @@ def test_pygs_edge_index_goes_in_as_it_comes_out():
     x = torch.arange(6.0).view(3, 2)
     passed = torch.zeros(2, 2).index_add_(0, edge_index[1], x[edge_index[0]])  # what PyG's message passing adds up
     assert torch.equal(spmm(CSR.from_edge_index(edge_index, None, (3, 2)), x), passed)
+
+
+def test_parts_on_two_devices_are_refused():
+    rows = torch.tensor([0, 1])
+    with pytest.raises(InputError, match=r"must be on one device \(got cpu, cpu, meta\)"):
+        CSR.from_coo(rows, rows, torch.ones(2, device="meta"), (2, 2))

@@ -2,6 +2,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from alignrec_geo.kernels import unit_rows as module
 from alignrec_geo.kernels.unit_rows import reference_unit_rows, unit_rows
 
 
@@ -32,3 +33,12 @@ def test_rows_too_short_to_divide_by_follow_the_reference():
     torch.testing.assert_close(fast, slow)
     ours, theirs = (torch.autograd.grad(value, x, upstream)[0] for value in (fast, slow))
     torch.testing.assert_close(ours, theirs)
+
+
+def test_both_backends_tell_the_same_lengths():
+    x = torch.tensor([[0.0, 0.0], [3e-13, 4e-13], [3.0, 4.0]], dtype=torch.float64)
+    unit, inverse = module.normalise(x)
+    plain, plain_inverse = module.reference_normalise(x)
+    torch.testing.assert_close(unit, plain)
+    torch.testing.assert_close(inverse, plain_inverse)
+    assert (inverse < 0).tolist() == [True, True, False]  # too short to divide by

@@ -152,3 +152,23 @@ def test_impossible_settings_are_refused():
     with pytest.raises(InputError, match="co_occurrence"):
         AlignRecPlus(toy_graph(), config={"co_occurrence": 1.5})
     assert math.isfinite(float(sum(AlignRecPlus(toy_graph()).loss(BATCH).values())))
+
+
+def test_paths_without_similar_users_are_those_of_alignrec():
+    for names in ([], ["image"]):
+        model = AlignRecPlus(toy_graph(), names, config=AlignRecPlusConfig(**OFF)).eval()
+        with torch.no_grad():
+            paths = model.user_paths(5)
+        assert paths.similar_users is None
+        torch.testing.assert_close(paths.pieces.sum(dim=(0, 1)), model.embeddings().users[5])
+
+
+def test_what_hard_negatives_know_moves_with_the_model():
+    model = AlignRecPlus(toy_graph(), config=AlignRecPlusConfig(**{**OFF, "hard_negatives": 2}))
+    asked = []
+    moved = model.hard_negatives.map(lambda part: asked.append(part.dtype) or part.clone())
+    assert torch.int64 in asked
+    assert moved.known is not model.hard_negatives.known
+    tables, one = model.embeddings(), torch.arange(20)
+    batch = Batch(one, one, (one + 7) % 40, 20)
+    assert torch.equal(moved(batch, tables).negatives, model.hard_negatives(batch, tables).negatives)

@@ -1,10 +1,23 @@
+from types import SimpleNamespace
+
 import pytest
 import torch
 
+import alignrec_geo.models
 from alignrec_geo import load_top_items
 from alignrec_geo.dataset import Split, make_catalogue
 from alignrec_geo.errors import InputError
-from alignrec_geo.models import MODELS, AlignRec, Popularity, Recommender, find_model, model_name
+from alignrec_geo.models import (
+    BPRMF,
+    MODELS,
+    AlignRec,
+    Batch,
+    BPRMFConfig,
+    Popularity,
+    Recommender,
+    find_model,
+    model_name,
+)
 from alignrec_geo.training import TrainingConfig, fit
 from tests.golden_numbers import toy_graph
 
@@ -75,3 +88,37 @@ def test_start_epoch_does_nothing_by_default():
     before = generator.get_state()
     AlignRec(toy_graph()).start_epoch(0, generator)
     assert torch.equal(before, generator.get_state())
+
+
+@pytest.mark.parametrize("name", ["popularity", "random", "content-knn"])
+def test_what_is_not_trained_has_no_terms(name):
+    one, data = torch.tensor([0]), make_catalogue(n_users=20, n_items=30, image_size=16)
+    assert MODELS[name].from_dataset(data).loss(Batch(one, one, one, 1)) == {}
+
+
+def test_former_names_still_lead_there():
+    with pytest.warns(DeprecationWarning, match="BPR is called BPRMF now"):
+        assert alignrec_geo.models.BPR is BPRMF
+    with pytest.warns(DeprecationWarning, match="BPRConfig is called BPRMFConfig now"):
+        assert alignrec_geo.models.BPRConfig is BPRMFConfig
+    with pytest.raises(AttributeError, match="no attribute 'SVD'"):
+        _ = alignrec_geo.models.SVD
+
+
+def test_a_model_without_an_entry_goes_by_its_class(monkeypatch):
+    class Other(Popularity):
+        pass
+
+    entry = SimpleNamespace(name="third", value="somewhere:Else")
+    monkeypatch.setattr("alignrec_geo.models.registry.entry_points", lambda group: [entry])
+    assert model_name(Other) != "third"
+
+
+def test_training_pairs_as_a_matrix():
+    data = make_catalogue(n_users=60, n_items=40, image_size=16)
+    for model in (Popularity.from_dataset(data), AlignRec.from_dataset(data)):
+        train = data.interactions.of(Split.TRAIN)
+        matrix = model.histories().matrix.to_dense()
+        assert matrix.shape == (60, 40)
+        assert matrix.count_nonzero() == len(train.user)
+        assert bool((matrix[train.user, train.item] == 1).all())

@@ -115,3 +115,25 @@ def test_what_cannot_be_loaded(data, stored, tmp_path):
     config.write_text(plain)
     with pytest.raises(InputError, match="no parameters"):
         load(tmp_path / "run")
+
+
+def test_a_run_on_ids_alone_needs_no_other_data_set(stored, tmp_path):
+    model = AlignRec.from_dataset(stored, features=[], config={"dim": 8})
+    fit(model, config={"epochs": 1, "tensorboard": False}, out=tmp_path / "run")
+    config = tmp_path / "run" / "config.yaml"
+    plain = config.read_text()
+    config.write_text(plain.replace(str(stored.path), str(tmp_path / "moved")))
+    assert same_tables(load(tmp_path / "run"), model)
+    config.write_text(plain.replace("parameters:", "parameters: [1]\nother:"))
+    with pytest.raises(InputError, match=r"config.yaml: 'parameters' must hold key: value pairs \(got \[1\]\)"):
+        load(tmp_path / "run")
+
+
+def test_class_paths_of_a_run_are_followed_if_it_is_trusted(stored, tmp_path):
+    model = AlignRec.from_dataset(
+        stored, features=[], config={"dim": 8, "user_item_conv": "tests.nn.test_conv.OwnConv"}
+    )
+    fit(model, config={"epochs": 1, "tensorboard": False}, out=tmp_path / "run")
+    with pytest.raises(InputError, match=r"tests\.nn\.test_conv\.OwnConv"):
+        load(tmp_path / "run")
+    assert same_tables(load(tmp_path / "run", trust=True), model)

@@ -10,6 +10,7 @@ from torch_geometric.nn import GATConv, GINConv, MessagePassing, SAGEConv
 
 from alignrec_geo.errors import InputError
 from alignrec_geo.graph.adjacency import symmetric_adjacency
+from alignrec_geo.models import AlignRecConfig
 from alignrec_geo.nn.conv import CONVS, describe, resolve_conv
 from alignrec_geo.nn.graph_layer import GraphLayer, relative
 from alignrec_geo.nn.propagation import Propagation
@@ -217,3 +218,31 @@ def test_what_a_run_stores_of_a_layer():
     assert describe(OwnConv) == f"{__name__}.OwnConv"
     assert describe(OwnConv(1, 1)) == f"<object of {__name__}.OwnConv>"
     assert describe([own_function, "gcn"]) == [f"<object of {__name__}.own_function>", "gcn"]
+
+
+class Picky(OwnConv):
+    def __init__(self, in_channels, out_channels):
+        raise RuntimeError("a power of two is needed\nand more")
+
+
+def test_what_cannot_be_made_is_named():
+    with pytest.raises(InputError, match="making 'Picky' failed: RuntimeError: a power of two is needed and more"):
+        resolve_conv(Picky, WIDTH, 1)
+    with pytest.raises(InputError, match="'dict' is no layer"):
+        resolve_conv(dict, WIDTH, 1)
+
+
+def test_a_setting_holds_a_layer_per_edge_type_by_names_and_classes():
+    config = AlignRecConfig(
+        user_item_conv={"user__interacts__item": ["sage", OwnConv], "item__rev_interacts__user": "gcn"}
+    )
+    assert config.user_item_conv == {
+        "user__interacts__item": ["sage", f"{__name__}.OwnConv"],
+        "item__rev_interacts__user": "gcn",
+    }
+
+    class Hidden(OwnConv):
+        pass
+
+    with pytest.raises(InputError, match=r"class '.*<locals>\.Hidden' has no path of its own"):
+        AlignRecConfig(user_item_conv=Hidden)

@@ -3,6 +3,7 @@ import torch
 from torch import nn
 
 from alignrec_geo.errors import InputError
+from alignrec_geo.models import AlignRecConfig
 from alignrec_geo.nn.fusion import FUSIONS, Fuser
 
 
@@ -48,3 +49,7 @@ def test_known_values():
 def test_errors(spec, message):
     with pytest.raises(InputError, match=message):
         Fuser(spec, 4)
+
+
+def test_a_setting_takes_a_class():
+    assert AlignRecConfig(fusion=nn.Bilinear).fusion == "torch.nn.modules.linear.Bilinear"

@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from alignrec_geo.errors import InputError
 from alignrec_geo.kernels.csr import CSR
 from alignrec_geo.nn.bipartite import BipartitePropagation
 from alignrec_geo.nn.conv import CONVS
@@ -60,3 +61,16 @@ def test_content_is_carried_over_by_the_weights(name):
     if name == "gin":
         carried.crossing.layer.conv.nn = torch.nn.Identity()
     torch.testing.assert_close(carried(graphs[LIKES], x["user"]), graphs[LIKES].matrix.to_dense() @ x["user"])
+
+
+@pytest.mark.parametrize("missing", ["edges", "rows"])
+def test_what_an_edge_type_lacks(missing):
+    x, graphs, *_ = a_graph()
+    encoder = HeteroEncoder(dict.fromkeys(graphs, "light"), width=4, layers=1)
+    if missing == "edges":
+        del graphs[FOLLOWS]
+    else:
+        del x["item"]
+    kind = "user__follows__user" if missing == "edges" else "user__likes__item"
+    with pytest.raises(InputError, match=f"edges of type '{kind}' and rows of both its ends are needed"):
+        encoder(x, graphs)

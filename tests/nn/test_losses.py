@@ -125,3 +125,20 @@ def test_bad_terms():
         loss_terms([lambda rows, batch: rows.fused.user], views(), BATCH)
     with pytest.raises(InputError, match="the model has no features"):
         loss_terms([CCA()], views(content=False), BATCH)
+
+
+def test_whose_fault_a_failing_term_is():
+    """A user's own is named; one of the package's, or what it says itself, is passed on as it is."""
+
+    def fails(rows, batch):
+        raise KeyError("margin")
+
+    def refuses(rows, batch):
+        raise InputError("the batch is too small")
+
+    with pytest.raises(InputError, match=r"^loss term 'fails' failed: KeyError: 'margin'$"):
+        loss_terms([fails], views(), BATCH)
+    with pytest.raises(InputError, match=r"^the batch is too small$"):
+        loss_terms([refuses], views(), BATCH)
+    with pytest.raises(TypeError):
+        loss_terms([LOSSES["bpr"]()], views()._replace(fused=None), BATCH)

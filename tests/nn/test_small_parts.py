@@ -143,3 +143,7 @@ def test_penalties_by_hand():
     assert float(norm_penalty(first, second)) == (5.0 + 2.0) / 2
     assert float(square_penalty(first, second, divisor=4.0)) == (25.0 + 4.0) / (2 * 4)
     assert float(square_penalty(first)) == 12.5
+
+
+def test_parts_say_what_they_are():
+    assert repr(Dropout(0.25)) == "Dropout(p=0.25)"

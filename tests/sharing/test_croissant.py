@@ -56,3 +56,8 @@ def test_beside_the_folder_it_names_the_files_from_there(verb, catalogue, tmp_pa
 def test_it_replaces_no_file_of_the_data_set(verb, catalogue):
     verb("data", "croissant", catalogue.path, "--out", catalogue.path / "items.parquet").refused("name another file")
     verb("data", "croissant", catalogue.path / "none").refused("no such data set folder")
+
+
+def test_people_are_told_where_it_is(verb, catalogue, tmp_path):
+    folder = catalogue.save(tmp_path / "shop").path
+    assert verb("data", "croissant", folder).out == f"{folder / 'croissant.json'}\n"

@@ -1,13 +1,15 @@
 """The optimiser that gives large tables a kernel of their own; here with torch's form of it, on a CPU."""
 
 import copy
+from types import SimpleNamespace
 
 import pytest
 import torch
 
+from alignrec_geo.kernels import adam
 from alignrec_geo.training import optimizer as module
 from alignrec_geo.training.config import TrainingConfig
-from alignrec_geo.training.optimizer import DeviceAdam, make_optimizer
+from alignrec_geo.training.optimizer import DeviceAdam, make_optimizer, set_learning_rate
 
 
 @pytest.fixture
@@ -72,3 +74,47 @@ def test_a_cpu_takes_torch_s_optimiser():
     model = torch.nn.Linear(2, 2)
     assert type(make_optimizer(model, TrainingConfig())) is torch.optim.Adam
     assert make_optimizer(torch.nn.Identity(), TrainingConfig()) is None
+
+
+def test_a_rate_that_a_graph_reads_stays_the_same_tensor():
+    parameters = [torch.nn.Parameter(torch.ones(2))]
+    for lr in (torch.tensor(1e-2), 1e-2):
+        optimizer = torch.optim.Adam(parameters, lr=lr)
+        set_learning_rate(optimizer, 0.5)
+        assert float(optimizer.param_groups[0]["lr"]) == 0.5
+        assert (optimizer.param_groups[0]["lr"] is lr) == isinstance(lr, torch.Tensor)
+
+
+def test_only_small_ones_are_left_to_torch(monkeypatch):
+    parameters, optimizer = made(DeviceAdam)
+    monkeypatch.setattr(DeviceAdam, "_move", lambda self, large: pytest.fail("no parameter is large"))
+    before = [one.detach().clone() for one in parameters]
+    for one in parameters:
+        one.grad = torch.ones_like(one)
+    optimizer.step()
+    assert all(not torch.equal(one, old) for one, old in zip(parameters, before, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({}, True),
+        ({"numel": 8192}, False),
+        ({"is_cuda": False}, False),
+        ({"dtype": torch.float64}, False),
+        ({"contiguous": False}, False),
+    ],
+)
+def test_which_parameters_get_a_kernel_of_their_own(change, expected, monkeypatch):
+    monkeypatch.setattr(adam, "choose", lambda operation, device: SimpleNamespace(runs="triton"))
+    given = {"numel": 8193, "is_cuda": True, "dtype": torch.float32, "contiguous": True} | change
+    parameter = SimpleNamespace(
+        is_cuda=given["is_cuda"],
+        dtype=given["dtype"],
+        device="cuda",
+        numel=lambda: given["numel"],
+        is_contiguous=lambda: given["contiguous"],
+    )
+    assert adam.pays(parameter) == expected
+    monkeypatch.setattr(adam, "choose", lambda operation, device: SimpleNamespace(runs="torch"))
+    assert not adam.pays(parameter)

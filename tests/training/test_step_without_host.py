@@ -1,6 +1,7 @@
 """What makes a step fit for one CUDA graph, shown without a GPU: no value is read back, no shape depends on values."""
 
 import copy
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -156,3 +157,20 @@ def test_sums_and_divergence_without_reading_back(data):
         device.means()
     for name, value in other.state_dict().items():
         assert torch.equal(value.nan_to_num(), before[name].nan_to_num()), name
+
+
+def test_the_sums_are_read_once_in_a_while(data, monkeypatch):
+    """Then, and not before, a step tells the means since the epoch began."""
+    seconds = [0.0]
+    monkeypatch.setattr("alignrec_geo.training.step.SECONDS_BETWEEN_READS", 2.0)
+    monkeypatch.setattr("alignrec_geo.training.step.time", SimpleNamespace(monotonic=lambda: seconds[0]))
+    with use_fixed_shapes():
+        step = EagerStep(model := made("lightgcn", data), make_optimizer(model, TrainingConfig()))
+        step.start(0)
+        assert step.run(batch()) == {}
+        seconds[0] = 2.5
+        shown = step.run(batch(10))
+        assert shown == step.means() != {}
+        seconds[0] = 4.0  # 1.5 s since it was read
+        assert step.run(batch(12)) is shown
+        assert step.means() != shown

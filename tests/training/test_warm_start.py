@@ -13,6 +13,7 @@ from alignrec_geo.graph.modalities import Modality
 from alignrec_geo.models import MODELS
 from alignrec_geo.serving import NeighbourMean
 from alignrec_geo.training.warm_start import warm_start
+from tests.golden_numbers import toy_graph
 
 TRAINED = sorted({*MODELS} - {"random", "popularity", "content-knn"})
 
@@ -106,3 +107,8 @@ def test_models_that_do_not_go_together(data, more):
         warm_start(MODELS["lightgcn"].from_dataset(more, config={"dim": 4}), trained)
     with pytest.raises(InputError, match="does not begin with the users"):
         warm_start(built("lightgcn", make_catalogue(n_users=30, n_items=40, image_size=16), 1), trained)
+
+
+def test_models_of_a_graph_have_no_rows_to_begin_with(data):
+    with pytest.raises(InputError, match="needs models that were made for a data set"):
+        warm_start(MODELS["lightgcn"](toy_graph()), built("lightgcn", data, 1))
