@@ -21,14 +21,13 @@ from alignrec_geo.kernels.csr import CSR
 from alignrec_geo.kernels.gate import gated_rows
 from alignrec_geo.kernels.triplet_loss import triplet_loss
 from alignrec_geo.models.alignrec_config import AlignRecConfig, chosen_losses
+from alignrec_geo.models.alignrec_folding import folded_branches
 from alignrec_geo.models.alignrec_views import AlignRecViews
 from alignrec_geo.models.base import Batch
 from alignrec_geo.models.contributions import CONTENT, Branches, UserPaths, fused_paths
-from alignrec_geo.models.fold_in import propagated_folding, root_degree
 from alignrec_geo.models.graph_model import GraphRecommender
 from alignrec_geo.nn.batch_rows import BatchRows
 from alignrec_geo.nn.bipartite import BipartitePropagation
-from alignrec_geo.nn.by_rows import by_rows
 from alignrec_geo.nn.column_linear import column_linear, one_map
 from alignrec_geo.nn.conv import Conv
 from alignrec_geo.nn.fusion import Fuser, Fusion, SumFusion
@@ -198,14 +197,7 @@ class AlignRec(GraphRecommender):
 
     def branches(self) -> Branches | None:
         """``c`` and ``m``, each as the fusion takes it; exact for every fusion of this package."""
-        identity, content_users, content_items = self.views()
-        users, items = identity.split([self.n_users, self.n_items])
-        if content_users is None or content_items is None:
-            return Branches(Embeddings(users, items))
-        of_users, of_items = self.fusion.split(users, content_users), self.fusion.split(items, content_items)
-        if of_users is None or of_items is None:
-            return None
-        return Branches(*(Embeddings(*pair) for pair in zip(of_users, of_items, strict=True)))
+        return self.views().branches(self.n_users, self.fusion if self.features else None)
 
     def user_paths(self, user: int) -> UserPaths | None:
         """By past items; exact where the layers that lead to users are the default and the fusion is linear."""
@@ -245,11 +237,7 @@ class AlignRec(GraphRecommender):
 
     def _fused(self, views: AlignRecViews) -> Embeddings:
         """``h`` of all nodes."""
-        identity, content_users, content_items = views
-        users, items = identity[: self.n_users], identity[self.n_users :]
-        if content_users is None or content_items is None:
-            return Embeddings(users, items)
-        return Embeddings(*(by_rows(self.fusion, *rows) for rows in ((users, content_users), (items, content_items))))
+        return views.fused(self.n_users, self.fusion if self.features else None)
 
     def _batch_rows(self, batch: Batch) -> BatchRows:
         return BatchRows.of(batch, self.n_users, self.n_items, self.present if self.features else None)
@@ -272,15 +260,7 @@ class AlignRec(GraphRecommender):
 
     def _folded_branches(self) -> list[Folding] | None:
         """A new user in each branch, identity first; ``None`` where it is not a plain propagation."""
-        plain = not isinstance(self.user_item, HeteroEncoder) and self.user_item.plain and self.pair_weight is None
-        if not plain or (self.features and not self.to_users.plain):
-            return None
-        table, own = torch.cat([self.user_embedding, self.item_embedding]), self.own_rows(self.user_embedding)
-        identity = propagated_folding(self.user_item_graph, table, self.config.layers, self.n_users, own)
-        if not self.features:
-            return [identity]
-        root = root_degree(self.user_item_graph, self.n_users)
-        return [identity, Folding(self._content_views()[1] * root, "root")]
+        return folded_branches(self)
 
     def _item_content(self, data: HeteroData) -> tuple[Tensor, Tensor]:
         """The content vectors and which items have any, ``[I, D]`` and ``[I]``."""

@@ -1,86 +1,24 @@
-"""The streamed import makes the data set of the one in memory: same rows, notes and errors, whatever the files hold."""
+"""The streamed import makes the data set of the one in memory: same rows, splits, notes and errors."""
 
-import gzip
 import json
 import sys
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from alignrec_geo.dataset.readers.table import TableConfig, read_table
-from alignrec_geo.dataset.readers.table_chunks import ChunkedTable
+from alignrec_geo.dataset.readers.table import TableConfig
 from alignrec_geo.dataset.splits import SplitConfig
-from alignrec_geo.dataset.streaming import importing
 from alignrec_geo.dataset.streaming.importing import import_table
 from alignrec_geo.dataset.streaming.memory import check_split_fits
 from alignrec_geo.errors import InputError
 from tests.conftest import Done
+from tests.dataset.streaming.both_ways import clicks, compare
 from tests.dataset.toys import write
-
-pytest.importorskip("duckdb", reason="alignrec-geo[stream] is not installed")
-
-
-@pytest.fixture(autouse=True)
-def _small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Files of a few lines are read in several parts."""
-    monkeypatch.setattr(importing, "ChunkedTable", partial(ChunkedTable, rows=90, size=150))
-
-
-def made(folder: Path) -> dict[str, Any]:
-    """All that a data set folder says, without the hashes of files that hold the same."""
-    said = json.loads((folder / "dataset.json").read_text())
-    files = {name: pl.read_parquet(folder / name).to_dict(as_series=False) for name in said["files"] if "/" not in name}
-    kinds = {name: dict(pl.read_parquet_schema(folder / name)) for name in files}
-    features = {name: hashed for name, hashed in said["files"].items() if "/" in name}
-    return {**said, "files": files, "kinds": kinds, "features": features}
-
-
-def compare(folder: Path, **values: Any) -> dict[str, Any]:
-    """Import both ways; what comes out, a data set or an error, must be the same. Returns it."""
-    config = TableConfig(**{"interactions": folder / "clicks.csv", **values})
-    wanted = refusal(lambda: read_table(config).save(folder / "a" / "shop", overwrite=True))
-    assert refusal(lambda: import_table(config, folder / "b" / "shop", overwrite=True)) == wanted
-    if wanted is not None:
-        assert not list((folder / "b").glob(".*")), "something was left behind"
-        return {"error": wanted}
-    assert not list((folder / "b").glob(".*"))
-    assert sorted(path.name for path in (folder / "b" / "shop").iterdir()) == sorted(
-        path.name for path in (folder / "a" / "shop").iterdir()
-    )
-    wanted = made(folder / "a" / "shop")
-    assert made(folder / "b" / "shop") == wanted
-    return wanted
-
-
-def refusal(make: Callable[[], object]) -> str | None:
-    """What is said of bad input; ``None`` if nothing is."""
-    try:
-        make()
-    except InputError as error:
-        return str(error)
-    return None
-
-
-def clicks(rows: int = 300, users: int = 25, items: int = 12, seed: int = 0) -> pl.DataFrame:
-    """Rows of which many are of one pair, with times that tie."""
-    draw = np.random.default_rng(seed)
-    return pl.DataFrame(
-        {
-            "user": draw.integers(0, users, rows),
-            "item": draw.integers(0, items, rows),
-            "time": draw.integers(0, 40, rows),
-            "stars": draw.integers(1, 6, rows) / 2,
-            "part": draw.choice(["train", "train", "valid", "test", "none"], rows),
-        }
-    )
-
 
 RULES = ("random", "leave-last", "global-time", "cold-items", "cold-users", "all-train")
 
@@ -192,83 +130,6 @@ def test_a_table_of_which_most_is_bad(tmp_path: Path) -> None:
     rows = [f"u{n},i{n % 3},{'x' if n < 20 else n}" for n in range(60)]  # the first parts are nothing but bad
     write(tmp_path / "clicks.csv", "\n".join(["user,item,n", *rows]) + "\n")
     assert "20 of 60 rows" in compare(tmp_path, rating="n", skip_bad_rows=True)["notes"][0]
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        'user,item,note\nann,mug,"two\nlines, one row"\n' * 1 + "bob,pen,x\n" * 9 + 'ann,pen,"a ""b"" c"\n' * 5,
-        "user,item,note\n" + "ann,mug,x\n" * 9 + 'bob,5" pipe,y\n' + 'cid,"a, b",z\n' * 4 + "ann,pen,x\n" * 5,
-        "user,item,note\n" + "ann,mug,x\n" * 9 + 'bob,pen,"never closed\n' + "cid,pen,x\n" * 9,
-        "user;item;note\r\n" + "ann;mug;x\r\n\r\n" * 9 + "bob;pen;y\r\n",
-        "user,item,note\rann,mug,x\rbob,pen,y\r" + "cid,cup,z\r" * 9,
-        "\n\n\n" + "\n" * 99 + "user,item,note\nann,mug,x\nbob,pen,y\n",
-        "user,item,note\n\x00ann,mug,x\n",
-        "user,item,user\nann,mug,x\n" + "bob,pen,y\n" * 9,
-        "",
-        "\n \n",
-        "user,item\n",
-    ],
-)
-def test_text_as_people_have_it(tmp_path: Path, text: str) -> None:
-    (tmp_path / "clicks.csv").write_bytes(text.encode())
-    compare(tmp_path)
-
-
-def test_packed_and_otherwise_encoded_text(tmp_path: Path) -> None:
-    text = "user,item\n" + "".join(f"Jörg{n % 7},Töpfe{n % 4}\n" for n in range(40))
-    with gzip.open(tmp_path / "clicks.csv.gz", "wb") as file:
-        file.write(text.encode())
-    compare(tmp_path, interactions=tmp_path / "clicks.csv.gz")
-    (tmp_path / "clicks.csv").write_bytes(text.encode("utf-16"))
-    compare(tmp_path)
-    (tmp_path / "clicks.csv").write_bytes(text.encode("cp1252"))
-    assert "line 2 is not UTF-8" in compare(tmp_path)["error"]
-    compare(tmp_path, encoding="cp1252")
-    (tmp_path / "clicks.dat").write_text(text.replace(",", "::"))
-    compare(tmp_path, interactions=tmp_path / "clicks.dat")
-    (tmp_path / "bare.csv").write_text(text.split("\n", 1)[1])
-    compare(tmp_path, interactions=tmp_path / "bare.csv", columns=("user", "item"))
-
-
-def test_many_files_are_one_table(tmp_path: Path) -> None:
-    frame = clicks()
-    for number, part in enumerate(frame.iter_slices(100)):
-        inner = tmp_path / "clicks" / f"day={number}"
-        inner.mkdir(parents=True)
-        part.write_parquet(inner / "part.parquet")
-    for source in (tmp_path / "clicks", tmp_path / "clicks" / "*" / "*.parquet"):
-        compare(tmp_path, interactions=source, timestamp="time")
-    compare(tmp_path, interactions=tmp_path / "clicks", timestamp="day")
-    frame.with_columns(pl.col("user").cast(pl.Float64)).write_parquet(tmp_path / "clicks" / "more.parquet")
-    compare(tmp_path, interactions=tmp_path / "clicks", timestamp="time")
-    frame.with_columns(pl.col("user").cast(pl.String)).write_parquet(tmp_path / "clicks" / "text.parquet")
-    assert "column 'user' holds" in compare(tmp_path, interactions=tmp_path / "clicks")["error"]
-    assert "no file matches" in compare(tmp_path, interactions=tmp_path / "*.arrow")["error"]
-
-
-def test_times_and_nested_columns_of_parquet(tmp_path: Path) -> None:
-    frame = clicks().with_columns(pl.from_epoch("time", "s").dt.cast_time_unit("ns"), about=pl.struct("stars"))
-    frame.write_parquet(tmp_path / "clicks.parquet")
-    compare(tmp_path, interactions=tmp_path / "clicks.parquet", timestamp="time", rating="about.stars")
-    late = frame.with_columns(pl.when(pl.int_range(300) > 250).then(pl.col("time") + pl.duration(nanoseconds=3)))
-    late.write_parquet(tmp_path / "clicks.parquet")
-    compare(tmp_path, interactions=tmp_path / "clicks.parquet", timestamp="time")
-    whole = frame.with_columns(pl.col("time").dt.offset_by("1us"))
-    whole.write_parquet(tmp_path / "clicks.parquet")
-    compare(tmp_path, interactions=tmp_path / "clicks.parquet", timestamp="time")
-
-
-def test_what_lies_beside_the_table(tmp_path: Path) -> None:
-    clicks().write_csv(tmp_path / "clicks.csv")
-    write(tmp_path / "items.csv", "item,name\n" + "".join(f"{n},Thing {n}\n" for n in range(3, 20)))
-    np.save(tmp_path / "f.npy", np.random.default_rng(0).normal(size=(12, 4)).astype(np.float32))
-    beside = {"items": tmp_path / "items.csv", "title": "name"}
-    compare(tmp_path, **beside)
-    compare(tmp_path, **beside, all_items=True)
-    compare(tmp_path, features={"f": tmp_path / "f.npy"})
-    write(tmp_path / "items.csv", "item,name\nx,X\ny,Y\n")
-    assert "0 of 12 items matched" in compare(tmp_path, **beside)["error"]
 
 
 IDS = st.sampled_from(["1", "2", "10", "1.0", "a", "A", " a", "é"])
