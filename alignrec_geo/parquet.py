@@ -54,7 +54,8 @@ def read_parquet(path: Path, columns: Iterable[str] | None = None) -> pl.DataFra
 
 
 def parquet_schema(path: Path) -> pl.Schema:
-    """Names and types of the columns of the top level, as :func:`read_parquet` gives them, without reading rows.
+    """Names and types of the columns of the top level, in the file's order, as :func:`read_parquet` gives them, without
+    reading rows.
 
     Raises:
         InputError: see :func:`read_parquet`.
@@ -64,7 +65,7 @@ def parquet_schema(path: Path) -> pl.Schema:
     parquet_columns(path)
     with reading(path, KIND), pq.ParquetFile(path, coerce_int96_timestamp_unit="us") as file:
         empty = file.schema_arrow.empty_table()
-    return _frame(empty, path, {name for name in empty.column_names if _fits_or_extension(empty.schema, name)}).schema
+    return _frame(empty, path, [name for name in empty.column_names if _fits_or_extension(empty.schema, name)]).schema
 
 
 def parquet_batches(path: Path, columns: Iterable[str], rows: int) -> Iterator[pl.DataFrame]:

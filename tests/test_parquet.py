@@ -12,7 +12,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from alignrec_geo.errors import InputError
-from alignrec_geo.parquet import parquet_columns, read_parquet
+from alignrec_geo.parquet import parquet_columns, parquet_schema, read_parquet
 
 FRAME = pl.DataFrame(
     {
@@ -127,3 +127,9 @@ def test_a_small_file_for_many_rows_is_over_a_limit(tmp_path: Path, monkeypatch:
         read_parquet(path)
     monkeypatch.setenv("ALIGNREC_LIMITS", "unpacked_ratio=1e9")
     assert read_parquet(path).height == 30_000_000
+
+
+def test_a_schema_is_in_the_order_of_the_file(tmp_path: Path) -> None:
+    frame = pl.DataFrame({name: [1] for name in "qwertyuiopasdfgh"})
+    frame.write_parquet(tmp_path / "t.parquet")
+    assert list(parquet_schema(tmp_path / "t.parquet").items()) == list(frame.schema.items())

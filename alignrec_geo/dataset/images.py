@@ -131,9 +131,9 @@ def _walk(root: Path, passed: _Passed) -> Iterator[Path]:
         )
 
     for folder, inner, names in os.walk(root, onerror=unreadable):
+        inner.sort()
         for name in [name for name in inner if os.path.islink(os.path.join(folder, name))]:
             passed.add("linked folders", PurePosixPath(os.path.relpath(os.path.join(folder, name), root)))
-        inner.sort()
         yield from (Path(folder, name) for name in sorted(names))
 
 

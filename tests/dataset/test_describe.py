@@ -5,7 +5,7 @@ import polars as pl
 
 from alignrec_geo.dataset import Features
 from alignrec_geo.dataset.build import Tables, build_dataset
-from alignrec_geo.dataset.describe import describe
+from alignrec_geo.dataset.describe import _centre, describe
 from alignrec_geo.dataset.feature_checks import feature_facts
 from alignrec_geo.dataset.images import ImageSource
 from alignrec_geo.dataset.splits import SplitConfig
@@ -91,3 +91,8 @@ def test_repeated_rows_are_counted_exactly_across_blocks() -> None:
     facts = feature_facts(Features("x", matrix, np.ones(len(matrix), dtype=np.bool_)))
     assert (facts.distinct, facts.repeated, facts.constant) == (5001, 602, 0)
     assert facts.norm == np.float32(np.median(np.linalg.norm(matrix, axis=1)))
+
+
+def test_in_a_data_set_without_pairs_nothing_divides_by_zero() -> None:
+    assert _centre(np.array([], dtype=np.int64)) == {"median": 0.0, "mean": 0.0}
+    assert _centre(np.array([1, 2, 9])) == {"median": 2.0, "mean": 4.0}

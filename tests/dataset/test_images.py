@@ -141,3 +141,28 @@ def test_a_tar_cut_anywhere_is_refused(tmp_path: Path, keep: int) -> None:
     path.write_bytes(path.read_bytes()[:keep])
     with pytest.raises(InputError, match="not a readable zip or tar file, or damaged"):
         list(ImageSource(path))
+
+
+def test_folders_that_cannot_be_read_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "images" / "shut").mkdir(parents=True)
+    (tmp_path / "images" / "mug.png").write_bytes(png())
+    scandir = os.scandir
+
+    def guarded(path: str) -> object:  # root may read whatever the permissions say
+        if Path(path).name == "shut":
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", guarded)
+    source = ImageSource(tmp_path / "images")
+    assert [name for name, *_ in source] == ["mug"]
+    assert source.notes == ["images: 1 folders that cannot be read (Permission denied) were passed over, e.g. shut"]
+
+
+def test_examples_of_what_is_passed_over_are_few(tmp_path: Path) -> None:
+    for name in "abcde":
+        (tmp_path / f"{name}-link").symlink_to(tmp_path, target_is_directory=True)
+    (tmp_path / "mug.png").write_bytes(png())
+    source = ImageSource(tmp_path)
+    assert [name for name, *_ in source] == ["mug"]
+    assert source.notes == ["images: 5 linked folders were passed over, e.g. a-link, b-link, c-link"]

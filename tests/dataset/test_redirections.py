@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from alignrec_geo.dataset import download as downloading
+from alignrec_geo.dataset.download import download
 from alignrec_geo.dataset.fetch import fetch
-from alignrec_geo.errors import FetchError
+from alignrec_geo.errors import FetchError, InputError
 from tests.dataset.small_recipe import CONTENT, make_recipe, names, sha256
 from tests.file_server import FileServer, serving
 
@@ -46,3 +47,10 @@ def test_a_redirection_to_another_place_is_followed(tmp_path: Path) -> None:
     with serving(FileServer(CONTENT, redirect="/moved")) as server:
         fetch(make_recipe(server.url, sha256=sha256(CONTENT)), tmp_path)
         assert len(server.asked) == 2
+
+
+@pytest.mark.parametrize("url", ["ftp://host/x", "/etc/passwd", "http:///x", ""])
+def test_what_is_no_address(tmp_path: Path, url: str) -> None:
+    with pytest.raises(InputError, match="an address must be"):
+        download(url, tmp_path / "in" / "x", lambda path: None)
+    assert list(tmp_path.iterdir()) == []

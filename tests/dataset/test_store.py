@@ -7,6 +7,8 @@ import pytest
 
 from alignrec_geo.dataset import Dataset, Features, SplitConfig
 from alignrec_geo.dataset.images import ImageSource
+from alignrec_geo.dataset.manifest import DATA_SET, pending_file
+from alignrec_geo.dataset.schema import stored_image_path
 from alignrec_geo.errors import InputError
 from tests.dataset.toys import dataset, png
 
@@ -127,3 +129,54 @@ def test_frames_from_the_class(tmp_path: Path) -> None:
     data = Dataset.from_frame(pl.DataFrame({"user": [1, 1], "item": ["x", "y"]}), name="tiny")
     assert data.name == "tiny"
     assert len(data.interactions) == 2
+
+
+def test_a_file_that_waits_and_is_not_what_the_manifest_names_is_dropped(tmp_path: Path) -> None:
+    """Its writer was killed before the manifest named it; the next one puts things in order."""
+    saved = dataset().with_features(features()).save(tmp_path / "toy")
+    pending = pending_file(tmp_path / "toy", "features/image.safetensors")
+    pending.write_bytes(b"half of it")
+    saved.store_features(features("text"))
+    assert not pending.exists()
+    assert Dataset.open(tmp_path / "toy").feature_names == ["image", "text"]
+
+
+def test_a_folder_with_a_damaged_table_is_still_replaced_with_its_images(tmp_path: Path) -> None:
+    source = tmp_path / "in"
+    source.mkdir()
+    (source / "mug.png").write_bytes(png())
+    dataset(images=ImageSource(source)).save(tmp_path / "toy")
+    (tmp_path / "toy" / "items.parquet").write_bytes(b"damaged")
+    assert DATA_SET.problem(tmp_path / "toy") is None
+    (tmp_path / "toy" / "images" / "sub").mkdir()
+    (tmp_path / "toy" / "images" / "sub" / "own.txt").write_text("a user's")
+    assert DATA_SET.problem(tmp_path / "toy") == "holds 'images/sub/own.txt', which is no part of a data set"
+    (tmp_path / "toy" / "images" / "sub" / "own.txt").unlink()
+    dataset().save(tmp_path / "toy", overwrite=True)
+    assert not (tmp_path / "toy" / "images").exists()
+
+
+def test_encoders_that_are_links_or_hidden_are_not_waited_for(tmp_path: Path) -> None:
+    dataset().save(tmp_path / "toy")
+    encoders = tmp_path / "toy" / "encoders"
+    (tmp_path / "elsewhere").mkdir()
+    encoders.mkdir()
+    (encoders / "linked").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    with DATA_SET.guard(tmp_path / "toy"):
+        pass
+    assert list((tmp_path / "elsewhere").iterdir()) == []  # no lock was laid there
+
+
+def test_images_that_are_gone_and_features_that_need_a_folder(tmp_path: Path) -> None:
+    source = tmp_path / "in"
+    source.mkdir()
+    (source / "mug.png").write_bytes(png())
+    saved = dataset(images=ImageSource(source)).save(tmp_path / "toy")
+    (tmp_path / "toy" / "images" / "mug.png").unlink()
+    again = saved.save(tmp_path / "other")
+    assert again.items["image"].drop_nulls().to_list() == ["images/mug.png"]
+    assert not (tmp_path / "other" / "images" / "mug.png").exists()
+    with pytest.raises(InputError, match="has no folder yet; save it first"):
+        dataset().store_features(features())
+    with pytest.raises(InputError, match=r"must lie in images/ \(got '\.\./x\.png'\)"):
+        stored_image_path("../x.png")

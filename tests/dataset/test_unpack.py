@@ -1,6 +1,8 @@
 """Archives are unpacked inside their folder or not at all."""
 
+import errno
 import io
+import os
 import stat
 import tarfile
 import zipfile
@@ -8,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from alignrec_geo.dataset import unpack as module
 from alignrec_geo.dataset.unpack import unpack
 from alignrec_geo.errors import InputError
 
@@ -158,3 +161,27 @@ def test_names_that_no_file_can_have_are_refused_before_anything_is_written(tmp_
 def test_a_member_below_another_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no file can be called 'a/b' here"):
         unpack(_zip(tmp_path / "a.zip", "a", "a/b"), tmp_path / "out")
+
+
+def test_zstandard_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.tar.zst").write_bytes(b"\x28\xb5\x2f\xfd" + bytes(20))
+    with pytest.raises(InputError, match=r"is compressed with zstd, which is not read; unpack it first \(zstd -d\)"):
+        unpack(tmp_path / "a.tar.zst", tmp_path / "out")
+
+
+def test_the_limit_of_bytes_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("alignrec_geo.dataset.archives.UNCHECKED", 10)
+    monkeypatch.setenv("ALIGNREC_LIMITS", "unpacked_bytes=2000")
+    archive = _tar(tmp_path / "a.tar", (tarfile.TarInfo("a"), bytes(200_000)))
+    with pytest.raises(InputError, match=r"unpacks to 2e\+05 bytes or more.*unpacked_bytes"):
+        unpack(archive, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_full_disk_is_not_the_archives_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*given: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(module, "_write", full)
+    with pytest.raises(OSError, match="No space left"):
+        unpack(_zip(tmp_path / "a.zip", "one"), tmp_path / "out")

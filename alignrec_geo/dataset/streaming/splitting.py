@@ -54,8 +54,6 @@ def write_split(numbered: Numbered, config: SplitConfig, target: Path) -> NDArra
                 columns = dict(zip(batch.schema.names, batch.columns, strict=True))
                 if split is not None:
                     columns["split"] = pa.array(split[done : done + len(batch)])
-                elif "split" not in columns:
-                    columns["split"] = pa.array(np.zeros(len(batch), dtype=np.int8))
                 done += len(batch)
                 counts += np.bincount(np.asarray(columns["split"]).astype(np.int64) + 1, minlength=len(Split))
                 writer.write_table(pa.table([columns[name] for name in names], schema=schema), row_group_size=ROWS)

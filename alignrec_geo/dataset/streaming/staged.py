@@ -76,9 +76,7 @@ class Staged:
         return f'{text[: -len("::VARCHAR")]}[:-3] AS "{kind}"' if self.as_floats[kind] else f'{text} AS "{kind}"'
 
 
-def stage(
-    table: ChunkedTable, columns: PairColumns, database: Database, progress: Callable[[int], object] | None = None
-) -> Staged:
+def stage(table: ChunkedTable, columns: PairColumns, database: Database, progress: Callable[[int], object]) -> Staged:
     """Read all rows of a table into a database.
 
     Args:
@@ -103,14 +101,13 @@ def _stage(
     columns: PairColumns,
     database: Database,
     times: Times,
-    progress: Callable[[int], object] | None,
+    progress: Callable[[int], object],
 ) -> Staged:
     staged = Staged()
     try:
         for part in table:
             _add(part, columns, database, times, staged)
-            if progress is not None:
-                progress(staged.facts.rows)
+            progress(staged.facts.rows)
         mixed = {"nanos" in kinds for kinds in staged.tables.values()}
         if len(mixed) > 1:
             raise _Mixed

@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from alignrec_geo.dataset.readers import delimited, loose
 from alignrec_geo.dataset.readers.delimited import TextLayout, read_delimited
+from alignrec_geo.dataset.readers.delimited_chunks import delimited_chunks
 from alignrec_geo.dataset.readers.rows import Table
 from alignrec_geo.dataset.readers.table_files import read_table_file
 from alignrec_geo.errors import InputError
@@ -205,3 +207,48 @@ def test_an_id_with_a_line_break_is_refused(tmp_path: Path) -> None:
     table = read_table_file(write(tmp_path / "t.csv", 'user,item\nk1,"a1\nk2,a2"\n'))
     with pytest.raises(InputError, match=r"t\.csv: line 2 has an id with a line break in column 'item'; does a quote"):
         id_column(table, "item")
+
+
+def test_a_separator_that_nothing_can_stand_in_for() -> None:
+    controls = "".join(delimited.STAND_INS)
+    with pytest.raises(InputError, match="holds too many control characters to be read with the separator '::'"):
+        read(f"user::item\na::{controls}\n", "::")
+
+
+def test_one_named_column_needs_no_separator() -> None:
+    assert rows(read("a b\nc\n", None, columns=("id",))) == [(1, "a b"), (2, "c")]
+
+
+def test_a_mark_by_which_the_first_lines_cannot_be_read_is_not_the_separator() -> None:
+    quote = 'a,"b\n' + "x" * (csv.field_size_limit() + 1) + ";c\n"
+    assert not delimited._even(quote.splitlines(), ",")
+
+
+def test_parts_of_a_text() -> None:
+    text = io.BytesIO("user;item\nJörg;Töpfe\nann;pen".encode("cp1252"))
+    parts = list(delimited_chunks(text, "t", TextLayout(separator=";", encoding="cp1252"), size=12))
+    assert [row for part in parts for row in part.frame.rows()] == [("Jörg", "Töpfe"), ("ann", "pen")]
+    assert len(parts) > 1  # of which the last ends without a line break
+    with pytest.raises(InputError, match="a separator is one character"):
+        next(delimited_chunks(io.BytesIO(b"a,b\n"), "t", TextLayout(separator='"')))
+    with pytest.raises(InputError, match="t: is not UTF-16 text"):
+        list(delimited_chunks(io.BytesIO("user,item\n".encode("utf-16") + b"x"), "t", TextLayout()))
+
+
+def test_a_quote_that_stays_open_over_parts() -> None:
+    lines = [f"u{n},i{n}" for n in range(30)]
+    text = "\n".join(["user,item", 'ann,5" pipe', *lines, ""]).encode()
+    parts = list(delimited_chunks(io.BytesIO(text), "t", TextLayout(), ",", size=20))
+    assert [row for part in parts for row in part.frame.rows()] == [
+        ("ann", '5" pipe'),
+        *((f"u{n}", f"i{n}") for n in range(30)),
+    ]
+    assert len(parts) > 1
+
+
+def test_records_in_batches() -> None:
+    blocks = [b"a,b\n\n", b'c,"d\ne"\n', b"\n\n\n", b"f,g\n"]
+    batches = list(loose.loose_batches(iter(blocks), ",", "t", size=4))
+    assert [row for rows, _ in batches for row in rows] == [["a", "b"], ["c", "d\ne"], ["f", "g"]]
+    assert [int(line) for _, lines in batches for line in lines] == [1, 3, 8]
+    assert all(rows for rows, _ in batches)

@@ -6,10 +6,12 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+import scipy.sparse
 import torch
 
 from alignrec_geo.dataset import SplitConfig
 from alignrec_geo.dataset.images import ImageSource
+from alignrec_geo.dataset.readers.arrays import checked_sparse, numbers_in
 from alignrec_geo.dataset.readers.frame import from_frame
 from alignrec_geo.errors import InputError
 from tests.dataset.toys import png
@@ -189,3 +191,34 @@ def test_wrong_types_of_arguments_are_one_line(options: dict[str, Any], message:
 def test_a_lazy_frame_that_fails_is_one_line() -> None:
     with pytest.raises(InputError, match="interactions frame: not a readable lazy frame"):
         from_frame(pl.LazyFrame({"user": ["a"], "item": ["b"]}).select(pl.col("nothing")))
+
+
+def test_arrays_of_every_kind() -> None:
+    wanted = [[1.0, 0.0], [0.0, 2.0]]
+    dense = torch.tensor(wanted)
+    ragged = np.empty(2, dtype=object)
+    ragged[:] = wanted  # a column of lists, as pandas holds it
+    given = (
+        scipy.sparse.csr_array(dense.numpy()),
+        scipy.sparse.coo_matrix(dense.numpy()),
+        ragged,
+        dense.to_sparse_csc(),
+    )
+    for values in given:
+        assert np.asarray(numbers_in(values, "features 'x'")).tolist() == wanted
+    ragged[0] = [1.0]
+    with pytest.raises(InputError, match="features 'x': not a readable array of numbers"):
+        numbers_in(ragged, "features 'x'")
+
+
+def test_indices_of_compressed_columns_are_checked() -> None:
+    parts = torch.tensor([0, 1, 2]), torch.tensor([0, 9]), torch.ones(2)
+    with torch.sparse.check_sparse_tensor_invariants(enable=False):
+        bad = torch.sparse_csc_tensor(*parts, (2, 2))
+    with pytest.raises(RuntimeError, match="row_indices"):
+        checked_sparse(bad)
+
+
+def test_images_of_any_iterable_are_taken_as_they_come(tmp_path: Path) -> None:
+    data = from_frame(pl.DataFrame(CLICKS), user="who", item="what", images=[("mug", ".png", png())], rule="all-train")
+    assert data.save(tmp_path / "d").items["image"].to_list() == [None, "images/mug.png", None]

@@ -125,3 +125,11 @@ def test_baby_and_tiktok_have_their_published_counts(shared_data: Path) -> None:
     for name in ("image", "audio"):
         stored = np.load(shared_data / "tiktok" / f"{name}_feat.npy", allow_pickle=False)
         np.testing.assert_array_equal(tiktok.features(name).matrix, stored.astype(np.float32))
+
+
+def test_a_column_of_weights_is_taken(folder: Path) -> None:
+    write(folder / "shop.inter", "userID\titemID\tweight\n0\t3\t2.5\n0\t1\t1\n")
+    np.save(folder / "image_feat.npy", np.ones((4, 2)))
+    weight = read_mmrec(folder).interactions.weight
+    assert weight is not None
+    assert sorted(weight.tolist()) == [1.0, 2.5]

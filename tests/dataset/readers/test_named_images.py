@@ -5,6 +5,7 @@ import polars as pl
 import pytest
 
 from alignrec_geo import Dataset
+from alignrec_geo.dataset.readers.named_images import NamedImages
 from alignrec_geo.dataset.readers.table import TableConfig, read_table
 from alignrec_geo.errors import InputError
 from tests.dataset.toys import frame, png, write
@@ -76,3 +77,37 @@ def test_from_frames(tmp_path: Path) -> None:
     assert data.items["image"].null_count() == 0
     with pytest.raises(InputError, match=r"image= names files in a folder or an archive; name that with images="):
         Dataset.from_frame(frame(), split="split", items=items, image="photo")
+
+
+def test_what_is_passed_over_is_told_in_a_few_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shop = tmp_path / "shop"
+    (shop / "folder.png").mkdir(parents=True)
+    (shop / "a.png").write_bytes(png())
+    (shop / "large.png").write_bytes(b"x" * 4000)
+    (shop / "notes.txt").write_text("no image")
+    monkeypatch.setenv("ALIGNREC_LIMITS", "image_bytes=3999")
+    names = ["a.png", "large.png", "notes.txt", "folder.png", "n\0l.png", "n" * 300 + ".png"]
+    source = NamedImages(shop, items_of={name: [f"item {name}"] for name in names})
+    assert list(source) == [("item a.png", ".png", png())]
+    notes = "\n".join(source.notes)
+    assert "image 'large.png' is larger than the limit of 3999 bytes (image_bytes)" in notes
+    assert "image 'notes.txt' has a suffix of no image that can be read" in notes
+    assert "image 'n\\x00l.png' lies outside of" in notes
+    assert "cannot be read ([Errno 36] File name too long" in notes
+    assert "image 'folder.png' of item 'item folder.png' is not there" in notes
+    with tarfile.open(tmp_path / "shop.tar", "w") as archive:
+        archive.add(shop, "deep")
+    packed = NamedImages(tmp_path / "shop.tar", items_of=source.items_of)
+    assert list(packed) == list(source)
+    many = NamedImages(shop, items_of={"a.png": ["a"], **{f"{n}.png": [str(n)] for n in range(40)}})
+    list(many)
+    assert "more images are missing or were passed over" in many.notes[-1]
+    assert len(many.notes) < 40
+
+
+def test_whole_paths_below_the_folder(clicks: Path, tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "1.png").write_bytes(png())
+    items = write(tmp_path / "i.csv", f"item,photo\nmug,{tmp_path}/photos/1.png\n")
+    config = TableConfig(interactions=clicks, items=items, image="photo", images=tmp_path / "photos")
+    assert read_table(config).save(tmp_path / "d").items["image"].to_list() == [None, "images/mug.png", None]

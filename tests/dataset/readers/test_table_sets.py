@@ -6,7 +6,7 @@ import pytest
 
 from alignrec_geo.dataset.readers.delimited import TextLayout
 from alignrec_geo.dataset.readers.table import TableConfig, read_table
-from alignrec_geo.dataset.readers.table_sets import read_table_set, table_name
+from alignrec_geo.dataset.readers.table_sets import common_schema, read_table_set, table_name
 from alignrec_geo.errors import InputError
 from tests.dataset.toys import write
 
@@ -109,3 +109,24 @@ def test_layout_holds_for_every_file(tmp_path: Path) -> None:
     table = read_table_set(tmp_path / "*.csv", None, TextLayout(encoding="windows-1252"))
     assert table.frame.rows() == [("ä", "1"), ("ö", "2")]
     assert list(table.notes) == ["columns are separated by ';', as the first lines show; separator= overrules that"]
+
+
+def test_types_of_all_files_together() -> None:
+    files = [Path("a.parquet"), Path("b.parquet"), Path("c.parquet")]
+    schemas = [pl.Schema({"user": kind, "n": pl.Int32}) for kind in (pl.Null, pl.String, pl.Null)]
+    assert common_schema("t", files, schemas) == pl.Schema({"user": pl.String, "n": pl.Int32})
+    wider = [*schemas[:2], pl.Schema({"user": pl.String, "n": pl.Float64})]
+    assert common_schema("t", files, wider)["n"] == pl.Float64
+    with pytest.raises(InputError, match=r"t: column 'n' is in one of a\.parquet and b\.parquet and not in the other"):
+        common_schema("t", files[:2], [schemas[0], pl.Schema({"user": pl.String})])
+    with pytest.raises(InputError, match=r"t: column 'user' holds String in b\.parquet and Int64 in c\.parquet"):
+        common_schema("t", files, [*schemas[:2], pl.Schema({"user": pl.Int64, "n": pl.Int32})])
+
+
+def test_folders_that_only_look_like_partitions(tmp_path: Path) -> None:
+    for folder in ("day=1", "=2", "plain"):
+        (tmp_path / "d" / folder).mkdir(parents=True)
+        ONE.write_parquet(tmp_path / "d" / folder / "p.parquet")
+    with pytest.raises(InputError, match="day"):
+        read_table_set(tmp_path / "d", ["user", "item", "day"])
+    assert read_table_set(tmp_path / "d", ["user", "item"]).frame.height == 6

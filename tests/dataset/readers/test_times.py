@@ -98,3 +98,9 @@ def test_dates_out_of_range_are_named() -> None:
         time_column(table(["1970-01-01T00:00:01.000000001", "1500-01-01"]), "x")
     with pytest.raises(InputError, match="row 1 holds '18446744073709551615'"):
         time_column(Table(pl.DataFrame({"x": pl.Series([2**64 - 1], dtype=pl.UInt64)}), "t"), "x")
+
+
+def test_categories_are_texts() -> None:
+    values = pl.Series("x", ["1970-01-02", "1970-01-01"])
+    for kind in (pl.Categorical(), pl.Enum(["1970-01-01", "1970-01-02"])):
+        assert time_column(Table(pl.DataFrame({"x": values.cast(kind)}), "t"), "x").to_list() == [86400, 0]

@@ -6,13 +6,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import polars as pl
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from alignrec_geo.dataset.readers.table import TableConfig
 from alignrec_geo.dataset.splits import SplitConfig
+from alignrec_geo.dataset.streaming import splitting
+from alignrec_geo.dataset.streaming.database import Database
 from alignrec_geo.dataset.streaming.importing import import_table
 from alignrec_geo.dataset.streaming.memory import check_split_fits
 from alignrec_geo.errors import InputError
@@ -192,3 +196,43 @@ def test_real_data(shared_data: Path, tmp_path: Path, monkeypatch: pytest.Monkey
     found = compare(tmp_path, interactions=file, user="userID", item=item, split=split, split_unused=("-1",))
     assert found["counts"]["interactions"] > 100_000
     compare(tmp_path, interactions=file, user="userID", item=item, k_core=10)
+
+
+@pytest.mark.parametrize(("rows", "rule"), [(300, "random"), (300, "given"), (100, "distinct")])
+def test_row_groups_are_even_however_many_rows_there_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: int, rule: str
+) -> None:
+    monkeypatch.setattr(splitting, "ROWS", 50)
+    frame = clicks(rows)
+    frame = frame.with_columns(user=pl.int_range(pl.len())) if rule == "distinct" else frame
+    frame.write_csv(tmp_path / "clicks.csv")
+    options = {"split": "part", "split_unused": ("none",)} if rule == "given" else {}
+    pairs = len(compare(tmp_path, **options)["files"]["interactions.parquet"]["user"])
+    file = pq.ParquetFile(tmp_path / "b" / "shop" / "interactions.parquet")
+    sizes = [file.metadata.row_group(n).num_rows for n in range(file.num_row_groups)]
+    assert sizes == [50] * (pairs // 50) + [pairs % 50] * bool(pairs % 50)
+
+
+def test_a_memory_or_a_disk_that_is_too_small_is_said() -> None:
+    class Full:
+        def __init__(self, words: str) -> None:
+            self.words = words
+
+        def sql(self, query: str) -> None:
+            raise duckdb.OutOfMemoryException(self.words)
+
+    with pytest.raises(InputError, match=r"memory='2\.0GB' is too little for these interactions; try memory='4\.0GB'"):
+        Database(Full("could not allocate block"), 2_000_000_000).number("select 1")
+    with pytest.raises(OSError, match="No space left on device"):
+        Database(Full("see max_temp_directory_size"), 2_000_000_000).frame("select 1")
+
+
+def test_a_folder_of_images_that_is_not_there_is_said_before_anything_is_read(tmp_path: Path) -> None:
+    clicks().write_csv(tmp_path / "clicks.csv")
+    assert "no such" in compare(tmp_path, images=tmp_path / "absent")["error"]
+
+
+def test_a_parquet_file_without_a_wanted_column(tmp_path: Path) -> None:
+    clicks().write_parquet(tmp_path / "clicks.parquet")
+    said = compare(tmp_path, interactions=tmp_path / "clicks.parquet", user="who")["error"]
+    assert "no column 'who'; there are: 'user', 'item'" in said
