@@ -6,7 +6,8 @@ import pytest
 import torch
 from transformers import BertConfig
 
-from alignrec_geo.content.beit3.checkpoint import interpolate_positions, load_beit3
+from alignrec_geo.content.beit3.aligner import beit3_from_checkpoint
+from alignrec_geo.content.beit3.checkpoint import fit_state, interpolate_positions, load_beit3
 from alignrec_geo.content.beit3.heads import Beit3ForPreTraining
 from alignrec_geo.content.beit3.model import Beit3Model
 from alignrec_geo.errors import InputError
@@ -167,3 +168,18 @@ def test_folders(tmp_path):
     BertConfig().save_pretrained(tmp_path / "bert")
     with pytest.raises(InputError, match=r"must be a folder of a beit3 model .got 'bert'"):
         load_beit3(Beit3Model, tmp_path / "bert")
+
+
+def test_what_is_gone_on_from_keeps_what_fits(tmp_path):
+    """The head over words of a pre-trained one; of a fine-tuned one the encoder alone, without its final norm."""
+    state = made_up_state(SMALL_SHAPES)
+    whole = beit3_from_checkpoint(write(tmp_path / "whole.pth", state), small_config(), "pixels", 8)
+    assert torch.equal(whole.mlm_head.weight, state["mlm_head.weight"])
+    state = {name: values for name, values in state.items() if name.startswith("beit3.")}
+    assert fit_state(state, small_config(), heads=False)[2] == []  # nothing was left out, so nothing is said
+    tuned = [beit3_from_checkpoint(write(tmp_path / "t.pth", state), small_config(), "codes", 8, n) for n in (0, 0, 1)]
+    assert torch.equal(tuned[0].beit3.text_embed.weight, state["beit3.text_embed.weight"])
+    assert torch.equal(tuned[0].mlm_head.weight, tuned[1].mlm_head.weight)
+    assert not torch.equal(tuned[0].mlm_head.weight, tuned[2].mlm_head.weight)
+    assert tuned[0].mim_head.weight.shape[0] == 8
+    assert tuned[0].beit3.get_input_embeddings() is tuned[0].beit3.text_embed

@@ -91,3 +91,13 @@ def test_codes_are_needed():
     pixels, ids, mask = items()
     with pytest.raises(InputError, match="patch_codes is needed"):
         Beit3ForPreTraining(small_config())(pixels, ids, mask, *masks())
+
+
+def test_without_masked_words_only_patches_are_predicted():
+    pixels, ids, mask = items()
+    patches, words = masks()
+    model = Beit3ForPreTraining(small_config(image_target="pixels"))
+    out = model(pixels, ids, mask, patches)
+    assert float(out.words) == 0.0
+    assert torch.equal(out.loss, out.patches)
+    assert float(model(pixels, ids, mask, None, words).patches) == 0.0

@@ -184,3 +184,11 @@ def test_a_checkpoint_is_encoded_with_without_training(data, tmp_path, monkeypat
 def test_a_checkpoint_needs_its_tokenizer(data, tmp_path):
     with pytest.raises(InputError, match=r"its tokenizer is needed, too: beit3\.spm"):
         Beit3Task(data, "base", SHAPE, checkpoint=tmp_path)
+
+
+def test_a_codebook_of_another_encoder_is_refused(data, tmp_path):
+    folder = str(vision_folder(tmp_path / "vit"))
+    settings = SHAPE.model_copy(update={"image_target": "codes", "codes": 8, "patch_size": 8})
+    VisualCodebook(torch.randn(5, 8), encoder="another").save(tmp_path / "book.safetensors")
+    with pytest.raises(InputError, match="the codebook was made for another image encoder than vit"):
+        Beit3Task(data, "tiny", settings, image_encoder=folder, codebook=tmp_path / "book.safetensors")

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from alignrec_geo.content.beit3.tokenizer import load_beit3_tokenizer
+from alignrec_geo.content.beit3.vocabulary import Beit3Vocabulary
 from alignrec_geo.errors import InputError
 
 PIECES = [("<unk>", 0.0, 2), ("<s>", 0.0, 3), ("</s>", 0.0, 3)]
@@ -110,3 +111,19 @@ def test_numbers_and_texts_that_cannot_be_are_refused(tmp_path, content):
     (tmp_path / "x.spm").write_bytes(content)
     with pytest.raises(InputError, match=r"x\.spm: not a readable sentencepiece model"):
         load_beit3_tokenizer(tmp_path / "x.spm")
+
+
+def test_fields_that_are_not_asked_for_are_skipped(tmp_path):
+    blob = model_file(tmp_path / "beit3.spm").read_bytes()
+    fixed = bytes([9 << 3 | 1]) + struct.pack("<d", 2.5)  # eight bytes
+    (tmp_path / "more.spm").write_bytes(fixed + blob + field(3, field(1, b"name") + field(3, 1)) + field(7, b"x"))
+    tokenizer = load_beit3_tokenizer(tmp_path / "more.spm", vocab_size=len(PIECES) + 2)
+    assert tokenizer("a red mugs")["input_ids"] == [0, 4, 5, 6, 7, 2]
+    (tmp_path / "odd.spm").write_bytes(blob + bytes([9 << 3 | 3]))  # a group, of which no such file has any
+    with pytest.raises(InputError, match="not a readable sentencepiece model"):
+        load_beit3_tokenizer(tmp_path / "odd.spm", vocab_size=len(PIECES) + 2)
+
+
+def test_the_words_of_a_checkpoint(tmp_path):
+    words = Beit3Vocabulary.of_checkpoint(model_file(tmp_path / "beit3.spm"), len(PIECES) + 2)
+    assert words.size == len(PIECES) + 2

@@ -6,6 +6,7 @@ import torch
 from transformers import BertModel
 
 from alignrec_geo.content.encoders import open_text_encoder
+from alignrec_geo.content.encoders.folder import check_folder
 from alignrec_geo.content.encoders.text import TransformerTextEncoder
 from alignrec_geo.errors import InputError
 from tests.content.encoders.tiny_encoders import text_folder
@@ -158,4 +159,40 @@ def test_a_tokenizer_whose_padding_the_model_does_not_know_is_refused(tmp_path):
     settings = json.loads((folder / "tokenizer_config.json").read_text())
     (folder / "tokenizer_config.json").write_text(json.dumps({**settings, "pad_token": "[FAR]"}))
     with pytest.raises(InputError, match="text encoder"):
+        open_text_encoder(str(folder))
+
+
+def test_a_list_of_weights_names_files_of_the_folder(tmp_path):
+    folder = text_folder(tmp_path / "bert")
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": {"a": "model.safetensors"}}))
+    assert check_folder(folder) == folder
+    for names in ({"a": "../elsewhere"}, {"a": ""}, {"a": 3}, []):
+        (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": names}))
+        with pytest.raises(InputError, match="'weight_map' must name files of this folder"):
+            check_folder(folder)
+
+
+def test_bars_that_were_off_stay_off(tmp_path):
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    try:
+        logging.disable_progress_bar()
+        open_text_encoder(str(text_folder(tmp_path / "bert")))
+        assert not logging.is_progress_bar_enabled()
+    finally:
+        if shown:
+            logging.enable_progress_bar()
+
+
+def test_vectors_of_another_width_are_refused(tmp_path, monkeypatch):
+    folder = text_folder(tmp_path / "bert")
+    whole = TransformerTextEncoder.encode
+
+    def wide(encoder, ids):
+        found = whole(encoder, ids)
+        return found._replace(pooled=found.pooled[:, :-1])
+
+    monkeypatch.setattr(TransformerTextEncoder, "encode", wide)
+    with pytest.raises(InputError, match=r"not a text encoder: vectors have shape \(2, 7\)"):
         open_text_encoder(str(folder))

@@ -75,3 +75,17 @@ def test_a_folder_without_a_pooler_is_opened_without_a_word(tmp_path, capfd):
     capfd.readouterr()  # what the folder was written with
     open_image_encoder(str(tmp_path / "vit"))
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("name", ["image_mean", "image_std"])
+def test_channels_are_finite_and_spread(tmp_path, name):
+    folder = vision_folder(tmp_path / "vit")
+    (folder / "preprocessor_config.json").write_text(json.dumps({name: [1e39, 1, 1]}))  # infinite as float32
+    with pytest.raises(InputError, match=f"'{name}' must be finite"):
+        open_image_encoder(str(folder))
+    (folder / "preprocessor_config.json").write_text(json.dumps({name: [0, 1, 1]}))
+    if name == "image_mean":
+        assert open_image_encoder(str(folder)).width == 8
+        return
+    with pytest.raises(InputError, match="'image_std' must be above 0"):
+        open_image_encoder(str(folder))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from alignrec_geo import AlignRec, Features, fit
-from alignrec_geo.content.feature_sets.export import export_mmrec
+from alignrec_geo.content.feature_sets.export import EXPORT, MARKER, export_mmrec
 from alignrec_geo.dataset import make_catalogue
 from alignrec_geo.dataset.interactions import Split
 from alignrec_geo.dataset.readers.mmrec import read_mmrec
@@ -85,3 +85,10 @@ def test_what_cannot_be_exported(tmp_path, catalogue):
     (tmp_path / "out" / "mine.txt").write_text("")
     with pytest.raises(InputError, match="already exists"):
         export_mmrec(catalogue, {"image": "image"}, tmp_path / "out")
+
+
+def test_a_marker_of_another_program_is_no_export(tmp_path):
+    assert EXPORT.problem(tmp_path) == f"has no {MARKER}"
+    for content in ("[]", '{"files": {}}', '{"made_by": "another", "files": {}}'):
+        (tmp_path / MARKER).write_text(content)
+        assert EXPORT.problem(tmp_path) == f"holds a {MARKER} that is not of this program"

@@ -7,6 +7,7 @@ from alignrec_geo.content.feature_sets.extract import extract_image, extract_tex
 from alignrec_geo.content.item_encoder import NewItem
 from alignrec_geo.content.item_encoding.encode_items import encode_items
 from alignrec_geo.content.item_encoding.open import open_item_encoder
+from alignrec_geo.content.item_encoding.raw_encoders import ImageItemEncoder
 from alignrec_geo.content.tokens.text_tokens import item_texts
 from alignrec_geo.dataset import Dataset, Features
 from alignrec_geo.errors import InputError
@@ -103,3 +104,13 @@ def test_package_encoders(tmp_path):
     data = made.store_features(image, text)
     for part in encode_items(data, ["image", "text"], known(data))[0]:
         assert torch.allclose(part.x, torch.from_numpy(data.features(part.name).matrix), atol=1e-4)
+
+
+def test_an_image_that_cannot_be_read_is_as_good_as_none(sources, tmp_path):
+    (tmp_path / "bad.png").write_bytes(b"not an image")
+    (tmp_path / "good.png").write_bytes(png())
+    encoder = ImageItemEncoder(open_image_encoder(sources["image"]))
+    items = [NewItem("bad", None, tmp_path / "bad.png"), NewItem("good", None, tmp_path / "good.png")]
+    vectors, present = encoder.encode(items)
+    assert present.tolist() == [False, True]
+    assert not vectors[0].any()

@@ -5,7 +5,9 @@ import pytest
 import torch
 from torch import nn
 
+from alignrec_geo.content.pretraining.encoder_folder import ENCODER
 from alignrec_geo.content.pretraining.loop import HISTORY, LAST, PretrainConfig, hold_out, pretrain
+from alignrec_geo.content.throughput import Throughput
 from alignrec_geo.errors import InputError, TrainingDiverged
 
 
@@ -97,3 +99,23 @@ def test_seeds_hold_out_other_items():
     parts = [hold_out(np.arange(100), 0.2, seed)[1] for seed in (0, 0, 1)]
     assert parts[0].tolist() == parts[1].tolist() != parts[2].tolist()
     assert all(len(part) == 20 for part in parts)
+
+
+def test_how_much_a_gpu_worked_is_recorded_where_there_is_one(tmp_path, monkeypatch):
+    monkeypatch.setattr(Throughput, "busy", property(lambda counted: 0.87654))
+    result = pretrain(Toy(), CONFIG.model_copy(update={"epochs": 1}), 0, tmp_path)
+    assert result.history[0]["gpu_busy"] == 0.877
+    assert result.history[0]["items_per_second"] > 0
+
+
+def test_a_checkpoint_without_its_log_is_refused(tmp_path):
+    pretrain(Toy(), CONFIG.model_copy(update={"epochs": 1}), 0, tmp_path)
+    (tmp_path / HISTORY).unlink()
+    with pytest.raises(InputError, match=r"metrics\.jsonl: 0 epochs, the checkpoint has 1"):
+        pretrain(Toy(), CONFIG, 0, tmp_path, resume=True)
+
+
+def test_what_is_no_folder_of_an_encoder(tmp_path):
+    assert ENCODER.problem(tmp_path) == "has no config.json"
+    (tmp_path / "config.json").write_text("{}")
+    assert ENCODER.problem(tmp_path) == "holds a config.json that is not of an encoder"

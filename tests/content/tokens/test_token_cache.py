@@ -194,3 +194,50 @@ def test_odd_files_of_a_cache_are_made_again_without_a_wait(tmp_path):
     os.mkfifo(folder / "lock")
     with opened(tmp_path) as store:  # without the folder, with a warning
         assert next(store.remaining()) == range(CHUNK)
+
+
+def test_disks_that_reserve_nothing_are_written_all_the_same(tmp_path, monkeypatch):
+    def fallocate(code):
+        def refuse(*_):
+            raise OSError(code, "no")
+
+        return refuse
+
+    monkeypatch.setattr(token_cache.os, "posix_fallocate", fallocate(errno.EOPNOTSUPP))
+    with opened(tmp_path) as store:
+        fill(store)
+        assert store.folder is not None
+    monkeypatch.setattr(token_cache.os, "posix_fallocate", fallocate(errno.ENOSPC))
+    with opened(tmp_path, "other") as store:
+        assert store.folder is None
+
+
+def test_notes_that_are_no_texts_are_made_again(tmp_path):
+    with opened(tmp_path) as store:
+        fill(store)
+        folder = store.folder
+    state = json.loads((folder / "state.json").read_text())
+    (folder / "state.json").write_text(json.dumps({**state, "notes": {"1": 3}}))
+    with opened(tmp_path) as store:
+        assert store.done == 0
+
+
+@pytest.mark.parametrize("finished", [True, False])
+def test_where_it_cannot_be_locked_only_a_finished_cache_is_used(tmp_path, monkeypatch, caplog, finished):
+    with opened(tmp_path) as store:
+        fill(store, most=99 if finished else 1)
+
+    def refuse(*_):
+        raise OSError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(locks.fcntl, "flock", refuse)
+    with opened(tmp_path) as store:
+        assert (store.folder is not None) == finished
+    if finished:  # nor one that cannot be read
+
+        def unreadable(*_, **__):
+            raise OSError(errno.EIO, "Input/output error")
+
+        monkeypatch.setattr(token_cache, "read_json", unreadable)
+        with opened(tmp_path) as store:
+            assert store.folder is None

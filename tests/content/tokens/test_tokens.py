@@ -146,3 +146,15 @@ def test_memory_that_runs_out_while_encoding_names_the_batch_size(tmp_path, imag
     monkeypatch.setattr(image, "encode", full)
     with pytest.raises(InputError, match=r"encoding images: the GPU's memory ran out .*; lower batch_size"):
         image_tokens(shop(tmp_path), image, tmp_path / "cache")
+
+
+def test_images_that_are_all_broken_or_too_large_give_an_empty_part(tmp_path, image, monkeypatch):
+    data = shop(tmp_path)
+    for row in (1, 2):
+        data.image_path(row).write_bytes(b"no image")
+    tokens = image_tokens(data, image, tmp_path / "cache", batch_size=1)
+    assert (tokens.slot == -1).all()
+    assert set(tokens.broken.values()) == {"not an image"}
+    monkeypatch.setenv("ALIGNREC_LIMITS", "image_bytes=3")
+    again = image_tokens(data, image, tmp_path / "other", batch_size=1)
+    assert all("has 8 bytes; the limit is 3" in why for why in again.broken.values())

@@ -92,3 +92,9 @@ def test_pixel_targets_are_the_patches_row_by_row():
     assert not pixel_targets(torch.ones(1, 3, 4, 4), 2).any()
     with pytest.raises(InputError, match="side 4 do not fit images of 4 x 6"):
         pixel_targets(image, 4)
+
+
+def test_a_codebook_holds_floats(tmp_path):
+    save_file({"centres": torch.ones(2, 2, dtype=torch.int32)}, tmp_path / "whole.safetensors")
+    with pytest.raises(InputError, match=r"whole\.safetensors: a codebook holds floats \(got torch\.int32\)"):
+        VisualCodebook.load(tmp_path / "whole.safetensors")
