@@ -67,8 +67,6 @@ def matching(items: pl.DataFrame, where: str) -> NDArray[np.bool_]:
         )
     try:
         found = items.select(pl.all(), pl.sql_expr(text).alias(_KEPT))[_KEPT]
-    except (KeyboardInterrupt, SystemExit):
-        raise
     except BaseException as error:
         if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
             raise

@@ -4,6 +4,7 @@ import json
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from alignrec_geo import load, make_catalogue
 from alignrec_geo.dataset import Split
@@ -13,6 +14,7 @@ from alignrec_geo.models import LightGCN, Popularity
 from alignrec_geo.serving import ColdItems, TopItems, load_top_items
 from alignrec_geo.serving.folding import Folding
 from alignrec_geo.serving.folding_store import FOLDING, load_folding, save_folding
+from alignrec_geo.serving.store import EMBEDDINGS
 from alignrec_geo.training import fit
 
 
@@ -135,3 +137,26 @@ def test_the_command_line(data, verb, tmp_path, name):
     verb("recommend", run, "--basket", f"{first},none").refused("unknown item 'none'", "known are for example")
     verb("recommend", run, "--basket", " , ").refused("--basket")
     verb("recommend", run, "--basket", first, "--user", "ann").refused("--basket", "--user")
+
+
+def test_a_damaged_rule_is_refused(data, model, tmp_path):
+    model.save(tmp_path / "run")
+    file = tmp_path / "run" / FOLDING
+    tensors = load_file(file)
+    for header, change, words in (
+        ("abc", {}, "not a fold-in rule"),
+        ("abc linear", {}, "not a fold-in rule"),
+        ("abc root root", {"table.1": torch.ones(3)}, "not a fold-in rule"),
+        ("abc root", {"bias.0": torch.ones(1, 1)}, "not a fold-in rule"),
+        ("abc root", {"table.0": torch.full((2, 2), torch.nan)}, "holds NaN or infinity"),
+    ):
+        save_file({**tensors, **change}, file, {"folding": header})
+        with pytest.raises(InputError, match=words):
+            load_folding(file, tmp_path / "run" / EMBEDDINGS)
+
+
+def test_a_rule_that_gives_no_numbers_is_named(data, model):
+    top = model.top_items()
+    top.fold_in = lambda histories: torch.full((1, top.embeddings.users.shape[1]), torch.inf)
+    with pytest.raises(InputError, match="the basket gives a vector with NaN or infinity"):
+        top.recommend_for_items([data.items["id"][0]])

@@ -9,7 +9,7 @@ from polars.testing import assert_frame_equal
 from alignrec_geo.dataset import Dataset
 from alignrec_geo.errors import InputError
 from alignrec_geo.models import Popularity
-from alignrec_geo.serving import bulk
+from alignrec_geo.serving import TopItems, bulk, frame_files
 from tests.serving.drawn import drawn
 
 COLUMNS = ["user", "rank", "item", "title", "score", "source", "cold"]
@@ -146,3 +146,19 @@ def test_users_nobody_knows(top):
     with pytest.raises(InputError, match=r"users: an id is missing \(number 2 of them\)"):
         top.recommend_all(pl.Series(["u1", None]))
     assert top.recommend_all([]).to_frame().columns == COLUMNS
+
+
+def test_parquet_is_written_group_by_group(top, tmp_path, monkeypatch):
+    import pyarrow.parquet as pq
+
+    monkeypatch.setattr(bulk, "MOST_USERS", 10)
+    monkeypatch.setattr(frame_files, "GROUP", 30)
+    top.recommend_all(k=2, unknown="popular").write(tmp_path / "r.parquet")
+    file = pq.ParquetFile(tmp_path / "r.parquet")
+    assert [file.metadata.row_group(n).num_rows for n in range(file.num_row_groups)] == [40, 40]
+    assert_frame_equal(pl.read_parquet(tmp_path / "r.parquet"), top.recommend_all(k=2, unknown="popular").to_frame())
+
+
+def test_what_is_no_data_set(top):
+    with pytest.raises(InputError, match=r"a Dataset is needed for ids and seen items \(got a str\)"):
+        TopItems(top.embeddings, "data/shop")

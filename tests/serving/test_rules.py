@@ -1,5 +1,7 @@
 """What may be recommended: against sorting everything; conditions must not do more than compare."""
 
+from types import SimpleNamespace
+
 import polars as pl
 import pytest
 import torch
@@ -208,3 +210,11 @@ def test_any_text_is_a_condition_or_one_error(where):
     except InputError as error:
         said = str(error)
     assert said == "(4,)" or (said.startswith("where: ") and "\n" not in said)
+
+
+def test_whoever_stops_a_condition_stops_it():
+    def stopped(*columns):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        matching(SimpleNamespace(select=stopped, columns=["price"], schema={}), "price < 3")

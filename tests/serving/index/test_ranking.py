@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alignrec_geo.serving.index import chosen
+from alignrec_geo.serving.index import chosen, search
 from alignrec_geo.serving.index.build import build_index, overlap
 from alignrec_geo.serving.index.ranking import IndexRanking
 from alignrec_geo.serving.items_by_user import ItemsByUser
@@ -137,3 +137,34 @@ def test_few_allowed_items_are_ranked_exactly(built, monkeypatch):
     assert isinstance(chosen.chosen_ranking(None, users, items), Ranking)
     monkeypatch.setattr(chosen, "FEW", 100)
     assert isinstance(chosen.chosen_ranking(found.index, users, items, np.arange(700)), IndexRanking)
+
+
+def test_nothing_asked_or_nothing_allowed_finds_nothing(built):
+    made, items, users = built
+    index = made.index
+    assert (index.search(users.numpy()[:3], 5, among=np.zeros(ITEMS, dtype=bool)) == -1).all()
+    ranking = IndexRanking(index, users, items)
+    scores, found = ranking.best(np.empty(0, dtype=np.int64), 5)
+    assert scores.shape == found.shape == (0, 5)
+
+
+def test_with_a_filter_more_lists_are_looked_through_until_enough_allowed_items_were_seen(built):
+    """The most promising lists that hold any, at least FILTERED times as many, and more where they hold few."""
+    made, _, users = built
+    index = made.index
+    queries = users.numpy()[:8]
+    few = np.arange(ITEMS) % 7 == 0
+    held = np.bincount(index.list_of[few], minlength=len(index.sizes))
+    products = queries @ index.centres.T
+    for probes in (1, 2):
+        lists = index._lists(queries, held, probes, filtered=True)
+        assert lists.shape[1] < np.count_nonzero(held)  # not simply all of them
+        for row, chosen_lists in enumerate(lists):
+            taken = chosen_lists[chosen_lists >= 0]
+            best = np.argsort(-np.where(held > 0, products[row], -np.inf))[: len(taken)]
+            assert set(taken.tolist()) == set(best.tolist())
+            assert len(taken) >= search.FILTERED * probes
+            goal = search.FILTERED * probes * ITEMS / len(index.sizes)
+            assert held[taken].sum() >= min(goal, held.sum()) or len(taken) == np.count_nonzero(held)
+    found = index.search(queries, 5, among=few, probes=1)
+    assert few[found[found >= 0]].all()

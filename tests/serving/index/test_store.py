@@ -14,7 +14,8 @@ from alignrec_geo.errors import InputError
 from alignrec_geo.files import sha256_of
 from alignrec_geo.serving import TopItems, load_top_items, save_embeddings
 from alignrec_geo.serving.index import chosen, open_indexes, save_indexes
-from alignrec_geo.serving.index.store import FACTS, FOLDER
+from alignrec_geo.serving.index.lists import list_bytes, read_list_of
+from alignrec_geo.serving.index.store import FACTS, FOLDER, INDEX
 from alignrec_geo.serving.store import write_embeddings
 from alignrec_geo.training.run_folder import RUN
 from tests.serving.drawn import drawn
@@ -165,3 +166,48 @@ def test_an_index_of_nothing(tmp_path):
     empty = Embeddings(torch.empty(3, 4), torch.empty(0, 4))
     with pytest.raises(InputError, match="no items"):
         save_indexes(tmp_path, empty, np.arange(3), drawn(3, 5).seen)
+
+
+def test_lists_of_another_length_are_damaged(tmp_path):
+    sizes = np.array([2, 1])
+    (tmp_path / "a.lists").write_bytes(bytes(list_bytes(3, 4) - 1))
+    with pytest.raises(InputError, match="damaged: has 47 bytes, 48 are needed"):
+        read_list_of(tmp_path / "a.lists", sizes, 4)
+
+
+def test_lists_that_do_not_hold_the_items(run):
+    folder = run / FOLDER
+    tensors = load_file(folder / "recommend.safetensors")
+    tensors["sizes"][0] += 1
+    save_file(tensors, folder / "recommend.safetensors")
+    facts = json.loads((folder / FACTS).read_text())
+    facts["recommend"]["sha256"]["safetensors"] = sha256_of(folder / "recommend.safetensors")
+    (folder / FACTS).write_text(json.dumps(facts))
+    with pytest.raises(InputError, match=r"recommend\.safetensors: its lists do not hold 800 items"):
+        load_top_items(run, index="ann")
+
+
+def test_what_is_no_folder_of_an_index(tmp_path):
+    assert INDEX.problem(tmp_path) == f"has no {FACTS}"
+    (tmp_path / FACTS).write_text("[]")
+    assert INDEX.problem(tmp_path) == f"holds an {FACTS} that is not of an index"
+
+
+def test_an_index_that_is_worth_it_is_not_talked_down(verb, run, monkeypatch):
+    def told(exact, recall):
+        facts = open_indexes(run).facts
+        parts = {
+            "recommend": facts.recommend.model_copy(
+                update={"recall": 0.99, "milliseconds": {"index": 1.0, "exact": exact}}
+            ),
+            "similar": facts.similar.model_copy(update={"recall": recall}),
+        }
+        monkeypatch.setattr("alignrec_geo.serving.index.save_indexes", lambda *given: facts.model_copy(update=parts))
+        done = verb("index", run, "--recall", 0.9)
+        assert done.code == 0
+        return done.err
+
+    assert "note:" not in told(exact=2.0, recall=0.95)
+    said = told(exact=0.5, recall=0.5)
+    assert "recall is below 0.9 on requests that did not choose the settings: 'similar' finds 0.500" in said
+    assert "exact ranking is as fast here; leave out --index ann" in said
