@@ -11,7 +11,7 @@ from alignrec_geo.dataset import Dataset, Features, make_catalogue
 from alignrec_geo.embeddings import Embeddings
 from alignrec_geo.errors import InputError
 from alignrec_geo.exporting import ExportOptions, export_run
-from alignrec_geo.exporting.content import ItemFromContent, stage_of
+from alignrec_geo.exporting.content import ItemFromContent, Stage, stage_of
 from alignrec_geo.serving import NeighbourMean
 from tests.conftest import in_this_process
 
@@ -79,3 +79,16 @@ def test_it_is_exported_and_read_back(data, tmp_path):
     assert list(inputs) == ["image", "has_image", "text", "has_text", "plain", "has_plain"]
     assert inputs["plain"] == ["float32", 5]
     assert "`image`, `text`, `plain`" in (tmp_path / "out" / "README.md").read_text()
+
+
+def test_one_name_has_one_width(rule):
+    stages = [Stage("a", {"image": 3}, None), Stage("b", {"image": 4}, None)]
+    with pytest.raises(InputError, match="rows of 'image' are 3 wide for one matrix, 4 for another"):
+        ItemFromContent(rule, stages)
+
+
+def test_rows_of_an_encoder_of_another_kind_are_brought(data, monkeypatch):
+    monkeypatch.setattr("alignrec_geo.exporting.content.open_item_encoder", lambda *given: object())
+    made = stage_of(data, "aligned-features")
+    assert made.widths == {"aligned-features": 16}
+    assert made.module is None

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from alignrec_geo import load_top_items
-from alignrec_geo.dataset import Dataset, make_catalogue
+from alignrec_geo.dataset import Dataset
 from alignrec_geo.errors import InputError
 from alignrec_geo.exporting import ExportOptions, export_run, faiss_files
 from alignrec_geo.exporting.modules import ItemVector, Scorer
@@ -19,20 +19,8 @@ from alignrec_geo.files import sha256_of
 from alignrec_geo.graph.modalities import Modality
 from alignrec_geo.serving import ColdItems, NeighbourMean, save_cold_items
 from alignrec_geo.serving.store import EMBEDDINGS
-from tests.conftest import in_this_process
 
 WITHOUT_US = "import sys; sys.modules['alignrec_geo'] = None\n"
-TRAINED = ("--set", "epochs=1", "--set", "dim=8", "--json")
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("exports")
-    make_catalogue(n_users=80, n_items=60, image_size=16).save(folder / "data")
-    for name, *more in (("content",), ("ids", "--model", "bpr", "--features", "none")):
-        done = in_this_process("train", folder / "data", "--out", folder / name, *more, *TRAINED)
-        assert done.code == 0, done.err
-    return folder
 
 
 def elsewhere(code, where):
