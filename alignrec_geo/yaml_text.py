@@ -66,8 +66,7 @@ class _Loader(yaml.SafeLoader):
             raise over_limit(self._label, f"is nested more than {self._deepest} deep", "yaml_depth")
         node = super().compose_node(parent, index)
         self._depth -= 1
-        if node is None:
-            return None
+        assert node is not None  # PyYAML makes one of every event but the end, where it is not asked
         if alias:
             self._repeat(node)
         else:

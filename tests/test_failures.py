@@ -56,3 +56,10 @@ def test_memory_that_torch_and_numpy_ask_for():
         with pytest.raises((RuntimeError, MemoryError)) as caught:
             ask()
         assert machine_failure(caught.value).startswith("not enough memory (needed ")
+
+
+def test_a_folder_or_a_home_that_is_gone():
+    said = machine_failure(FileNotFoundError(errno.ENOENT, "No such file or directory"))
+    assert said.startswith("the current folder is no longer there; change to another")
+    said = machine_failure(RuntimeError("Could not determine home directory."))
+    assert said == "this user has no home folder; set HOME, or XDG_CACHE_HOME for the cache"

@@ -1,9 +1,10 @@
 import json
 
 import pytest
+from safetensors import SafetensorError
 
 from alignrec_geo.errors import InputError
-from alignrec_geo.files import atomic_path, is_within, read_json, sha256_of, write_json
+from alignrec_geo.files import atomic_path, is_within, naming, read_json, sha256_of, write_json
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
@@ -38,3 +39,19 @@ def test_json_and_hash(tmp_path):
 def test_a_name_that_no_file_can_have_lies_nowhere(tmp_path):
     assert not is_within(f"{tmp_path}/a\0b", tmp_path)
     assert is_within(f"{tmp_path}/ab", tmp_path)
+
+
+def test_a_path_that_is_no_text_is_written_as_json_can(tmp_path):
+    odd = b"/data/\xff".decode(errors="surrogateescape")
+    write_json(tmp_path / "a.json", {"path": odd, "name": "Töpfe"})
+    assert read_json(tmp_path / "a.json") == {"path": odd, "name": "Töpfe"}
+    assert (tmp_path / "a.json").read_bytes().isascii()
+
+
+def test_a_full_disk_gets_the_name_of_the_file(tmp_path):
+    full = SafetensorError("I/O error: No space left on device (os error 28)")
+    with pytest.raises(OSError, match="No space left") as raised, naming(tmp_path / "a"):
+        raise full
+    assert (raised.value.errno, raised.value.filename) == (28, str(tmp_path / "a"))
+    with pytest.raises(ValueError, match="other"), naming(tmp_path / "a"):
+        raise ValueError("other")

@@ -11,7 +11,14 @@ import pytest
 from alignrec_geo import folders, staging
 from alignrec_geo.errors import InputError
 from alignrec_geo.files import inside
-from alignrec_geo.folders import FolderKind, atomic_directory, check_links, copy_tree, folder_target, new_folder
+from alignrec_geo.folders import (
+    FolderKind,
+    atomic_directory,
+    check_links,
+    copy_tree,
+    folder_target,
+    new_folder,
+)
 from alignrec_geo.outputs import output_file
 from alignrec_geo.staging import recover
 

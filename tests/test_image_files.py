@@ -12,6 +12,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from alignrec_geo import image_files
 from alignrec_geo.errors import InputError
 from alignrec_geo.image_files import as_rgb, broken_image, image_size, needs_conversion, read_rgb, suffixes
 
@@ -203,3 +204,15 @@ def test_what_pillow_says_of_a_damaged_tiff_stays_off_the_terminal(
     )
     assert broken_image(content) is not None
     assert capsys.readouterr() == ("", "")
+
+
+def test_what_cannot_be_blended_or_turned_stays_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    image = Image.new("L", (4, 2), 127)
+
+    def refuse(*given: object) -> None:
+        raise ValueError("cannot allocate more than 256 colors")
+
+    monkeypatch.setattr(Image.Image, "convert", refuse)
+    assert image_files._on_white(image) is image
+    monkeypatch.setattr(Image.Image, "getexif", refuse)
+    assert image_files._turn(image) == 1

@@ -1,8 +1,10 @@
+import errno
 import subprocess
 import sys
 
 import pytest
 
+from alignrec_geo import locks
 from alignrec_geo.errors import InputError
 from alignrec_geo.locks import LOCK, Lock, in_use, locked, sole
 
@@ -51,3 +53,17 @@ def test_a_lock_whose_folder_was_replaced_is_taken_anew(tmp_path):
     assert (tmp_path / "a" / LOCK).exists()
     second.release(remove=True)
     assert list((tmp_path / "a").iterdir()) == []
+
+
+@pytest.mark.parametrize(("code", "passes"), [(errno.ENOLCK, True), (errno.EIO, False)])
+def test_a_file_system_without_locks_has_no_owners(tmp_path, monkeypatch, code, passes):
+    def refuse(descriptor, how):
+        raise OSError(code, "no")
+
+    monkeypatch.setattr(locks.fcntl, "flock", refuse)
+    if passes:
+        assert Lock.attempt(tmp_path / "a.lock") is not None
+        assert not in_use(tmp_path / "a.lock")
+    else:
+        with pytest.raises(OSError, match="no"):
+            Lock.attempt(tmp_path / "a.lock")

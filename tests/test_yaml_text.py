@@ -114,3 +114,10 @@ def test_a_setting_of_the_command_line_is_named():
         parse_setting("lr=[", {"training": TrainingConfig})
     with pytest.raises(InputError, match=r"^setting lr: .*yaml_depth"):
         parse_setting("lr=" + "[" * 5000, {"training": TrainingConfig})
+
+
+def test_a_text_has_an_end(monkeypatch):
+    monkeypatch.setenv(VARIABLE, "yaml_bytes=10")
+    with pytest.raises(InputError, match=r"a\.yaml: has 11 characters; the limit is 10"):
+        parse_yaml("a: 12345678", "a.yaml")
+    assert parse_yaml("a: 1234567", "a.yaml") == {"a": 1234567}
