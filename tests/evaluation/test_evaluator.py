@@ -82,3 +82,9 @@ def test_every_backend_and_device_measures_the_same(backend):
     for name, values in expected.per_user.items():
         assert got.per_user[name].device.type == "cpu"
         assert torch.equal(got.per_user[name], values)
+
+
+@pytest.mark.parametrize("split", [Split.HISTORY, Split.UNUSED])
+def test_pairs_that_nothing_is_predicted_of_are_not_evaluated(split):
+    with pytest.raises(InputError, match=f"the split '{split.label}' is not evaluated"):
+        Evaluator(PAIRS, split)

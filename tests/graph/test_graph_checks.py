@@ -5,7 +5,7 @@ import torch
 from torch_geometric.data import Data, HeteroData
 
 from alignrec_geo.errors import InputError
-from alignrec_geo.graph.checks import check_graph, edges_of, interaction_type
+from alignrec_geo.graph.checks import check_graph, edges_of, interaction_type, node_count
 from alignrec_geo.graph.hetero import find_edge_type, relation_graph
 from alignrec_geo.graph.modalities import item_content
 
@@ -92,3 +92,13 @@ def test_rows_of_features_that_are_no_numbers():
     x, present = item_content(data, ["image"])
     assert x.tolist() == [[1.0, 2.0], [0.0, 0.0]]
     assert present.tolist() == [True, False]
+
+
+@pytest.mark.parametrize("count", ["many", -1, 2.5, True, torch.tensor([1, 2])])
+def test_a_number_of_nodes_is_a_whole_number(count):
+    data = HeteroData()
+    data["user"].num_nodes = count
+    with pytest.raises(InputError, match=r"data\['user'\]\.num_nodes must be a whole number of at least 0"):
+        node_count(data, "user")
+    data["user"].num_nodes = torch.tensor(3)
+    assert node_count(data, "user") == 3

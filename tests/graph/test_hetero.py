@@ -47,3 +47,8 @@ def test_round_trip(data):
 def test_unknown_features(data):
     with pytest.raises(InputError, match="no features 'audio'"):
         to_hetero(data, ["audio"])
+
+
+def test_unknown_scaling(data):
+    with pytest.raises(InputError, match=r"unknown scaling; allowed: .* \(got 'double'\)"):
+        to_hetero(data, scaling="double")

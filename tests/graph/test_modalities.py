@@ -44,3 +44,10 @@ def test_none_and_unknown(data):
     assert feature_names(data) == ["image", "text"]
     with pytest.raises(InputError, match="no features 'audio'; there are: image, text"):
         item_content(data, ["audio"])
+
+
+@pytest.mark.parametrize("x", [torch.ones(4), torch.ones(4, 0), torch.ones(4, 2, dtype=torch.complex64)])
+def test_what_is_no_matrix_of_numbers(data, x):
+    data["item"].x_odd = x
+    with pytest.raises(InputError, match=r"must be a matrix of numbers \[items, width\]"):
+        item_content(data, ["odd"], "unit")
