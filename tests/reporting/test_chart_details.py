@@ -81,7 +81,7 @@ def test_contents_that_no_item_has():
 def test_scores_of_nobody_are_not_taken_apart(monkeypatch):
     """Whoever has every item is recommended none."""
     data = make_catalogue(n_users=20, n_items=30, image_size=16)
-    block = torch.arange(20), torch.full((20, 10), -torch.inf), torch.zeros(20, 10, dtype=torch.long).numpy()
+    block = torch.arange(20), torch.full((20, 10), -torch.inf), torch.zeros(20, 10, dtype=torch.long)
     monkeypatch.setattr(run_report, "Evaluator", lambda *given: SimpleNamespace(rank=lambda tables: [block]))
     served = run_report.Served(data, None, SimpleNamespace(popularity={"test": {}}), None)
     parts = SimpleNamespace(of=lambda *rows: pytest.fail("nothing is recommended"))
