@@ -100,3 +100,11 @@ def test_what_cannot_be_updated_leaves_nothing(data, run, new, verb, tmp_path):
     without.refused("have a timestamp", "name its column with --timestamp")
     assert not (tmp_path / "run2").exists()
     assert not (tmp_path / "shop2").exists()
+
+
+def test_people_see_the_metrics(data, run, new, verb, tmp_path):
+    to = ("--out", tmp_path / "run2", "--data-out", tmp_path / "shop2", "--epochs", 1)
+    done = verb("update", run, *new, *to)
+    assert done.code == 0, done.err
+    assert "alignrec on shop2, test, protocol clean" in " ".join(done.out.split())
+    assert "recall" in done.out

@@ -14,7 +14,7 @@ from PIL import Image
 from alignrec_geo import Dataset, explain, make_catalogue
 from alignrec_geo.dataset import Interactions, Split
 from alignrec_geo.errors import InputError
-from alignrec_geo.explaining import Explanation, PastItem, write_page
+from alignrec_geo.explaining import Explanation, PastItem, score_parts, write_page
 from alignrec_geo.explaining.page import MOST, page
 from alignrec_geo.models import BPRMF, MGCN, AlignRec, LightGCN
 from alignrec_geo.training import fit
@@ -182,3 +182,15 @@ def test_models_without_a_history_say_so(data):
     assert found.history == []
     assert found.to_frame().schema["contribution"] == pl.Float64
     assert found.elsewhere["own vectors"] == pytest.approx(found.score, abs=1e-6)
+
+
+def test_a_model_whose_tables_nobody_can_tell_apart_has_no_parts(data, monkeypatch):
+    model = LightGCN.from_dataset(data).train()
+
+    def refuse(*given):
+        raise InputError("might be of users or of items")
+
+    monkeypatch.setattr(score_parts, "difference_branches", refuse)
+    monkeypatch.setattr(type(model), "branches", lambda self: None)
+    assert score_parts.score_parts(model) is None
+    assert model.training  # as it was

@@ -140,5 +140,5 @@ def test_whose_fault_a_failing_term_is():
         loss_terms([fails], views(), BATCH)
     with pytest.raises(InputError, match=r"^the batch is too small$"):
         loss_terms([refuses], views(), BATCH)
-    with pytest.raises(TypeError):
-        loss_terms([LOSSES["bpr"]()], views()._replace(fused=None), BATCH)
+    with pytest.raises(AttributeError, match="'NoneType' object has no attribute 'bpr'"):
+        loss_terms([LOSSES["bpr"]()], views()._replace(pair=None), BATCH)

@@ -104,6 +104,7 @@ def test_ranks_on_one_cpu_share_its_memory():
         ({"ranks": 3}, "multiple of ranks"),
         ({"edges": 10**17}, "different pairs"),
         ({"users": 0}, "users must be at least 1"),
+        ({"width": -1}, "width must be at least 0"),
     ],
 )
 def test_impossible_sizes(changed, words):
@@ -144,3 +145,9 @@ def test_this_machine_is_measured(monkeypatch):
         assert getattr(rates, name) > 0
     assert not rates.is_gpu
     assert isinstance(plan(BILLION, rates), Plan)
+
+
+def test_bpr_propagates_nothing():
+    """Only tables are moved: the edges make no difference."""
+    few, many = (work(replace(BILLION, model="bpr", edges=edges)) for edges in (10**6, 10**9))
+    assert few == many

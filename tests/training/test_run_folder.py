@@ -13,6 +13,7 @@ from alignrec_geo.locks import LOCK, sole
 from alignrec_geo.models import BPRMF, Popularity
 from alignrec_geo.observer import Observer
 from alignrec_geo.training import TrainingConfig, fit
+from alignrec_geo.training.following_folder import FollowingFolder
 from alignrec_geo.training.run_folder import RUN, RunFolder
 
 SHORT = TrainingConfig(epochs=2, tensorboard=False)
@@ -201,3 +202,21 @@ def test_a_log_that_is_no_text_is_named_and_one_cut_off_is_not(tmp_path):
     log.write_bytes(b'{"epoch": \xff}\n')
     with pytest.raises(InputError, match=r"metrics\.jsonl: not a readable log of epochs, or damaged"):
         RunFolder(tmp_path).keep_epochs(1)
+
+
+def test_a_log_with_too_few_epochs_and_settings_that_are_none(tmp_path):
+    (tmp_path / "metrics.jsonl").write_text('{"epoch": 0}\n')
+    with pytest.raises(InputError, match=r"metrics\.jsonl: 1 epochs, the checkpoint has 2"):
+        RunFolder(tmp_path).keep_epochs(2)
+    assert (tmp_path / "metrics.jsonl").read_text() == '{"epoch": 0}\n'
+    (tmp_path / "config.yaml").write_text("- a list\n")
+    assert "config.yaml" in RUN.problem(tmp_path)
+
+
+def test_a_rank_that_follows_writes_nothing(tmp_path):
+    folder = FollowingFolder(tmp_path)
+    with folder.writing(None, None):
+        folder.settle(), folder.reopen(), folder.keep_epochs(3), folder.log({"epoch": 0})
+        folder.write_folding(None), folder.write_result({}, None)
+    assert folder.drop_state() == 0
+    assert list(tmp_path.iterdir()) == []
