@@ -53,9 +53,7 @@ def measure(per_user: pl.DataFrame, metric: str) -> dict[str, Any]:
     """Both kinds of noise of one comparison."""
     trained = per_user.filter(~pl.col("model").is_in(NON_LEARNED))
     by_seed = trained.group_by("model", "seed").agg(pl.col(metric).mean()).sort("model", "seed")
-    models = {
-        str(name): rows[metric].to_numpy() for (name,), rows in by_seed.group_by("model", maintain_order=True)
-    }
+    models = {str(name): rows[metric].to_numpy() for (name,), rows in by_seed.group_by("model", maintain_order=True)}
     relative = {name: float(values.std(ddof=1) / values.mean()) for name, values in models.items() if len(values) > 2}
     deviation = math.sqrt(mean(share**2 for share in relative.values()))
     means = {name: float(values.mean()) for name, values in models.items()}
@@ -94,9 +92,7 @@ def main(
         "metric": metric,
         "power": 0.8,
         "level": 0.05,
-        "comparisons": {
-            each: measure(pl.read_parquet(results / each / "per_user.parquet"), metric) for each in names
-        },
+        "comparisons": {each: measure(pl.read_parquet(results / each / "per_user.parquet"), metric) for each in names},
     }
     write_json(results / f"{name}.json", report)
     print(json.dumps(report))
