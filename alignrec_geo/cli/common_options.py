@@ -3,6 +3,8 @@
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import copy
+from functools import cache
 from typing import Annotated, Any
 
 import typer
@@ -50,13 +52,14 @@ def add_common_options(command: Any) -> Any:
     """
     below = getattr(command, "commands", None)
     if below is None:
-        command.params.extend(_options())
+        command.params.extend(map(copy, _options()))  # help texts are changed in place
     else:
         for each in below.values():
             add_common_options(each)
     return command
 
 
+@cache
 def _options() -> list[Any]:
     def verb(
         quiet: Annotated[

@@ -140,7 +140,7 @@ IDS = st.sampled_from(["1", "2", "10", "1.0", "a", "A", " a", "é"])
 ROW = st.tuples(IDS, IDS, st.integers(0, 3), st.sampled_from(["0", "1", "2", "-1"]), st.sampled_from(["1", "2.5"]))
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     rows=st.lists(ROW, min_size=1, max_size=60),
     k_core=st.integers(1, 3),
@@ -186,6 +186,7 @@ def test_the_verb_streams(verb: Callable[..., Done], tmp_path: Path) -> None:
 
 
 @pytest.mark.realdata
+@pytest.mark.slow  # the whole of ml-1m and Baby, both ways
 @pytest.mark.parametrize("name", ["ml-1m", "baby"])
 def test_real_data(shared_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.undo()  # parts of the size that people get
