@@ -8,6 +8,9 @@ import yaml
 
 from alignrec_geo import Dataset, load, make_catalogue
 from alignrec_geo.dataset import Features
+from alignrec_geo.errors import InputError
+from alignrec_geo.training.run_config import RunConfig
+from alignrec_geo.training.update import data_set_of
 
 SMALL = ("--set", "dim=8", "--set", "epochs=2")
 
@@ -108,3 +111,10 @@ def test_people_see_the_metrics(data, run, new, verb, tmp_path):
     assert done.code == 0, done.err
     assert "alignrec on shop2, test, protocol clean" in " ".join(done.out.split())
     assert "recall" in done.out
+
+
+def test_a_run_is_not_updated_on_another_data_set(run, tmp_path):
+    config = RunConfig.load(run / "config.yaml")
+    other = make_catalogue(n_users=100, n_items=61, image_size=16).save(tmp_path / "other").path
+    with pytest.raises(InputError, match=r"other: not the data set that .* was trained on"):
+        data_set_of(run, config, other)

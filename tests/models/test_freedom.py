@@ -196,3 +196,8 @@ def test_errors_and_repr():
     with pytest.raises(InputError, match="less than 1"):
         FREEDOMConfig(pruning=1.0)
     assert repr(FREEDOM(data)) == "FREEDOM(users=60, items=40, features=['image', 'text'])"
+
+
+def test_paths_of_layers_with_weights_are_not_told():
+    assert FREEDOM(toy_graph(), config={"user_item_conv": "sage"}).user_paths(0) is None
+    assert FREEDOM(toy_graph()).user_paths(0) is not None

@@ -11,8 +11,10 @@ from starlette.requests import ClientDisconnect
 from alignrec_geo.errors import InputError
 from alignrec_geo.service import ServiceSettings
 from alignrec_geo.service.address import bound, is_loopback, url
+from alignrec_geo.service.measures import Measures
 from alignrec_geo.service.shell import _Watched
 from alignrec_geo.service.together import Kind, Together
+from alignrec_geo.service.workers import FOLDER
 from tests.service.apart import run_apart
 
 
@@ -129,3 +131,13 @@ def test_who_goes_while_sending_is_no_fault(app, caplog, monkeypatch):
     run_apart(app({"type": "http", "method": "GET", "path": "/health", "headers": []}, None, send))
     assert sent == []
     assert not caplog.records
+
+
+def test_counts_of_all_workers_come_from_their_folder(tmp_path, monkeypatch):
+    measures = Measures()
+    measures.running.inc()
+    alone, kind = measures.text()
+    assert b"alignrec_requests_running 1.0" in alone
+    monkeypatch.setenv(FOLDER, str(tmp_path))
+    together, same = measures.text()
+    assert (together, same) == (b"", kind)  # no worker has written there yet

@@ -112,3 +112,15 @@ def test_models_that_do_not_go_together(data, more):
 def test_models_of_a_graph_have_no_rows_to_begin_with(data):
     with pytest.raises(InputError, match="needs models that were made for a data set"):
         warm_start(MODELS["lightgcn"](toy_graph()), built("lightgcn", data, 1))
+
+
+def test_tables_of_what_is_not_new_stay_as_they_were(data):
+    """A user came, and no item: only the users' table grows."""
+    first, second = data.items["id"].to_list()[:2]
+    frame = pl.DataFrame({"user": ["zoe"] * 2, "item": [first, second], "timestamp": range(2)})
+    grown = extended(data, Dataset.from_frame(frame, timestamp="timestamp", rule="all-train")).dataset
+    trained, model = built("bpr", data, 1), built("bpr", grown, 2)
+    warm_start(model, trained, keep=1.0)
+    assert torch.equal(model.item_embedding, trained.item_embedding)
+    assert torch.equal(model.user_embedding[: len(trained.user_embedding)], trained.user_embedding)
+    assert model.user_embedding.shape[0] == trained.user_embedding.shape[0] + 1
