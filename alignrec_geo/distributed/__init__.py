@@ -6,6 +6,7 @@ was given, so models and layers do not know how many ranks there are.
 
 from alignrec_geo.distributed.columns import (
     all_columns,
+    all_rows,
     own_columns,
     scattered_sum,
     shared,
@@ -18,6 +19,7 @@ from alignrec_geo.distributed.tables import column_parameter, column_table, own_
 __all__ = [
     "Group",
     "all_columns",
+    "all_rows",
     "column_parameter",
     "column_table",
     "current",

@@ -8,6 +8,7 @@ to be exchanged (see `"Megatron-LM" <https://arxiv.org/abs/1909.08053>`_ for the
 operation         forward                        backward
 ================= ============================== ==============================
 all_columns       all-gather                     own columns, nothing is sent
+all_rows          all-gather                     own rows, nothing is sent
 own_columns       own columns, nothing is sent   all-gather
 summed            all-reduce                     nothing is sent
 shared            nothing is sent                all-reduce
@@ -44,6 +45,27 @@ def all_columns(own: Tensor, whole: int | None = None) -> Tensor:
         return own
     columns = group.size * own.shape[-1] if whole is None else whole
     result: Tensor = _AllColumns.apply(own, columns, group)  # type: ignore[no-untyped-call]
+    return result
+
+
+def all_rows(own: Tensor, whole: int) -> Tensor:
+    """Put the rows of all ranks together, ``[whole, ...]``, in their order, from those of this one.
+
+    Args:
+        own: this rank's share of the rows, see :meth:`~alignrec_geo.distributed.group.Group.shares`.
+        whole: number of all rows.
+
+    Returns:
+        The same on every rank; the gradient that arrives must be the same, too.
+
+    Example:
+        >>> all_rows(torch.ones(1, 2), 1).tolist()
+        [[1.0, 1.0]]
+    """
+    group = current()
+    if group is None:
+        return own
+    result: Tensor = _AllRows.apply(own, whole, group)  # type: ignore[no-untyped-call]
     return result
 
 
@@ -98,6 +120,17 @@ class _AllColumns(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
         return grad[..., ctx.share.slice].contiguous(), None, None
+
+
+class _AllRows(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, own: Tensor, whole: int, group: Group) -> Tensor:
+        ctx.share = group.share(whole)
+        return group.all_rows(own, whole)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
+        return grad[ctx.share.slice], None, None
 
 
 class _OwnColumns(torch.autograd.Function):

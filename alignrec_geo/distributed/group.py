@@ -183,6 +183,27 @@ def _send(operation: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
     try:
         operation(*args, **kwargs)
     except RuntimeError as error:
-        # without places in gloo's source, and what it supposes
-        said = re.sub(r"\[[^]]*\]:?\s*", "", first_line(error)).partition(". ")[0]
-        raise RankLost(f"{operation.__name__}: {said}") from error
+        raise _lost(operation.__name__, error) from error
+
+
+@contextmanager
+def lost_ranks(operation: str) -> Iterator[None]:
+    """Within the block, take what gloo says of a connection that ended as what it means: for collectives of others.
+
+    Raises:
+        RankLost: another rank has ended.
+    """
+    try:
+        yield
+    except RankLost:
+        raise
+    except RuntimeError as error:
+        if "gloo" not in str(error).lower() and "connection" not in str(error).lower():
+            raise
+        raise _lost(operation, error) from error
+
+
+def _lost(operation: str, error: RuntimeError) -> RankLost:
+    """What a failed collective means, without places in gloo's source, and what it supposes."""
+    said = re.sub(r"\[[^]]*\]:?\s*", "", first_line(error)).partition(". ")[0]
+    return RankLost(f"{operation}: {said}")

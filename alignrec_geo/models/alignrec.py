@@ -235,6 +235,19 @@ class AlignRec(GraphRecommender):
         rows.join(beside)
         return self._terms(batch, rows, views)
 
+    @property
+    def batch_layout(self) -> tuple[int, ...]:
+        """Rows per triplet of each of the :meth:`wanted` tables."""
+        return (3, 1, 2) if self.features else (3,)
+
+    def wanted(self, batch: Batch) -> list[Wanted]:
+        """The rows of a batch that its loss looks at: identity and, with features, content of users and of items."""
+        return self._wanted(batch, self._batch_rows(batch), self.views())
+
+    def terms(self, batch: Batch, rows: Sequence[Tensor]) -> dict[str, Tensor]:
+        """The weighted terms of a batch from the rows that are :meth:`wanted`."""
+        return self._terms_of(batch, self._batch_rows(batch), rows)
+
     def _fused(self, views: AlignRecViews) -> Embeddings:
         """``h`` of all nodes."""
         return views.fused(self.n_users, self.fusion if self.features else None)
@@ -244,11 +257,19 @@ class AlignRec(GraphRecommender):
 
     def _terms(self, batch: Batch, rows: BatchRows, views: AlignRecViews) -> dict[str, Tensor]:
         """The weighted terms of a batch whose rows are known."""
+        return self._terms_of(batch, rows, whole_rows(*self._wanted(batch, rows, views)))
+
+    def _wanted(self, batch: Batch, rows: BatchRows, views: AlignRecViews) -> list[Wanted]:
+        """The rows of both branches that the terms look at."""
         wanted = [Wanted(views.identity, rows.nodes, rows.node_order)]
         if views.content_users is not None and views.content_items is not None:
             wanted.append(Wanted(views.content_users, batch.users, rows.user_order))
             wanted.append(Wanted(views.content_items, rows.items, rows.item_order))
-        nodes, *content_rows = whole_rows(*wanted)
+        return wanted
+
+    def _terms_of(self, batch: Batch, rows: BatchRows, tables: Sequence[Tensor]) -> dict[str, Tensor]:
+        """The weighted terms from the wanted rows, which are whole: nodes and, with features, content."""
+        nodes, *content_rows = tables
         fused = identity = Rows(*nodes.chunk(3))
         content: ContentViews | None = None
         if content_rows:

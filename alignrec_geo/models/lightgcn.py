@@ -126,14 +126,27 @@ class LightGCN(GraphRecommender):
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Return the terms ``bpr`` and ``reg``."""
+        return self.terms(batch, whole_rows(*self.wanted(batch)))
+
+    def wanted(self, batch: Batch) -> list[Wanted]:
+        """The rows of a batch that its loss looks at: propagated, and as they are."""
         table = torch.cat([self.user_embedding, self.item_embedding])  # [N, d]
         nodes = torch.cat([batch.users, batch.positives + self.n_users, batch.negatives + self.n_users])
-        rows, initial = whole_rows(Wanted(self._propagate(table), nodes), Wanted(table, nodes))  # [3 B, d] each
-        user, positive, negative = rows.chunk(3)
+        return [Wanted(self._propagate(table), nodes), Wanted(table, nodes)]
+
+    def terms(self, batch: Batch, rows: Sequence[Tensor]) -> dict[str, Tensor]:
+        """The terms of a batch from the rows that are :meth:`wanted`, ``[3 B, d]`` each."""
+        propagated, initial = rows
+        user, positive, negative = propagated.chunk(3)
         return {
             "bpr": triplet_loss(user, positive, negative, batch.nominal_size).bpr,
             "reg": self.config.reg_weight * norm_penalty(*initial.chunk(3)),
         }
+
+    @property
+    def batch_layout(self) -> tuple[int, ...]:
+        """Rows per triplet of each of the :meth:`wanted` tables."""
+        return 3, 3
 
     def branches(self) -> Branches:
         """All is identity."""

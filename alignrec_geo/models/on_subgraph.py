@@ -1,7 +1,8 @@
-"""AlignRec on a part of its graph, with the parameters that it has."""
+"""A model on a part of its graph, with the parameters that it has."""
 
 import copy
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -15,10 +16,17 @@ from alignrec_geo.kernels.csr import CSR
 from alignrec_geo.kernels.gather import gather_rows
 from alignrec_geo.kernels.ranges import check_rows
 from alignrec_geo.models.alignrec import AlignRec
+from alignrec_geo.models.alignrec_config import AlignRecConfig
+from alignrec_geo.models.lightgcn import LightGCN, LightGCNConfig
 from alignrec_geo.nn.hetero_encoder import HeteroEncoder
 
 
-def on_subgraph(model: AlignRec, part: HeteroData) -> AlignRec:
+Sampled = TypeVar("Sampled", AlignRec, LightGCN)
+SampledModel = AlignRec | LightGCN
+"""The models that can be trained on sampled subgraphs."""
+
+
+def on_subgraph(model: Sampled, part: HeteroData, tables: Mapping[str, Tensor] | None = None) -> Sampled:
     """Return the model as it is on a sampled subgraph: same layers, fusion, losses and parameters.
 
     It reads the rows of the subgraph's nodes only, and its gradients reach the parameters of ``model``. Node numbers
@@ -27,6 +35,8 @@ def on_subgraph(model: AlignRec, part: HeteroData) -> AlignRec:
     Args:
         model: the model of the whole graph.
         part: a subgraph of :class:`~alignrec_geo.training.subgraphs.SubgraphSampler`, on the model's device.
+        tables: the rows of the subgraph's nodes in ``user_embedding`` and ``item_embedding``, where they have been read
+            already.
 
     Raises:
         InputError: the subgraph has fewer hops than the model has layers one after the other, lacks an edge type, or is
@@ -37,19 +47,15 @@ def on_subgraph(model: AlignRec, part: HeteroData) -> AlignRec:
         raise InputError(
             "on_subgraph takes what SubgraphSampler yields: a subgraph with weights and its number of hops"
         )
-    depth = model.config.layers
-    if model.features:
-        depth = max(depth, model.config.item_layers + 1)  # the item layers, then from items to users
-    if part.hops < depth:
-        raise InputError(f"the model's layers reach {depth} hops far; give num_neighbors for each (got {part.hops})")
+    check_hops(hops_of(model.config, bool(model.features)), part.hops)
     device = model.user_embedding.device
     users, items = (_nodes(part, kind, count) for kind, count in (("user", model.n_users), ("item", model.n_items)))
-    local: dict[str, Any] = {
-        "n_users": len(users),
-        "n_items": len(items),
-        "user_embedding": gather_rows(model.user_embedding, users),
-        "item_embedding": gather_rows(model.item_embedding, items),
-    }
+    if tables is None:
+        tables = {
+            "user_embedding": gather_rows(model.user_embedding, users),
+            "item_embedding": gather_rows(model.item_embedding, items),
+        }
+    local: dict[str, Any] = {"n_users": len(users), "n_items": len(items), **tables}
     if isinstance(model.user_item, HeteroEncoder):
         local["relations"] = {edge_type: _matrix(part, edge_type, device) for edge_type in model.relations}
         local["tables"] = {
@@ -57,7 +63,7 @@ def on_subgraph(model: AlignRec, part: HeteroData) -> AlignRec:
         }
     else:
         local["user_item_graph"] = _both_directions(part, device)
-    if model.features:
+    if isinstance(model, AlignRec) and model.features:
         local["content"] = gather_rows(model.content, items)
         for name in ("present", "anchor", "anchor_scale"):
             whole = getattr(model, name)
@@ -66,6 +72,23 @@ def on_subgraph(model: AlignRec, part: HeteroData) -> AlignRec:
     restricted = copy.copy(model)
     vars(restricted).update(local)  # found before the registered parameters, which stay whole
     return restricted
+
+
+def hops_of(config: AlignRecConfig | LightGCNConfig, content: bool) -> int:
+    """How many hops the layers of a model reach, if each goes one step."""
+    if content and isinstance(config, AlignRecConfig):
+        return max(config.layers, config.item_layers + 1)  # the item layers, then from items to users
+    return config.layers
+
+
+def check_hops(depth: int, hops: int) -> None:
+    """Refuse subgraphs that a model's layers look beyond.
+
+    Raises:
+        InputError: they do.
+    """
+    if hops < depth:
+        raise InputError(f"the model's layers reach {depth} hops far; give num_neighbors for each (got {hops})")
 
 
 def _nodes(part: HeteroData, kind: str, count: int) -> Tensor:

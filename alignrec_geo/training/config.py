@@ -44,6 +44,10 @@ class TrainingConfig(Settings):
     """Record a step as one CUDA graph; by default wherever the device is a GPU."""
     precision: Precision = "float32"
     """Of the factors of matrix products in a step: ``float32``, ``tf32`` on a GPU, or ``bf16`` on a CPU that has it."""
+    num_neighbors: tuple[int, ...] | None = None
+    """Neighbours drawn in each hop, -1 for all: steps see sampled parts of the graph (approximate); ``null``: all of it."""
+    subgraphs: int = Field(default=8, ge=1)
+    """Parts of a batch with a subgraph each, if ``num_neighbors`` is set; several ranks divide them among themselves."""
     log_to: tuple[str, ...] = ("tensorboard",)
     """Where a run is logged too: ``tensorboard`` (event files in its folder, if installed), ``mlflow``, ``wandb``."""
 
@@ -53,6 +57,13 @@ class TrainingConfig(Settings):
     @classmethod
     def _known_trackers(cls, value: object) -> object:
         return known_trackers(value)
+
+    @field_validator("num_neighbors")
+    @classmethod
+    def _drawn(cls, value: tuple[int, ...] | None) -> tuple[int, ...] | None:
+        if value is not None and (not value or any(count != -1 and count < 1 for count in value)):
+            raise ValueError("one number for each hop is needed: -1 (all neighbours) or at least 1")
+        return value
 
     @field_validator("metric")
     @classmethod

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from alignrec_geo.checkpoint import load_trainable, trainable_state
 from alignrec_geo.dataset.interactions import Split
@@ -49,8 +49,13 @@ from alignrec_geo.training.run import Run
 from alignrec_geo.training.run_config import RunConfig
 from alignrec_geo.training.run_facts import facts_of
 from alignrec_geo.training.run_folder import RunFolder
+from alignrec_geo.training.sampled.check import check_sampled
 from alignrec_geo.training.sampling import TripletSampler
 from alignrec_geo.training.tracked import Tracking
+
+if TYPE_CHECKING:
+    from alignrec_geo.models.on_subgraph import SampledModel
+    from alignrec_geo.training.sampled.made import SampledTraining
 
 __all__ = ["FitResult", "fit"]
 
@@ -125,6 +130,7 @@ def fit(
     first = group is None or group.is_first
     if group is not None:
         check_apart(model, data, settings, group.size)
+    check_sampled(type(model), model.config, settings, 1 if group is None else group.size, bool(model.features))
     with use_backends(**backends.model_dump()):
         check_backends(device)
     check_precision(settings.precision, device)
@@ -156,7 +162,13 @@ def fit(
         enough_memory("training"),
         tracking.of(wanted, data.name, resume),
     ):
-        run = Run(model, settings, data.interactions, sampler, validate, folder, [*listening, tracking], seed)
+        sampled: "SampledTraining | None" = None
+        if settings.num_neighbors is not None:
+            from alignrec_geo.training.sampled.made import sampled_training  # PyG's loaders: only where they are used
+
+            sampled = sampled_training(cast("SampledModel", model), settings, sampler)
+        told = [*listening, tracking]
+        run = Run(model, settings, data.interactions, sampler, validate, folder, told, seed, sampled)
         if group is not None:
             group.wait()  # the first rank has put the folder in order
         if folder is not None:

@@ -3,7 +3,8 @@
 import logging
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -16,6 +17,7 @@ from alignrec_geo.checkpoint import (
 )
 from alignrec_geo.dataset.interactions import Interactions
 from alignrec_geo.distributed import current
+from alignrec_geo.distributed.group import lost_ranks
 from alignrec_geo.distributed.tables import widths_apart
 from alignrec_geo.distributed.whole import align_copies
 from alignrec_geo.embeddings import Embeddings
@@ -31,6 +33,10 @@ from alignrec_geo.training.optimizer import make_optimizer, set_learning_rate
 from alignrec_geo.training.precision import use_precision
 from alignrec_geo.training.run_folder import RunFolder
 from alignrec_geo.training.sampling import TripletSampler
+from alignrec_geo.training.step import Loss
+
+if TYPE_CHECKING:
+    from alignrec_geo.training.sampled.made import SampledTraining
 
 logger = logging.getLogger(__name__)
 
@@ -48,12 +54,17 @@ class Run:
         folder: RunFolder | None,
         observers: Sequence[Observer],
         seed: int,
+        sampled: "SampledTraining | None" = None,
     ) -> None:
-        self.model, self.config, self.interactions, self.sampler = model, config, interactions, sampler
+        self.model, self.config, self.interactions = model, config, interactions
+        self.sampler = sampler if sampled is None else sampled.sampler
+        self.rows = None if sampled is None else sampled.rows
         self.validate, self.folder, self.observers, self.seed = validate, folder, observers, seed
         self.generators = {name: child_generator(seed, name) for name in ("sampling", "model")}
-        self.optimizer = make_optimizer(model, config)
-        loss = torch.compile(model.loss) if config.compile else None
+        self.optimizer = make_optimizer(model, config) if self.rows is None else self.rows.optimizer
+        self.saved = self.optimizer if self.rows is None else self.rows.saved  # in the form of a checkpoint
+        loss: Loss | None = torch.compile(model.loss) if config.compile else None
+        loss = loss if sampled is None else sampled.loss
         # ranks that could not all record a step would wait for each other forever: only where it was asked for
         capture = False if current() is not None and config.capture is None else config.capture
         self.step = None if self.optimizer is None else make_step(model, self.optimizer, loss, capture)
@@ -64,7 +75,9 @@ class Run:
     def prepare_folder(self, folder: RunFolder, resume: bool) -> None:
         """Take up the checkpoint, if there is one to continue from."""
         if resume and folder.last.exists():
-            self.state = load_checkpoint(folder.last, self.model, self.optimizer, self.generators)
+            self.state = load_checkpoint(folder.last, self.model, self.saved, self.generators)
+            if self.rows is not None:
+                self.rows.take()
             self.best = folder.read_best(self.widths) if folder.best.exists() else self.best
         folder.keep_epochs(self.state.epochs_done)
 
@@ -85,6 +98,8 @@ class Run:
         if group is not None:
             align_copies(group, self.model)
         losses = self.train(epoch)
+        if self.rows is not None:
+            self.rows.give()
         state.epochs_done = epoch + 1
         record: dict[str, Any] = {"epoch": epoch, "loss": losses, "lr": lr}
         tables: Embeddings | None = None
@@ -104,7 +119,8 @@ class Run:
             self.folder.log(record)
             if improved:
                 self.folder.write_best(self.best, tables or self.tables(epoch), self.widths)
-            save_checkpoint(self.folder.last, state, self.model, self.optimizer, self.generators)
+            with nullcontext() if self.rows is None else self.rows.state_given():
+                save_checkpoint(self.folder.last, state, self.model, self.saved, self.generators)
             self.folder.settle()
         logger.info("epoch %d: %s", epoch, record)
         for observer in self.observers:
@@ -129,7 +145,7 @@ class Run:
         self.step.start(epoch)
         # layers of other people draw their dropout from the global generators
         drawn = seeded(child_generator(self.seed, f"layers in epoch {epoch}"), self.step.device)
-        with drawn, use_precision(self.config.precision, self.step.device):
+        with drawn, use_precision(self.config.precision, self.step.device), lost_ranks("a step"):
             for batch in self.sampler.epoch(self.generators["sampling"]):
                 terms = self.step.run(batch)
                 for observer in self.observers:

@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,7 +13,8 @@ from alignrec_geo.kernels.branch import Branch
 from alignrec_geo.kernels.fixed_shapes import fixed_shapes
 from alignrec_geo.models.base import Batch, Recommender
 
-Loss = Callable[[Batch], dict[str, Tensor]]
+Loss = Callable[[Any], dict[str, Tensor]]
+"""From a batch, in whatever form a run draws it, to its terms."""
 
 SECONDS_BETWEEN_READS = 2.0
 """How often the host asks a GPU for the loss so far; every time it waits until all steps are made."""

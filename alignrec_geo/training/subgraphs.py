@@ -1,12 +1,14 @@
 """Training triplets with the part of the graph around them, sampled by PyG's ``LinkNeighborLoader``."""
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 import torch_geometric.typing
+from torch import Tensor
 from torch_geometric.data import HeteroData
 from torch_geometric.loader import LinkNeighborLoader
+from torch_geometric.sampler import EdgeSamplerInput
 
 from alignrec_geo.errors import InputError
 from alignrec_geo.graph.checks import INTERACTS, check_graph, node_count
@@ -50,12 +52,7 @@ class SubgraphSampler:
     def __init__(
         self, data: HeteroData, triplets: TripletSampler, num_neighbors: Sequence[int], workers: int = 0
     ) -> None:
-        if sampling_package() is None:
-            raise InputError(
-                "sampling neighbours needs pyg-lib or torch-sparse, and neither is installed; there are wheels of "
-                "pyg-lib at https://data.pyg.org/whl, and torch-sparse is built by "
-                "pip install --no-build-isolation 'alignrec-geo[pyg-ext]'"
-            )
+        require_sampling()
         if (
             isinstance(num_neighbors, int)
             or not num_neighbors
@@ -83,25 +80,66 @@ class SubgraphSampler:
         has the batch; ``n_id`` of a node type holds the old ones. Edges of every type carry ``edge_weight``.
         """
         batches = list(self.triplets.epoch(generator))
-        users = torch.cat([batch.users.repeat(2) for batch in batches])
-        items = torch.cat([torch.cat([batch.positives, batch.negatives]) for batch in batches])
-        loader = LinkNeighborLoader(
-            _shuffled(self.graph, generator),
-            self.num_neighbors,
-            (INTERACTS, torch.stack([users, items])),
-            is_sorted=True,
-            transform=_rescale,
-            batch_size=2 * self.triplets.batch_size,
-            num_workers=self.workers,
-            generator=generator,  # seeds the workers
-        )
+        ends = [_ends(batch) for batch in batches]
+        loader = self._loader(generator, torch.cat(ends, dim=1), 2 * self.triplets.batch_size, self.workers)
         parts = iter(loader)
         for batch in batches:
             with seeded(generator):  # without workers the neighbours come from the global generator
                 part = next(parts)
-            user, item = part[INTERACTS].edge_label_index  # [2n]: with the positives, then with the negatives
-            positive, negative = item.chunk(2)
-            yield part, Batch(user[: len(positive)], positive, negative, batch.nominal_size)
+            yield _numbered(part, batch)
+
+    def draws(self, generator: torch.Generator) -> Callable[[Batch], tuple[HeteroData, Batch]]:
+        """Return what draws a subgraph around triplets from the global generator, as :meth:`epoch` does.
+
+        Args:
+            generator: decides the order of the edges; for an epoch, as every order favours some of a node's edges.
+        """
+
+        loader = self._loader(generator, torch.zeros(2, 1, dtype=torch.long), 1, 0)
+
+        def draw(batch: Batch) -> tuple[HeteroData, Batch]:
+            ends = EdgeSamplerInput(None, *_ends(batch), input_type=INTERACTS)
+            return _numbered(loader.filter_fn(loader.link_sampler.sample_from_edges(ends)), batch)
+
+        return draw
+
+    def _loader(self, generator: torch.Generator, ends: Tensor, size: int, workers: int) -> LinkNeighborLoader:
+        return LinkNeighborLoader(
+            _shuffled(self.graph, generator),
+            self.num_neighbors,
+            (INTERACTS, ends),
+            is_sorted=True,
+            transform=_rescale,
+            batch_size=size,
+            num_workers=workers,
+            generator=generator,  # seeds the workers
+        )
+
+
+def _ends(batch: Batch) -> Tensor:
+    """What a subgraph is drawn around, ``[2, 2 n]``: users with their positives, then with their negatives."""
+    return torch.stack([batch.users.repeat(2), torch.cat([batch.positives, batch.negatives])])
+
+
+def _numbered(part: HeteroData, batch: Batch) -> tuple[HeteroData, Batch]:
+    """A subgraph and the triplets it was drawn around, in its numbers."""
+    user, item = part[INTERACTS].edge_label_index  # [2n]: with the positives, then with the negatives
+    positive, negative = item.chunk(2)
+    return part, Batch(user[: len(positive)], positive, negative, batch.nominal_size)
+
+
+def require_sampling() -> None:
+    """Refuse to go on where nothing samples neighbours.
+
+    Raises:
+        InputError: neither pyg-lib nor torch-sparse is installed.
+    """
+    if sampling_package() is None:
+        raise InputError(
+            "sampling neighbours needs pyg-lib or torch-sparse, and neither is installed; there are wheels of "
+            "pyg-lib at https://data.pyg.org/whl, and torch-sparse is built by "
+            "pip install --no-build-isolation 'alignrec-geo[pyg-ext]'"
+        )
 
 
 def sampling_package() -> str | None:

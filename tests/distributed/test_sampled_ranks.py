@@ -1,0 +1,84 @@
+"""Sampled training on two ranks: bit for bit the run of one process. Needs TorchRec and pyg-lib or torch-sparse, which
+``make test-ext`` installs."""
+
+import importlib.util
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from alignrec_geo import Dataset, load
+from alignrec_geo.dataset import make_catalogue
+from alignrec_geo.models import LightGCN
+from alignrec_geo.training import fit
+from alignrec_geo.training.subgraphs import sampling_package
+from tests.distributed.ranks import run_ranks
+from tests.training.small_runs import lines, without_seconds
+
+pytestmark = [
+    pytest.mark.skipif(sampling_package() is None, reason="needs pyg-lib or torch-sparse"),
+    pytest.mark.skipif(importlib.util.find_spec("torchrec") is None, reason="needs TorchRec"),
+]
+SETTINGS = {"batch_size": 100, "log_to": (), "subgraphs": 4}
+"""The last batch of an epoch is smaller than the others."""
+HOPS = {"drawn": (3, 2), "all": (-1, -1)}
+CHECKPOINTS = ("checkpoint/last.safetensors", "checkpoint/best.safetensors")
+
+
+def train(data, folder, epochs, resume=False, hops="drawn"):
+    """One run; what it ends with."""
+    model = LightGCN.from_dataset(Dataset.open(data), config={"dim": 16})
+    settings = SETTINGS | {"epochs": epochs, "num_neighbors": HOPS[hops]}
+    return fit(model, config=settings, out=folder, resume=resume).metrics
+
+
+def _both(data, folder):
+    """What a rank does: a run, and the second half of one that one process began."""
+    first = train(data, folder / "many", 2)
+    return first, train(data, folder / "one-then-many", 2, resume=True)
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """Folders ``one``, ``many`` and ``one-then-many`` with the same run, and what it was tested with."""
+    folder = tmp_path_factory.mktemp("sampled")
+    make_catalogue(n_users=41, n_items=34, image_size=16).save(folder / "data")
+    train(folder / "data", folder / "one-then-many", 1)
+    ranks = run_ranks(2, _both, folder / "said", folder / "data", folder)
+    return folder, train(folder / "data", folder / "one", 2), ranks
+
+
+@pytest.mark.parametrize("name", ["many", "one-then-many"])
+def test_losses_and_metrics_are_those_of_one_process(runs, name):
+    folder, metrics, ranks = runs
+    expected, found = (without_seconds(lines(folder / kind)) for kind in ("one", name))
+    assert len(found) == 2
+    for ours, theirs in zip(found, expected, strict=True):
+        assert ours["loss"] == theirs["loss"]
+        assert ours["validation"] == pytest.approx(theirs["validation"], abs=1e-6)
+    for of_rank in ranks:
+        assert of_rank == [pytest.approx(metrics, abs=1e-6)] * 2
+
+
+@pytest.mark.parametrize("name", ["many", "one-then-many"])
+@pytest.mark.parametrize("file", CHECKPOINTS)
+def test_parameters_and_the_optimiser_are_those_of_one_process_to_the_last_bit(runs, name, file):
+    expected, found = (load_file(runs[0] / kind / file) for kind in ("one", name))
+    assert found.keys() == expected.keys()
+    for key, tensor in expected.items():
+        assert torch.equal(found[key], tensor), key
+
+
+def test_a_run_of_two_goes_on_with_one_process(runs):
+    folder = runs[0]
+    for name in ("one", "many"):
+        train(folder / "data", folder / name, 3, resume=True)
+    expected, found = (without_seconds(lines(folder / name)) for name in ("one", "many"))
+    assert found[2]["loss"] == expected[2]["loss"]
+
+
+def test_the_run_recommends(runs):
+    folder = runs[0]
+    user = Dataset.open(folder / "data").users["id"][0]
+    expected, found = (load(folder / kind).recommend([user]) for kind in ("one", "many"))
+    assert [item.item for item in found[user]] == [item.item for item in expected[user]]
