@@ -103,8 +103,11 @@ def refuse_apart(config: "RunConfig", ranks: int) -> None:
     """
     from alignrec_geo.models import find_model
     from alignrec_geo.training.apart import check_settings_apart
+    from alignrec_geo.training.sampled.check import check_sampled
 
-    check_settings_apart(find_model(config.model), config.parameters, config.training, ranks)
+    model = find_model(config.model)
+    check_settings_apart(model, config.parameters, config.training, ranks)
+    check_sampled(model, config.parameters, config.training, ranks, bool(config.features))
 
 
 @contextmanager

@@ -46,6 +46,10 @@ def train(
         typer.Option("--log-to", help="Also log to: tensorboard (default), mlflow, wandb, comma-separated; or none."),
     ] = None,
     ranks: RanksOption = None,
+    neighbors: Annotated[
+        str | None,
+        typer.Option(help="Train on sampled subgraphs (approximate): neighbours drawn per hop, '10,5'; -1 takes all."),
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue the run in --out from its last finished epoch.")
     ] = False,
@@ -73,6 +77,7 @@ def train(
     was trained, for whom, and what it recommends. Every epoch is saved: a run that was killed or stopped with Ctrl-C
     continues with the same command and --resume. A finished run goes on with --resume --set epochs=N.
     With --ranks P (or started by torchrun) P processes train together: the same result, each with 1/P of the tables.
+    With --neighbors 10,5 a step sees a sampled part of the graph: approximate, for graphs that a step cannot take whole.
     With --refit validation only chooses the number of epochs (or --like RUN gives it); then all pairs are trained on.
     """
     given = {
@@ -87,6 +92,7 @@ def train(
     overrides = [f"parameters.{name}={layer}" for name, layer in layers.items() if layer is not None]
     overrides += [*(settings or []), *(["training.compile=true"] if compiled else [])]
     overrides += [] if log_to is None else [f"training.log_to={log_to}"]
+    overrides += [] if neighbors is None else [f"training.num_neighbors=[{neighbors}]"]
     overrides += device_setting(device)
     if resume and overwrite:
         raise InputError("--resume continues a run and --overwrite replaces it; pass one of them")
@@ -107,6 +113,7 @@ def train(
         return
     say_data_set(dataset)
     resolved = resolved_settings(out, chosen, config, like, overrides, resume, trust)
+    note_sampled(resolved)
     from alignrec_geo.distributed.join import joined
 
     with joined(resolved.training.torch_device()) as group:
@@ -145,6 +152,17 @@ def train(
     elif not resolved.refit:
         stderr.print("note: the test split has no user with a training interaction; nothing was tested", soft_wrap=True)
     stderr.print(f"{how_chosen(content)}; {result.seconds:.0f} s; run folder {out}", soft_wrap=True)
+
+
+def note_sampled(config: "RunConfig") -> None:
+    """Say where steps do not see the whole graph."""
+    drawn = config.training.num_neighbors
+    if drawn is not None and any(count != -1 for count in drawn):
+        counts = ", ".join("all" if count == -1 else str(count) for count in drawn)
+        stderr.print(
+            f"note: approximate: steps see sampled subgraphs ({counts} neighbors per hop); metrics are of the whole graph",
+            soft_wrap=True,
+        )
 
 
 def epochs_done(run: Path) -> int:

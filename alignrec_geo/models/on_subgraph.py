@@ -35,8 +35,8 @@ def on_subgraph(model: Sampled, part: HeteroData, tables: Mapping[str, Tensor] |
     Args:
         model: the model of the whole graph.
         part: a subgraph of :class:`~alignrec_geo.training.subgraphs.SubgraphSampler`, on the model's device.
-        tables: the rows of the subgraph's nodes in ``user_embedding`` and ``item_embedding``, where they have been read
-            already.
+        tables: the rows of the subgraph's nodes in ``user_embedding``, ``item_embedding`` or ``content``, where they
+            have been read already.
 
     Raises:
         InputError: the subgraph has fewer hops than the model has layers one after the other, lacks an edge type, or is
@@ -50,12 +50,11 @@ def on_subgraph(model: Sampled, part: HeteroData, tables: Mapping[str, Tensor] |
     check_hops(hops_of(model.config, bool(model.features)), part.hops)
     device = model.user_embedding.device
     users, items = (_nodes(part, kind, count) for kind, count in (("user", model.n_users), ("item", model.n_items)))
-    if tables is None:
-        tables = {
-            "user_embedding": gather_rows(model.user_embedding, users),
-            "item_embedding": gather_rows(model.item_embedding, items),
-        }
-    local: dict[str, Any] = {"n_users": len(users), "n_items": len(items), **tables}
+    read = dict(tables or {})
+    local: dict[str, Any] = {"n_users": len(users), "n_items": len(items)}
+    content = isinstance(model, AlignRec) and model.features
+    for name, rows in (("user_embedding", users), ("item_embedding", items), *([("content", items)] if content else [])):
+        local[name] = read[name] if name in read else gather_rows(getattr(model, name), rows)
     if isinstance(model.user_item, HeteroEncoder):
         local["relations"] = {edge_type: _matrix(part, edge_type, device) for edge_type in model.relations}
         local["tables"] = {
@@ -64,7 +63,6 @@ def on_subgraph(model: Sampled, part: HeteroData, tables: Mapping[str, Tensor] |
     else:
         local["user_item_graph"] = _both_directions(part, device)
     if isinstance(model, AlignRec) and model.features:
-        local["content"] = gather_rows(model.content, items)
         for name in ("present", "anchor", "anchor_scale"):
             whole = getattr(model, name)
             local[name] = None if whole is None else whole[items]

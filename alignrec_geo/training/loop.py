@@ -49,7 +49,7 @@ from alignrec_geo.training.run import Run
 from alignrec_geo.training.run_config import RunConfig
 from alignrec_geo.training.run_facts import facts_of
 from alignrec_geo.training.run_folder import RunFolder
-from alignrec_geo.training.sampled.check import check_sampled
+from alignrec_geo.training.sampled.check import check_sampled, with_subgraphs
 from alignrec_geo.training.sampling import TripletSampler
 from alignrec_geo.training.tracked import Tracking
 
@@ -130,7 +130,9 @@ def fit(
     first = group is None or group.is_first
     if group is not None:
         check_apart(model, data, settings, group.size)
-    check_sampled(type(model), model.config, settings, 1 if group is None else group.size, bool(model.features))
+    ranks = 1 if group is None else group.size
+    check_sampled(type(model), model.config, settings, ranks, bool(model.features))
+    settings = with_subgraphs(settings, ranks)
     with use_backends(**backends.model_dump()):
         check_backends(device)
     check_precision(settings.precision, device)

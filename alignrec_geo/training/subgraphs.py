@@ -1,6 +1,7 @@
 """Training triplets with the part of the graph around them, sampled by PyG's ``LinkNeighborLoader``."""
 
 import copy
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 
 import torch
@@ -104,16 +105,18 @@ class SubgraphSampler:
         return draw
 
     def _loader(self, generator: torch.Generator, ends: Tensor, size: int, workers: int) -> LinkNeighborLoader:
-        return LinkNeighborLoader(
-            _shuffled(self.graph, generator),
-            self.num_neighbors,
-            (INTERACTS, ends),
-            is_sorted=True,
-            transform=_rescale,
-            batch_size=size,
-            num_workers=workers,
-            generator=generator,  # seeds the workers
-        )
+        with warnings.catch_warnings():  # torch-sparse is asked in the way that it is right (see _shuffled)
+            warnings.filterwarnings("ignore", message="Using 'NeighborSampler' without a 'pyg-lib' installation")
+            return LinkNeighborLoader(
+                _shuffled(self.graph, generator),
+                self.num_neighbors,
+                (INTERACTS, ends),
+                is_sorted=True,
+                transform=_rescale,
+                batch_size=size,
+                num_workers=workers,
+                generator=generator,  # seeds the workers
+            )
 
 
 def _ends(batch: Batch) -> Tensor:

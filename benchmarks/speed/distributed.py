@@ -22,9 +22,9 @@ import numpy as np
 import torch
 import typer
 from harness.measure import report, results_folder, say
+from harness.sent import Sent
 from harness.shapes import Shape, graph_with_drawn_neighbours, make_interactions
 from harness.workers import BENCHMARKS
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from alignrec_geo.dataset.interactions import Interactions
 from alignrec_geo.distributed import Group
@@ -186,43 +186,6 @@ def difference(model: Recommender, file: Path, keep: bool) -> float:
         return 0.0
     kept = torch.load(file, weights_only=True)
     return max(float((own[name] - kept[name]).abs().max()) for name in kept)
-
-
-class Sent(TorchDispatchMode):
-    """Counts what a rank sends while steps are made."""
-
-    def __init__(self, size: int) -> None:
-        super().__init__()
-        self.size, self.calls = size, 0
-        self.bytes: dict[str, float] = {}
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Look at a call, then make it."""
-        if func.namespace == "c10d":
-            name = func._overloadpacket.__name__.strip("_")
-            moved, times = self._moved(name, args)
-            self.bytes[name] = self.bytes.get(name, 0.0) + times * moved * (self.size - 1) / self.size
-            self.calls += 1
-        return func(*args, **(kwargs or {}))
-
-    def per_step(self, steps: int) -> dict[str, Any]:
-        """Bytes and calls of a step."""
-        by_name = {name: value / steps for name, value in self.bytes.items()}
-        return {"sent": sum(by_name.values()), "sent_by": by_name, "collectives": self.calls / steps}
-
-    def _moved(self, name: str, args: Any) -> tuple[int, int]:
-        """Bytes of all that a collective moves, and how often a ring passes it on."""
-        if name == "allgather":
-            return self.size * _bytes(args[1]), 1
-        if name == "reduce_scatter":
-            return _bytes(args[1][0]), 1
-        if name == "allreduce":
-            return _bytes(args[0]), 2
-        raise ValueError(f"no rule for the collective '{name}'")
-
-
-def _bytes(tensors: list[torch.Tensor]) -> int:
-    return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,8 @@ import sys
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from alignrec_geo.comparison.process import python_path
+
 TRAINS = "parameters on"
 """What is said when the ranks begin to train."""
 
@@ -27,7 +28,7 @@ class Started:
                 stdout=stream,
                 stderr=subprocess.STDOUT,
                 cwd=folder,
-                env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "NO_COLOR": "1"},
+                env={**os.environ, "PYTHONPATH": python_path(), "OMP_NUM_THREADS": "1", "NO_COLOR": "1"},
             )
 
     def until(self, condition, seconds: float = 120) -> bool:

@@ -2,6 +2,8 @@
 ``make test-ext`` installs."""
 
 import importlib.util
+import os
+import signal
 
 import pytest
 import torch
@@ -13,6 +15,7 @@ from alignrec_geo.models import LightGCN
 from alignrec_geo.training import fit
 from alignrec_geo.training.subgraphs import sampling_package
 from tests.distributed.ranks import run_ranks
+from tests.distributed.started import Started, gone
 from tests.training.small_runs import lines, without_seconds
 
 pytestmark = [
@@ -82,3 +85,27 @@ def test_the_run_recommends(runs):
     user = Dataset.open(folder / "data").users["id"][0]
     expected, found = (load(folder / kind).recommend([user]) for kind in ("one", "many"))
     assert [item.item for item in found[user]] == [item.item for item in expected[user]]
+
+
+@pytest.mark.slow
+def test_a_killed_rank_ends_all_with_one_line_and_the_run_goes_on(runs, tmp_path, verb):
+    data, run = runs[0] / "data", tmp_path / "run"
+    options = ["--model", "lightgcn", "--neighbors", "3,2", "--set", "patience=9999", "--log-to", "none", "--out", run]
+    command = ["-m", "alignrec_geo", "train", data, *options]
+    started = Started([*command, "--ranks", 2, "--set", "epochs=9999"], tmp_path)
+    assert started.until_epochs(run, 2), started.said.read_text()
+    ranks = started.ranks()
+    assert len(ranks) == 2
+    os.kill(ranks[1], signal.SIGKILL)
+    assert started.end(30) < 30
+    assert started.process.returncode == 1
+    (line,) = started.errors()
+    assert "rank 1 was ended by SIGKILL" in line
+    assert "go on with --resume" in line
+    assert gone(ranks)
+    assert "Traceback" not in started.said.read_text()
+    done = len(lines(run))
+    assert verb("train", data, *options, "--resume", "--set", f"epochs={done + 1}").code == 0
+    assert len(lines(run)) == done + 1
+    assert verb("evaluate", run).code == 0
+    assert verb("export", run, "--to", "parquet", "--out", tmp_path / "exported").code == 0

@@ -47,10 +47,10 @@ def check_sampled(
         raise InputError(
             f"sampled subgraphs ({asked}) are drawn and trained on the CPU; set device=cpu (got '{settings.device}')"
         )
-    if settings.subgraphs % ranks:
+    if (parts := settings.subgraphs or ranks) % ranks:
         raise InputError(
-            f"the {settings.subgraphs} subgraphs of a batch cannot be dealt evenly to {ranks} ranks; set subgraphs to "
-            f"a multiple, such as {settings.subgraphs // ranks * ranks + ranks}"
+            f"the {parts} subgraphs of a batch cannot be dealt evenly to {ranks} ranks; set subgraphs to a multiple, "
+            f"such as {parts // ranks * ranks + ranks}"
         )
     from alignrec_geo.models.on_subgraph import check_hops, hops_of
     from alignrec_geo.training.subgraphs import require_sampling
@@ -59,3 +59,10 @@ def check_sampled(
     require_sampling()
     if ranks > 1:
         require_torchrec()
+
+
+def with_subgraphs(settings: TrainingConfig, ranks: int) -> TrainingConfig:
+    """The settings with the number of subgraphs that a run begins with, so that it goes on with it on other ranks."""
+    if settings.num_neighbors is None or settings.subgraphs is not None:
+        return settings
+    return settings.model_copy(update={"subgraphs": ranks})

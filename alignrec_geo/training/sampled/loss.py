@@ -11,7 +11,8 @@ from alignrec_geo.kernels.gather import gather_rows
 from alignrec_geo.models.on_subgraph import SampledModel, on_subgraph
 from alignrec_geo.training.sampled.parts import Part, PartedBatch
 
-TABLES = ("user_embedding", "item_embedding")
+IDS = (("user", "user_embedding"), ("item", "item_embedding"))
+"""The tables of identities, by the type of their nodes."""
 
 
 class SampledLoss:
@@ -40,19 +41,27 @@ class SampledLoss:
         whole = all_rows(torch.cat(own), len(parted.batch.users))
         return self.model.terms(parted.batch, _by_table(whole, layout))
 
-    def _rows(self, parts: Sequence[Part]) -> list[Mapping[str, Tensor]]:
-        """The rows of the nodes of every part, read by one lookup in each table."""
-        model, kinds = self.model, ("user", "item")
-        numbers = {kind: [part.graph[kind].n_id for part in parts] for kind in kinds}
-        sizes = {kind: [len(part) for part in numbers[kind]] for kind in kinds}
-        asked = {kind: torch.cat([*numbers[kind], torch.empty(0, dtype=torch.long)]) for kind in kinds}
+    def _rows(self, parts: Sequence[Part]) -> list[dict[str, Tensor]]:
+        """The rows of the nodes of every part, read by one lookup in each table for all parts."""
+        rows: list[dict[str, Tensor]] = [{} for _ in parts]
+        numbers = {kind: [part.graph[kind].n_id for part in parts] for kind in ("user", "item")}
+        for (kind, name), found in self._found({kind: _joined(each) for kind, each in numbers.items()}).items():
+            for of_part, piece in zip(rows, found.split([len(each) for each in numbers[kind]]), strict=True):
+                of_part[name] = piece
+        return rows
+
+    def _found(self, asked: Mapping[str, Tensor]) -> dict[tuple[str, str], Tensor]:
+        """Rows of each table, by the type of its nodes and its name."""
+        model = self.model
         if self.table is None:
-            found = [gather_rows(getattr(model, name), asked[kind]) for name, kind in zip(TABLES, kinds, strict=True)]
-        else:
-            both = self.table(torch.cat([asked["user"], asked["item"] + model.n_users]))
-            found = list(both.split([len(asked[kind]) for kind in kinds]))
-        pieces = [rows.split(sizes[kind]) for rows, kind in zip(found, kinds, strict=True)]
-        return [dict(zip(TABLES, rows, strict=True)) for rows in zip(*pieces, strict=True)]
+            names = [*IDS, *([("item", "content")] if model.features else [])]
+            return {(kind, name): gather_rows(getattr(model, name), asked[kind]) for kind, name in names}
+        both = self.table(torch.cat([asked["user"], asked["item"] + model.n_users]))
+        return dict(zip(IDS, both.split([len(asked[kind]) for kind, _ in IDS]), strict=True))
+
+
+def _joined(numbers: Sequence[Tensor]) -> Tensor:
+    return torch.cat([*numbers, torch.empty(0, dtype=torch.long)])
 
 
 def _by_triplet(tables: Sequence[Tensor], layout: Sequence[int]) -> Tensor:

@@ -27,13 +27,14 @@ def sampled_training(model: SampledModel, config: TrainingConfig, triplets: Trip
 
     Args:
         model: what :func:`~alignrec_geo.training.sampled.check.check_sampled` lets through, on the CPU.
-        config: of the training, with ``num_neighbors``.
+        config: of the training, with ``num_neighbors`` and ``subgraphs``.
         triplets: draws the triplets.
 
     Raises:
         InputError: a package is missing.
     """
     assert config.num_neighbors is not None
+    assert config.subgraphs is not None
     group, rows = current(), None
     if group is not None:
         assert isinstance(model, LightGCN)
