@@ -77,7 +77,7 @@ def train(
     was trained, for whom, and what it recommends. Every epoch is saved: a run that was killed or stopped with Ctrl-C
     continues with the same command and --resume. A finished run goes on with --resume --set epochs=N.
     With --ranks P (or started by torchrun) P processes train together: the same result, each with 1/P of the tables.
-    With --neighbors 10,5 a step sees a sampled part of the graph: approximate, for graphs that a step cannot take whole.
+    With --neighbors 10,5 steps see sampled parts of the graph: approximate, for graphs too large to take whole.
     With --refit validation only chooses the number of epochs (or --like RUN gives it); then all pairs are trained on.
     """
     given = {
@@ -160,7 +160,8 @@ def note_sampled(config: "RunConfig") -> None:
     if drawn is not None and any(count != -1 for count in drawn):
         counts = ", ".join("all" if count == -1 else str(count) for count in drawn)
         stderr.print(
-            f"note: approximate: steps see sampled subgraphs ({counts} neighbors per hop); metrics are of the whole graph",
+            f"note: approximate: steps see sampled subgraphs ({counts} neighbors per hop); metrics are of the whole "
+            "graph",
             soft_wrap=True,
         )
 

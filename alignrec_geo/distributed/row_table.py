@@ -38,7 +38,7 @@ def require_torchrec() -> None:
 
 
 class RowTable:
-    r"""A table ``[N, d]`` in blocks of :math:`\lceil N / P \rceil` rows, one on each rank, with lookups that have a gradient.
+    r"""A table ``[N, d]`` in blocks of :math:`\lceil N / P \rceil` rows, one on each rank; lookups have a gradient.
 
     Rows are asked for and sent by all-to-all, on gloo between CPUs. Every rank's gradient is sent back to where the row
     lies and added up there, in the order of the ranks and of what each has asked for.
@@ -83,10 +83,11 @@ class RowTable:
         """
         from torchrec.sparse.jagged_tensor import KeyedJaggedTensor
 
-        asked = KeyedJaggedTensor(keys=[NAME], values=rows, lengths=torch.ones_like(rows))
+        some = rows if len(rows) else rows.new_zeros(1)  # TorchRec takes no empty list, and all ranks must ask
+        asked = KeyedJaggedTensor(keys=[NAME], values=some, lengths=torch.ones_like(some))
         with lost_ranks("lookup"):
             found: Tensor = self._sharded(asked)[NAME].values()
-        return found
+        return found[: len(rows)]
 
     def take(self, columns: Tensor, into: Tensor | None = None) -> None:
         """Fill this rank's rows from a table of which every rank has its columns, ``[N, d / P]``; collective.
@@ -163,5 +164,5 @@ def _quiet() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
-    # of its backward, whose gradient is that of index_add (tests/distributed/test_row_table.py)
+    # of its backward, whose gradient is that of index_add (tests/distributed/test_sampled_ranks.py)
     warnings.filterwarnings("ignore", message="fbgemm::dense_embedding_codegen_lookup_function: an autograd kernel")

@@ -20,10 +20,9 @@ from alignrec_geo.models.alignrec_config import AlignRecConfig
 from alignrec_geo.models.lightgcn import LightGCN, LightGCNConfig
 from alignrec_geo.nn.hetero_encoder import HeteroEncoder
 
-
-Sampled = TypeVar("Sampled", AlignRec, LightGCN)
 SampledModel = AlignRec | LightGCN
 """The models that can be trained on sampled subgraphs."""
+Sampled = TypeVar("Sampled", bound=SampledModel)
 
 
 def on_subgraph(model: Sampled, part: HeteroData, tables: Mapping[str, Tensor] | None = None) -> Sampled:
@@ -48,14 +47,23 @@ def on_subgraph(model: Sampled, part: HeteroData, tables: Mapping[str, Tensor] |
             "on_subgraph takes what SubgraphSampler yields: a subgraph with weights and its number of hops"
         )
     check_hops(hops_of(model.config, bool(model.features)), part.hops)
+    users, items = _nodes(part, "user", model.n_users), _nodes(part, "item", model.n_items)
+    wanted = {"user_embedding": users, "item_embedding": items}
+    if isinstance(model, AlignRec) and model.features:
+        wanted["content"] = items
+    local: dict[str, Any] = {"n_users": len(users), "n_items": len(items), **(tables or {})}
+    local |= {name: gather_rows(getattr(model, name), rows) for name, rows in wanted.items() if name not in local}
+    local |= _graphs(model, part, items)
+    restricted = copy.copy(model)
+    vars(restricted).update(local)  # found before the registered parameters, which stay whole
+    return restricted
+
+
+def _graphs(model: SampledModel, part: HeteroData, items: Tensor) -> dict[str, Any]:
+    """What a model has besides the tables of users and items, on a subgraph."""
     device = model.user_embedding.device
-    users, items = (_nodes(part, kind, count) for kind, count in (("user", model.n_users), ("item", model.n_items)))
-    read = dict(tables or {})
-    local: dict[str, Any] = {"n_users": len(users), "n_items": len(items)}
-    content = isinstance(model, AlignRec) and model.features
-    for name, rows in (("user_embedding", users), ("item_embedding", items), *([("content", items)] if content else [])):
-        local[name] = read[name] if name in read else gather_rows(getattr(model, name), rows)
-    if isinstance(model.user_item, HeteroEncoder):
+    local: dict[str, Any] = {}
+    if isinstance(model, AlignRec) and isinstance(model.user_item, HeteroEncoder):
         local["relations"] = {edge_type: _matrix(part, edge_type, device) for edge_type in model.relations}
         local["tables"] = {
             kind: gather_rows(table, _nodes(part, kind, len(table))) for kind, table in model.tables.items()
@@ -67,9 +75,7 @@ def on_subgraph(model: Sampled, part: HeteroData, tables: Mapping[str, Tensor] |
             whole = getattr(model, name)
             local[name] = None if whole is None else whole[items]
         local["item_to_user"], local["item_graph"] = _matrix(part, REVERSE, device), _matrix(part, SIMILAR, device)
-    restricted = copy.copy(model)
-    vars(restricted).update(local)  # found before the registered parameters, which stay whole
-    return restricted
+    return local
 
 
 def hops_of(config: AlignRecConfig | LightGCNConfig, content: bool) -> int:

@@ -45,9 +45,9 @@ class TrainingConfig(Settings):
     precision: Precision = "float32"
     """Of the factors of matrix products in a step: ``float32``, ``tf32`` on a GPU, or ``bf16`` on a CPU that has it."""
     num_neighbors: tuple[int, ...] | None = None
-    """Neighbours drawn in each hop, -1 for all: steps see sampled parts of the graph (approximate); ``null``: all of it."""
+    """Neighbours drawn in each hop, -1 for all: steps see sampled subgraphs (approximate); ``null``: all of it."""
     subgraphs: int | None = Field(default=None, ge=1)
-    """With ``num_neighbors``: parts of a batch with a subgraph each, which ranks divide; by default one for each rank."""
+    """With ``num_neighbors``: parts of a batch, a subgraph around each, which ranks divide; by default one per rank."""
     log_to: tuple[str, ...] = ("tensorboard",)
     """Where a run is logged too: ``tensorboard`` (event files in its folder, if installed), ``mlflow``, ``wandb``."""
 

@@ -164,7 +164,7 @@ def fit(
         enough_memory("training"),
         tracking.of(wanted, data.name, resume),
     ):
-        sampled: "SampledTraining | None" = None
+        sampled: SampledTraining | None = None
         if settings.num_neighbors is not None:
             from alignrec_geo.training.sampled.made import sampled_training  # PyG's loaders: only where they are used
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from alignrec_geo.errors import TrainingDiverged
 from alignrec_geo.kernels.branch import Branch
 from alignrec_geo.kernels.fixed_shapes import fixed_shapes
-from alignrec_geo.models.base import Batch, Recommender
+from alignrec_geo.models.base import Recommender
 
 Loss = Callable[[Any], dict[str, Tensor]]
 """From a batch, in whatever form a run draws it, to its terms."""
@@ -34,7 +34,7 @@ class EagerStep:
 
     Example:
         >>> from alignrec_geo.dataset import make_catalogue
-        >>> from alignrec_geo.models import LightGCN
+        >>> from alignrec_geo.models import Batch, LightGCN
         >>> from alignrec_geo.training.config import TrainingConfig
         >>> from alignrec_geo.training.optimizer import make_optimizer
         >>> model = LightGCN.from_dataset(make_catalogue(n_users=60, n_items=40, image_size=16))
@@ -65,8 +65,11 @@ class EagerStep:
         if self.totals is not None:
             self.totals.zero_()
 
-    def run(self, batch: Batch) -> Mapping[str, float]:
+    def run(self, batch: Any) -> Mapping[str, float]:
         """Make one step.
+
+        Args:
+            batch: what the loss takes: a :class:`~alignrec_geo.models.Batch`, if no other one was given.
 
         Returns:
             The terms of the step by name; on a GPU their means so far in the epoch, as last read.
@@ -94,10 +97,10 @@ class EagerStep:
             self._check(name, total)
         return {name: total / self.steps for name, total in zip(self.names, totals, strict=True)}
 
-    def _advance(self, batch: Batch) -> None:
+    def _advance(self, batch: Any) -> None:
         self._step(batch)
 
-    def _step(self, batch: Batch) -> None:
+    def _step(self, batch: Any) -> None:
         """Everything between a batch and the moved parameters."""
         terms = self.loss(batch)
         stacked = torch.stack([term.reshape(()) for term in terms.values()])

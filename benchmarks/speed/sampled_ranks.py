@@ -181,8 +181,6 @@ def trained(group: Group | None, pairs: Interactions, config: TrainingConfig) ->
     return answer | {"looked_up": float(np.mean(looked_up)), "digest": digest.hexdigest()}
 
 
-
-
 def qualities(data: Dataset, epochs: int, lr: float, protocol: Protocol) -> list[dict[str, Any]]:
     """How well one process ranks, on the whole graph and on subgraphs; several ranks are the same to the last bit."""
     rows = []

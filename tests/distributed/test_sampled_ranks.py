@@ -11,8 +11,11 @@ from safetensors.torch import load_file
 
 from alignrec_geo import Dataset, load
 from alignrec_geo.dataset import make_catalogue
+from alignrec_geo.distributed import current
+from alignrec_geo.distributed.row_table import RowTable
 from alignrec_geo.models import LightGCN
 from alignrec_geo.training import fit
+from alignrec_geo.training.sampling import TripletSampler
 from alignrec_geo.training.subgraphs import sampling_package
 from tests.distributed.ranks import run_ranks
 from tests.distributed.started import Started, gone
@@ -22,16 +25,15 @@ pytestmark = [
     pytest.mark.skipif(sampling_package() is None, reason="needs pyg-lib or torch-sparse"),
     pytest.mark.skipif(importlib.util.find_spec("torchrec") is None, reason="needs TorchRec"),
 ]
-SETTINGS = {"batch_size": 100, "log_to": (), "subgraphs": 4}
-"""The last batch of an epoch is smaller than the others."""
-HOPS = {"drawn": (3, 2), "all": (-1, -1)}
+SETTINGS = {"log_to": (), "num_neighbors": (3, 2), "subgraphs": 4, "device": "cpu"}
 CHECKPOINTS = ("checkpoint/last.safetensors", "checkpoint/best.safetensors")
 
 
-def train(data, folder, epochs, resume=False, hops="drawn"):
-    """One run; what it ends with."""
-    model = LightGCN.from_dataset(Dataset.open(data), config={"dim": 16})
-    settings = SETTINGS | {"epochs": epochs, "num_neighbors": HOPS[hops]}
+def train(data, folder, epochs, resume=False):
+    """One run; what it ends with. An epoch has two batches, the last of one triplet, of which one rank has none."""
+    dataset = Dataset.open(data)
+    model = LightGCN.from_dataset(dataset, config={"dim": 16})
+    settings = SETTINGS | {"epochs": epochs, "batch_size": len(TripletSampler(dataset.interactions, 1).users) - 1}
     return fit(model, config=settings, out=folder, resume=resume).metrics
 
 
@@ -91,6 +93,7 @@ def test_the_run_recommends(runs):
 def test_a_killed_rank_ends_all_with_one_line_and_the_run_goes_on(runs, tmp_path, verb):
     data, run = runs[0] / "data", tmp_path / "run"
     options = ["--model", "lightgcn", "--neighbors", "3,2", "--set", "patience=9999", "--log-to", "none", "--out", run]
+    options += ["--set", "device=cpu"]
     command = ["-m", "alignrec_geo", "train", data, *options]
     started = Started([*command, "--ranks", 2, "--set", "epochs=9999"], tmp_path)
     assert started.until_epochs(run, 2), started.said.read_text()
@@ -109,3 +112,24 @@ def test_a_killed_rank_ends_all_with_one_line_and_the_run_goes_on(runs, tmp_path
     assert len(lines(run)) == done + 1
     assert verb("evaluate", run).code == 0
     assert verb("export", run, "--to", "parquet", "--out", tmp_path / "exported").code == 0
+
+
+def _looked_up(rows):
+    """What two ranks get of a table, and the gradient of its rows."""
+    group = current()
+    table = RowTable(rows, 4, group)
+    whole = torch.randn(rows, 4, generator=torch.Generator().manual_seed(1))
+    table.take(whole[:, group.share(4).slice].contiguous())
+    asked = [torch.tensor([rows - 1, 0, 3, 3]), torch.tensor([3, 1])][group.rank]
+    found = table(asked)
+    (found * (1.0 + torch.arange(len(asked)))[:, None]).sum().backward()
+    gradient = table.by_columns(table.weight.grad)
+    right = torch.equal(found, whole[asked]) and torch.equal(table.by_columns(), whole[:, group.share(4).slice])
+    return right, group.all_columns(gradient, 4)[:, 0].tolist()
+
+
+def test_lookups_and_their_gradients_are_those_of_the_whole_table(tmp_path):
+    """Seven rows: the second rank's block is shorter. Rows that both ask for, or one twice, add up."""
+    right, gradient = zip(*run_ranks(2, _looked_up, tmp_path, 7), strict=True)
+    assert right == (True, True)
+    assert gradient[0] == gradient[1] == [2.0, 2.0, 0.0, 3.0 + 4.0 + 1.0, 0.0, 0.0, 1.0]

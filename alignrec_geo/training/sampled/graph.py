@@ -10,7 +10,7 @@ from alignrec_geo.models.graph_model import GraphRecommender
 
 
 def sampling_graph(model: GraphRecommender) -> HeteroData:
-    """Return the training pairs in both directions and, with content, the edges between items, without copies of tables.
+    """Return the training pairs in both directions and, with content, the edges between items.
 
     Args:
         model: one whose layers run on these edges.

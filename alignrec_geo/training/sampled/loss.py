@@ -9,7 +9,7 @@ from alignrec_geo.distributed import all_rows
 from alignrec_geo.distributed.row_table import RowTable
 from alignrec_geo.kernels.gather import gather_rows
 from alignrec_geo.models.on_subgraph import SampledModel, on_subgraph
-from alignrec_geo.training.sampled.parts import Part, PartedBatch
+from alignrec_geo.training.sampled.parts import PartedBatch
 
 IDS = (("user", "user_embedding"), ("item", "item_embedding"))
 """The tables of identities, by the type of their nodes."""
@@ -32,26 +32,23 @@ class SampledLoss:
 
     def __call__(self, parted: PartedBatch) -> dict[str, Tensor]:
         """Return the weighted terms of a batch by name."""
-        local = self._rows(parted.parts)
-        layout, own = self.model.batch_layout, []
-        for part, rows in zip(parted.parts, local, strict=True):
-            restricted = on_subgraph(self.model, part.graph, rows)
+        numbers = {kind: [part.graph[kind].n_id for part in parted.parts] for kind in ("user", "item")}
+        found = self._found({kind: _joined(each) for kind, each in numbers.items()})
+        rows: list[dict[str, Tensor]] = [{} for _ in parted.parts]
+        for (kind, name), table in found.items():
+            for of_part, piece in zip(rows, table.split([len(each) for each in numbers[kind]]), strict=True):
+                of_part[name] = piece
+        layout = self.model.batch_layout
+        # of a small batch a rank may have no part; its backward must yet send and take gradients
+        own = [found[IDS[0]][:0, None].expand(-1, sum(layout), -1)]
+        for part, tables in zip(parted.parts, rows, strict=True):
+            restricted = on_subgraph(self.model, part.graph, tables)
             own.append(_by_triplet([gather_rows(*each) for each in restricted.wanted(part.batch)], layout))
-        own.append(self.model.user_embedding.new_empty(0, sum(layout), self.model.config.dim))  # perhaps there is no part
         whole = all_rows(torch.cat(own), len(parted.batch.users))
         return self.model.terms(parted.batch, _by_table(whole, layout))
 
-    def _rows(self, parts: Sequence[Part]) -> list[dict[str, Tensor]]:
-        """The rows of the nodes of every part, read by one lookup in each table for all parts."""
-        rows: list[dict[str, Tensor]] = [{} for _ in parts]
-        numbers = {kind: [part.graph[kind].n_id for part in parts] for kind in ("user", "item")}
-        for (kind, name), found in self._found({kind: _joined(each) for kind, each in numbers.items()}).items():
-            for of_part, piece in zip(rows, found.split([len(each) for each in numbers[kind]]), strict=True):
-                of_part[name] = piece
-        return rows
-
     def _found(self, asked: Mapping[str, Tensor]) -> dict[tuple[str, str], Tensor]:
-        """Rows of each table, by the type of its nodes and its name."""
+        """Rows of each table, by the type of its nodes and its name: one lookup for all parts."""
         model = self.model
         if self.table is None:
             names = [*IDS, *([("item", "content")] if model.features else [])]

@@ -62,7 +62,8 @@ class PartedSampler:
             for part in own:
                 first, last = shares[part]
                 if last > first:
-                    piece = Batch(*(column[first:last] for column in batch[:3]), batch.nominal_size)
+                    users, positives, negatives = (column[first:last] for column in batch[:3])
+                    piece = Batch(users, positives, negatives, batch.nominal_size)
                     with seeded(child_generator(seed, f"part {part} of batch {number}")):
                         parts.append(Part(*draw(piece)))
             yield PartedBatch(batch, parts)
