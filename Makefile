@@ -5,8 +5,8 @@
 # make mutation     change single tokens of the program and count which changes the tests notice (long; goes on
 #                   where it was cut off; MUTATION="--only 17,45" repeats single ones)
 # make fuzz         changed files of every format that the program opens, more than 200,000 executions in two processes
-# make test-ext     what needs torch-sparse and torch-scatter: their backends, sampled training; in a .venv-ext of its own
-#                   (builds them: 20 minutes)
+# make test-ext     what needs torch-sparse, torch-scatter and TorchRec: their backends, sampled training; in a .venv-ext
+#                   of its own (builds the first two: 20 minutes)
 # make bench-peers time RecBole, implicit and cornac on the same data
 # make gpu-pack  .gpu/, what a GPU machine without network needs to run benchmarks/gpu.py (see benchmarks/gpu_pack.sh)
 # make docs         build the documentation site into build/site; a warning is a failure
@@ -50,8 +50,9 @@ fuzz: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.fuzz
 
 test-ext: $(EXT)/.installed
-	$(EXT)/bin/python -m pytest tests/kernels/test_ext.py tests/training/test_subgraphs.py tests/models/test_on_subgraph.py \
-		tests/benchmarks/test_sampled.py
+	$(EXT)/bin/python -m pytest tests/kernels/test_ext.py tests/training/test_subgraphs.py tests/training/test_sampled.py \
+		tests/models/test_on_subgraph.py
+	$(EXT)/bin/python -m pytest tests/distributed/test_sampled_ranks.py tests/benchmarks/test_sampled.py -m "slow or not slow"
 	$(EXT)/bin/python -m pytest tests/test_docs.py -k custom-loop
 
 mutation: $(VENV)/.installed-dev
@@ -93,6 +94,8 @@ $(EXT)/.installed: pyproject.toml constraints.txt
 	$(EXT_PIP) $(TORCH)
 	$(EXT_PIP) --editable . setuptools wheel pytest hypothesis
 	$(EXT_PIP) --no-build-isolation --editable '.[pyg-ext]'
+	$(EXT_PIP) --editable '.[torchrec]'
+	$(EXT_PIP) --no-deps torchrec fbgemm-gpu-cpu
 	touch $@
 
 clean:

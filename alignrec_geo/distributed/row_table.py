@@ -17,10 +17,7 @@ from alignrec_geo.reading import first_line
 
 NAME = "nodes"
 """The table's name within TorchRec; there is one, because fbgemm looks up several only with sums on a CPU."""
-INSTALL = (
-    "pip install --no-deps torchrec==1.8.0 fbgemm-gpu-cpu==1.8.0 && "
-    "pip install tensordict torchmetrics==1.0.3 pyre-extensions"
-)
+INSTALL = "pip install 'alignrec-geo[torchrec]' && pip install --no-deps torchrec==1.8.0 fbgemm-gpu-cpu==1.8.0"
 
 
 def require_torchrec() -> None:
@@ -32,8 +29,8 @@ def require_torchrec() -> None:
     missing = [name for name in ("torchrec", "fbgemm_gpu") if importlib.util.find_spec(name) is None]
     if missing:
         raise InputError(
-            f"sampled training on several ranks needs TorchRec, and {' and '.join(missing)} cannot be imported; on a "
-            f"CPU: {INSTALL}"
+            f"sampled training on several ranks needs TorchRec, and {' and '.join(missing)} cannot be imported: "
+            f"{INSTALL}"
         )
 
 

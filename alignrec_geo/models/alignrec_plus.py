@@ -69,6 +69,7 @@ class AlignRecPlus(AlignRec):
     config_class = AlignRecPlusConfig
     config: AlignRecPlusConfig
     columns_apart = False
+    why_undivided = "starts with singular vectors and chooses hard negatives by whole rows"
 
     def __init__(
         self,

@@ -72,11 +72,13 @@ class Recommender(Explained, ABC):
         columns_apart: whether many ranks can train it, each some columns of its tables: made by
             :func:`~alignrec_geo.distributed.column_table`, propagated column by column, and looked at as a whole
             through :func:`~alignrec_geo.nn.whole_rows.whole_rows` alone.
+        why_undivided: what a model without that does with whole rows, for the message.
     """
 
     config_class: ClassVar[type[ModelConfig]] = ModelConfig
     uses_features: ClassVar[bool] = True
     columns_apart: ClassVar[bool] = False
+    why_undivided: ClassVar[str] = "mixes the columns of its tables"
     config: ModelConfig
     dataset: Dataset | None = None
     features: tuple[str, ...] = ()

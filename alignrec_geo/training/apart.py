@@ -51,8 +51,8 @@ def check_settings_apart(kind: type[Recommender], config: ModelConfig, settings:
     if not kind.columns_apart:
         can = ", ".join(sorted(name for name in MODELS if find_model(name).columns_apart))
         raise InputError(
-            f"model '{model_name(kind)}' mixes the columns of its tables and is trained by one process; several ranks "
-            f"can train {can}"
+            f"model '{model_name(kind)}' {kind.why_undivided} and is trained by one process; several ranks can "
+            f"train {can}"
         )
     check_even(getattr(config, "dim", 0), ranks)
     for name, allowed in BY_COLUMN.items():

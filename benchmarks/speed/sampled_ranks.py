@@ -1,12 +1,12 @@
-"""Sampled training on several ranks: what it sends and costs, whether it is that of one process, and its quality.
+"""Sampled training on several ranks: what it sends and costs, and whether it is that of one process.
 
-    .venv-ext/bin/python benchmarks sampled_ranks --dataset data/tiktok
+    .venv-ext/bin/python benchmarks sampled_ranks
 
 Needs pyg-lib or torch-sparse, and TorchRec (``make test-ext`` installs both). LightGCN on drawn graphs of as many users
 and items, over gloo, every rank a process on this machine. Bytes are counted where ``torch.distributed`` dispatches its
 collectives, TorchRec's among them; CPU time is that of a process, with the drawing of the subgraphs by itself. Every
 batch has as many subgraphs whatever the number of ranks, and losses and rows are compared with those of one process to
-the last bit. Quality is that of the epoch that validation chose within a number of epochs, from the same triplets.
+the last bit. Quality is in ``sampled_runs``.
 """
 
 import hashlib
@@ -29,14 +29,12 @@ from harness.shapes import Shape, graph_with_drawn_neighbours, make_interactions
 from harness.workers import BENCHMARKS
 
 from alignrec_geo.dataset.interactions import Interactions
-from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.distributed import Group
 from alignrec_geo.distributed.join import joined
-from alignrec_geo.evaluation.protocols import Protocol
 from alignrec_geo.kernels.allocator import keep_freed_memory
 from alignrec_geo.models import LightGCN
 from alignrec_geo.randomness import child_generator
-from alignrec_geo.training import TrainingConfig, fit
+from alignrec_geo.training import TrainingConfig
 from alignrec_geo.training.optimizer import make_optimizer
 from alignrec_geo.training.sampled.made import sampled_training
 from alignrec_geo.training.sampling import TripletSampler
@@ -45,20 +43,9 @@ from alignrec_geo.training.subgraphs import sampling_package
 STEPS = 6
 NODES = 40_000, 15_000
 """Users and items."""
-TRAINED: tuple[dict[str, Any], ...] = (
-    {},
-    {"num_neighbors": (10, 5), "subgraphs": 1},
-    {"num_neighbors": (10, 5), "subgraphs": 4},
-    {"num_neighbors": (5, 3), "subgraphs": 1},
-)
-"""Settings whose quality is measured; the first is the whole graph."""
 
 
 def main(
-    dataset: Annotated[Path | None, typer.Option(help="Data set folder to train on.")] = None,
-    epochs: Annotated[int, typer.Option(help="Most epochs of each training on it.")] = 60,
-    lr: Annotated[float, typer.Option(help="Its learning rate.")] = 0.01,
-    protocol: Annotated[Protocol, typer.Option(help="Ranking protocol.")] = Protocol.CLEAN,
     ranks: Annotated[str, typer.Option(help="Numbers of ranks, comma-separated; the first must be 1.")] = "1,2,4",
     sizes: Annotated[str, typer.Option(help="Training edges, comma-separated.")] = "200000,1000000",
     batch: Annotated[int, typer.Option(help="Triplets per step.")] = 2048,
@@ -92,7 +79,6 @@ def main(
         "rows": rows,
         "shape": shape | {"num_neighbors": [10, 5], "subgraphs": subgraphs},
         "sampler": sampling_package(),
-        "quality": [] if dataset is None else qualities(Dataset.open(dataset), epochs, lr, protocol),
     }
     report("sampled-ranks", content, results_folder(quick, results))
 
@@ -179,31 +165,6 @@ def trained(group: Group | None, pairs: Interactions, config: TrainingConfig) ->
     whole = tables if group is None else [group.all_columns(table, model.config.dim) for table in tables]
     digest = hashlib.sha256(b"".join(table.contiguous().numpy().tobytes() for table in whole))
     return answer | {"looked_up": float(np.mean(looked_up)), "digest": digest.hexdigest()}
-
-
-def qualities(data: Dataset, epochs: int, lr: float, protocol: Protocol) -> list[dict[str, Any]]:
-    """How well one process ranks, on the whole graph and on subgraphs; several ranks are the same to the last bit."""
-    rows = []
-    for settings in TRAINED:
-        model = LightGCN.from_dataset(data, [])
-        began = time.process_time()
-        config = {"epochs": epochs, "lr": lr, "device": "cpu", "log_to": (), **settings}
-        result = fit(model, config=config, protocol=protocol)
-        names = ("recall@20", "ndcg@20")
-        made = {
-            "data": data.name,
-            "model": "lightgcn",
-            **{name: settings.get(name) for name in ("num_neighbors", "subgraphs")},
-            "validation": {name: result.validation[name] for name in names},
-            "test": {name: result.metrics[name] for name in names},
-            "best_epoch": result.best_epoch,
-            "epochs": result.epochs,
-            "lr": lr,
-            "cpu_seconds": round(time.process_time() - began, 1),
-        }
-        rows.append(made)
-        say(f"{settings or 'whole graph'}: {made['validation']}, test {made['test']}, {made['cpu_seconds']} s")
-    return rows
 
 
 if __name__ == "__main__":

@@ -33,7 +33,11 @@ def second_of_three(monkeypatch):
 
 REFUSED = {
     ("--ranks", 3): ("dim=64", "3 ranks", "--ranks may be 1, 2, 4"),
-    ("--ranks", 2, "--model", "mmgcn"): ("mmgcn", "alignrec, bm3, bpr, freedom, lightgcn, mgcn"),
+    ("--ranks", 2, "--model", "alignrec-plus"): ("'alignrec-plus' starts with singular vectors", "alignrec, bm3"),
+    ("--ranks", 2, "--model", "mmgcn"): (
+        "'mmgcn' mixes the columns of its tables",
+        "alignrec, bm3, bpr, freedom, lightgcn, mgcn",
+    ),
     ("--ranks", 2, "--user-item-conv", "sage"): ("user_item_conv must be 'light' (got 'sage')",),
     ("--ranks", 2, "--set", "conv_norm=row"): ("conv_norm must be 'none' (got 'row')",),
     ("--ranks", 2, "--set", "user_item_conv=[light, gatv2]"): ("got ['light', 'gatv2']",),

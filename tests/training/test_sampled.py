@@ -82,7 +82,9 @@ def test_without_torchrec_the_message_names_what_to_install(monkeypatch):
     monkeypatch.setattr(subgraphs, "sampling_package", lambda: "pyg-lib")
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     check()  # one process needs none
-    with pytest.raises(InputError, match=r"torchrec and fbgemm_gpu cannot be imported.*pip install --no-deps torchrec"):
+    with pytest.raises(
+        InputError, match=r"torchrec and fbgemm_gpu cannot be .*alignrec-geo\[torchrec\].*--no-deps torchrec"
+    ):
         check(ranks=2)
 
 
