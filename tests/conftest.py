@@ -125,8 +125,7 @@ WHOLE = {(owner, name): getattr(owner, name) for owner, name in QUICK}
 def quick_pages() -> Iterator[None]:
     """Most tests that train or compare do not read the page that is made: drawing it takes 1.5 s.
 
-    Files of tests that do say ``from tests.conftest import whole_pages as quick_pages``, single tests take
-    ``whole_reports``.
+    Tests that do use the fixture ``whole_reports``, those of a whole folder ``whole_pages`` under this name.
     """
     with pytest.MonkeyPatch.context() as patch:
         for place, quick in QUICK.items():

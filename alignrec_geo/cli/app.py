@@ -113,7 +113,7 @@ def main() -> None:
 
 
 def _run() -> None:
-    known = {*GROUPS, *map(name_of, VERBS)}
+    known = {*GROUPS, *(name_of(verb) for verb in VERBS)}
     first = sys.argv[1] if sys.argv[1:] else ""
     command = _command(first if first in known and COMPLETION not in os.environ else None)
     if COMPLETION in os.environ:

@@ -16,6 +16,8 @@ from pages.markdown import between_marks, read, table
 
 from alignrec_geo import make_catalogue
 
+pytestmark = pytest.mark.usefixtures("whole_reports")
+
 DOCS = IMAGES.parent
 STALE = "run: python benchmarks figures; python benchmarks performance_page; python benchmarks results_page"
 

@@ -4,6 +4,9 @@ from xml.dom import minidom
 import pytest
 from pages import performance_page as report
 
+pytestmark = pytest.mark.usefixtures("whole_reports")
+
+
 MACHINE = {
     "cpu": "Toy CPU",
     "cpus": 2,

@@ -61,7 +61,7 @@ def test_bad_input():
         Probe(data.with_features(none), ["none-at-all"])
 
 
-def test_the_verb(verb, tmp_path):
+def test_the_verb(verb, whole_reports, tmp_path):
     data = make_catalogue(n_users=60, n_items=40, image_size=16)
     data.save(tmp_path / "data")
     done = verb("probe", tmp_path / "data", "--json", "--out", tmp_path / "probe.json")
