@@ -101,6 +101,7 @@ def test_the_sample_is_drawn_by_its_seed_and_found_again_in_moved_code(project):
     }
 
 
+@pytest.mark.slow
 def test_what_a_test_notices_and_what_none_does(project):
     program = f"""
 import json, sys
