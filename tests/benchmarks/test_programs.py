@@ -26,6 +26,7 @@ from speed.time_to_quality import read, summary
 from alignrec_geo.graph.item_knn import item_knn
 
 
+@pytest.mark.slow
 def test_kernels_quick(capsys, tmp_path):
     kernels.main(dataset=None, only=None, device="cpu", seed=0, quick=True, results=tmp_path)
     result = json.loads(capsys.readouterr().out)

@@ -88,6 +88,7 @@ class Counting(ComparisonObserver):
         self.most = max(self.most, len(running))
 
 
+@pytest.mark.slow
 def test_several_at_a_time(fake_tune, tmp_path, monkeypatch):
     monkeypatch.setenv("FAKE_EPOCH", "0.3")
     counting = Counting()

@@ -145,6 +145,7 @@ def test_broken_images_are_reported_and_count_as_missing(data, tmp_path):
     assert not task.vectors(rows, masked=["text"]).any()
 
 
+@pytest.mark.slow
 def test_codes_come_from_an_image_encoder_or_the_users_codebook(data, tmp_path):
     folder = str(vision_folder(tmp_path / "vit"))
     settings = SHAPE.model_copy(update={"image_target": "codes", "codes": 8, "patch_size": 8})
