@@ -20,7 +20,7 @@ TORCH ?= torch==2.13.0
 OUT ?= runs/quickstart
 RUN ?= $(OUT)/alignrec_aligned
 
-WITH_COVERAGE := --cov --cov-report=term --cov-fail-under=95
+WITH_COVERAGE := --cov --cov-report=term --cov-fail-under=98
 
 VENV := .venv
 BIN := $(VENV)/bin

@@ -263,7 +263,12 @@ def test_without_any_finished_run(results, tmp_path):
 
 
 STORED = Path(__file__).parents[2] / "benchmarks" / "results"
-COMPARED = [path for path in sorted(STORED.glob("*.json")) if '"significance"' in path.read_text(encoding="utf-8")]
+COMPARED = [
+    path
+    for path in sorted(STORED.glob("*.json"))
+    if (stored := json.loads(path.read_text(encoding="utf-8"))).get("significance") is not None
+    and len(stored["models"]) > 1
+]
 
 
 @pytest.mark.parametrize("path", COMPARED, ids=[path.stem for path in COMPARED])
