@@ -8,6 +8,7 @@ from io import StringIO, TextIOWrapper
 from typing import Any
 
 import typer
+from typer.main import get_command_name
 
 from alignrec_geo.cli import data, features
 from alignrec_geo.cli.boundary import guarded
@@ -87,7 +88,7 @@ def make_app(only: str | None = None) -> typer.Typer:
 
 def name_of(verb: Callable[..., None]) -> str:
     """What a verb is called on the command line."""
-    return verb.__name__.replace("_", "-")
+    return get_command_name(verb.__name__)
 
 
 app = make_app()
@@ -125,7 +126,7 @@ def _run() -> None:
 @cache
 def _command(only: str | None) -> Any:
     """What runs a verb: made of that verb alone, for all of them take a tenth of a second."""
-    return plain_help(add_common_options(typer.main.get_command(app if only is None else make_app(only))))
+    return plain_help(add_common_options(typer.main.get_command(make_app(only))))
 
 
 if __name__ == "__main__":

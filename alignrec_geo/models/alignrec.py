@@ -19,9 +19,9 @@ from alignrec_geo.graph.modalities import item_content
 from alignrec_geo.kernels.branch import Branch
 from alignrec_geo.kernels.csr import CSR
 from alignrec_geo.kernels.gate import gated_rows
-from alignrec_geo.kernels.triplet_loss import triplet_loss
 from alignrec_geo.models.alignrec_config import AlignRecConfig, chosen_losses
 from alignrec_geo.models.alignrec_folding import folded_branches
+from alignrec_geo.models.alignrec_terms import batch_terms
 from alignrec_geo.models.alignrec_views import AlignRecViews
 from alignrec_geo.models.base import Batch
 from alignrec_geo.models.contributions import CONTENT, Branches, UserPaths, fused_paths
@@ -33,12 +33,11 @@ from alignrec_geo.nn.conv import Conv
 from alignrec_geo.nn.fusion import Fuser, Fusion, SumFusion
 from alignrec_geo.nn.hetero_encoder import HeteroEncoder
 from alignrec_geo.nn.init import init_linear, init_xavier, linear
-from alignrec_geo.nn.loss_list import describe_losses, loss_list, loss_terms
+from alignrec_geo.nn.loss_list import describe_losses, loss_list
 from alignrec_geo.nn.losses import LossFn
 from alignrec_geo.nn.overrides import apply_overrides
 from alignrec_geo.nn.paths import row_of
 from alignrec_geo.nn.propagation import Propagation
-from alignrec_geo.nn.views import BatchViews, ContentViews, Rows
 from alignrec_geo.nn.whole_rows import Wanted, whole_rows
 from alignrec_geo.randomness import child_generator
 from alignrec_geo.serving.folding import Folding, fitted_folding
@@ -242,11 +241,11 @@ class AlignRec(GraphRecommender):
 
     def wanted(self, batch: Batch) -> list[Wanted]:
         """The rows of a batch that its loss looks at: identity and, with features, content of users and of items."""
-        return self._wanted(batch, self._batch_rows(batch), self.views())
+        return self.views().wanted(batch, self._batch_rows(batch))
 
     def terms(self, batch: Batch, rows: Sequence[Tensor]) -> dict[str, Tensor]:
         """The weighted terms of a batch from the rows that are :meth:`wanted`."""
-        return self._terms_of(batch, self._batch_rows(batch), rows)
+        return batch_terms(self, batch, self._batch_rows(batch), rows)
 
     def _fused(self, views: AlignRecViews) -> Embeddings:
         """``h`` of all nodes."""
@@ -257,27 +256,7 @@ class AlignRec(GraphRecommender):
 
     def _terms(self, batch: Batch, rows: BatchRows, views: AlignRecViews) -> dict[str, Tensor]:
         """The weighted terms of a batch whose rows are known."""
-        return self._terms_of(batch, rows, whole_rows(*self._wanted(batch, rows, views)))
-
-    def _wanted(self, batch: Batch, rows: BatchRows, views: AlignRecViews) -> list[Wanted]:
-        """The rows of both branches that the terms look at."""
-        wanted = [Wanted(views.identity, rows.nodes, rows.node_order)]
-        if views.content_users is not None and views.content_items is not None:
-            wanted.append(Wanted(views.content_users, batch.users, rows.user_order))
-            wanted.append(Wanted(views.content_items, rows.items, rows.item_order))
-        return wanted
-
-    def _terms_of(self, batch: Batch, rows: BatchRows, tables: Sequence[Tensor]) -> dict[str, Tensor]:
-        """The weighted terms from the wanted rows, which are whole: nodes and, with features, content."""
-        nodes, *content_rows = tables
-        fused = identity = Rows(*nodes.chunk(3))
-        content: ContentViews | None = None
-        if content_rows:
-            sides = Rows(content_rows[0], *content_rows[1].chunk(2))
-            fused = Rows(*(self.fusion(c, m) for c, m in zip(identity, sides, strict=True)))
-            content = ContentViews(sides, rows.users, rows.positives, self._anchor_rows)
-        pair = triplet_loss(*fused, batch.nominal_size)
-        return loss_terms(self.losses, BatchViews(identity, fused, pair, content), batch)
+        return batch_terms(self, batch, rows, whole_rows(*views.wanted(batch, rows)))
 
     def _folded_branches(self) -> list[Folding] | None:
         """A new user in each branch, identity first; ``None`` where it is not a plain propagation."""

@@ -5,9 +5,12 @@ from typing import NamedTuple
 from torch import Tensor
 
 from alignrec_geo.embeddings import Embeddings
+from alignrec_geo.models.base import Batch
 from alignrec_geo.models.contributions import Branches
+from alignrec_geo.nn.batch_rows import BatchRows
 from alignrec_geo.nn.by_rows import by_rows
 from alignrec_geo.nn.fusion import Fuser
+from alignrec_geo.nn.whole_rows import Wanted
 
 
 class AlignRecViews(NamedTuple):
@@ -47,3 +50,11 @@ class AlignRecViews(NamedTuple):
         if of_users is None or of_items is None:
             return None
         return Branches(*(Embeddings(*pair) for pair in zip(of_users, of_items, strict=True)))
+
+    def wanted(self, batch: Batch, rows: BatchRows) -> list[Wanted]:
+        """Return the rows of both branches that the loss of a batch looks at; ``rows`` are their numbers."""
+        wanted = [Wanted(self.identity, rows.nodes, rows.node_order)]
+        if self.content_users is not None and self.content_items is not None:
+            wanted.append(Wanted(self.content_users, batch.users, rows.user_order))
+            wanted.append(Wanted(self.content_items, rows.items, rows.item_order))
+        return wanted

@@ -6,6 +6,7 @@ from statistics import mean, median, stdev
 from typing import Any
 
 from alignrec_geo.evaluation.metrics import DEFAULT, SHOWN
+from alignrec_geo.reporting.words import base_model
 
 COSTS = ("seconds_per_epoch", "seconds_to_best", "peak_memory_mb", "parameters")
 NON_LEARNED = ("popularity", "random", "content-knn")
@@ -44,7 +45,7 @@ class Row:
     @property
     def non_learned(self) -> bool:
         """Whether it is one of :data:`NON_LEARNED`, a baseline without training."""
-        return self.model.partition("[")[0] in NON_LEARNED
+        return base_model(self.model) in NON_LEARNED
 
     @property
     def tested(self) -> bool:

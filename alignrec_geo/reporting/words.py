@@ -1,5 +1,6 @@
 """Numbers as people read them in reports."""
 
+import re
 from collections.abc import Sequence
 
 NONE = "–"
@@ -29,9 +30,21 @@ def model_name(name: str) -> str:
         >>> model_name("alignrec[dim=32]")
         'AlignRec[dim=32]'
     """
-    head, bracket, settings = name.partition("[")
-    base, plus, layer = head.partition("+")
-    return _MODELS.get(base, base) + plus + layer + bracket + settings
+    base = base_model(name)
+    return _MODELS.get(base, base) + name.removeprefix(base)
+
+
+def base_model(name: str) -> str:
+    """The model of a row, whatever layer (``MODEL+LAYER``) or settings (``MODEL[key=value]``) its name adds.
+
+    Example:
+        >>> base_model("alignrec+sage[dim=32]"), base_model("popularity[lr=0.1]")
+        ('alignrec', 'popularity')
+    """
+    return _ADDED.split(name, maxsplit=1)[0]
+
+
+_ADDED = re.compile(r"[+\[]")
 
 
 _MODELS = {

@@ -10,12 +10,13 @@ from typing import Any
 
 import typer
 from harness.machine import RESULTS
+from pages.markdown import between_marks
 
 from alignrec_geo.files import atomic_path, read_json
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "improved.md"
 STORED = "improved-trials"
-BEGIN, END = "<!-- trials: python benchmarks improved_page -->\n", "<!-- end of trials -->\n"
+BEGIN = "<!-- trials: python benchmarks improved_page -->"
 SETS = {"tiktok": "TikTok", "toys": "Toys", "ml-100k": "ML-100K", "ml-1m": "ML-1M"}
 JUDGED = ("tiktok", "toys")
 """Data sets by whose mean gain the rows are sorted: every idea was tried on both, of those with two modalities."""
@@ -80,8 +81,7 @@ def section(stored: dict[str, Any]) -> str:
 
 def updated(page: str, stored: dict[str, Any]) -> str:
     """The page with the tables of ``stored``."""
-    head, rest = page.split(BEGIN)
-    return f"{head}{BEGIN}\n{section(stored)}\n{END}{rest.split(END)[1]}"
+    return between_marks(page, BEGIN, f"\n{section(stored)}\n", PAGE.name)
 
 
 def main() -> None:

@@ -26,6 +26,7 @@ from alignrec_geo.models.alignrec_plus_config import AlignRecPlusConfig
 from alignrec_geo.models.alignrec_views import AlignRecViews
 from alignrec_geo.models.base import Batch
 from alignrec_geo.nn.batch_rows import BatchRows
+from alignrec_geo.nn.init import init_xavier
 from alignrec_geo.nn.loss_list import loss_terms
 from alignrec_geo.nn.views import BatchViews, ContentViews, Rows
 
@@ -108,9 +109,10 @@ class RejectedIdeas(AlignRecPlus):
         super().reset_parameters(generator)
         with torch.no_grad():
             for table in (self.user_embedding, self.item_embedding):
-                drawn = torch.empty_like(table)
                 if self.config.spectral_mix:
-                    table.add_(nn.init.xavier_uniform_(drawn, generator=generator), alpha=self.config.spectral_mix)
+                    drawn = torch.empty_like(table)
+                    init_xavier(drawn, generator)
+                    table.add_(drawn, alpha=self.config.spectral_mix)
                 table.mul_(self.config.initial_scale)
 
     def start_epoch(self, epoch: int, generator: torch.Generator) -> None:
