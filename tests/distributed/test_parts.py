@@ -6,7 +6,7 @@ from torch import nn
 
 from alignrec_geo.dataset import SplitConfig, make_catalogue
 from alignrec_geo.distributed import all_columns, current, own_columns, scattered_sum, shared, summed
-from alignrec_geo.distributed.group import Group, using
+from alignrec_geo.distributed.group import Group, lost_ranks, using
 from alignrec_geo.distributed.tables import (
     check_even,
     column_parameter,
@@ -17,7 +17,7 @@ from alignrec_geo.distributed.tables import (
     whole_count,
     widths_apart,
 )
-from alignrec_geo.errors import InputError
+from alignrec_geo.errors import InputError, RankLost
 from alignrec_geo.models import LightGCN
 from alignrec_geo.nn import init_linear, init_xavier
 from alignrec_geo.nn.column_linear import ColumnLinear, column_linear
@@ -155,3 +155,19 @@ def test_initial_values_are_those_of_torch():
         init_xavier(ours, torch.Generator().manual_seed(3), kind)
         getattr(nn.init, f"{kind}_")(theirs, generator=torch.Generator().manual_seed(3))
         assert torch.equal(ours, theirs)
+
+
+def test_only_a_process_of_a_group_can_lose_the_others():
+    def fail(text):
+        with lost_ranks("a step"):
+            raise RuntimeError(text)
+
+    for size, text, kind in (
+        (None, "Connection closed by peer", RuntimeError),  # of a layer that asks a database, say
+        (2, "Connection closed by peer", RankLost),
+        (2, "[transport.cc:8] Gloo connectFullMesh failed", RankLost),
+        (2, "mat1 and mat2 shapes cannot be multiplied", RuntimeError),
+    ):
+        with using(None if size is None else Group(0, size)), pytest.raises(RuntimeError) as raised:
+            fail(text)
+        assert type(raised.value) is kind, text
