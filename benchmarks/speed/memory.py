@@ -52,19 +52,30 @@ def main(
     report("memory", content, results_folder(quick, results))
 
 
+VERB = """
+import sys
+from pathlib import Path
+from alignrec_geo.cli.app import main
+from alignrec_geo.machine import peak_memory_mb
+
+_, peak, *sys.argv = sys.argv
+try:
+    main()
+finally:
+    Path(peak).write_text(str(peak_memory_mb()))
+"""
+"""A verb that writes down its own peak memory: ``ru_maxrss`` of a child counts what its parent held at the start."""
+
+
 def train(folder: Path, options: list[str]) -> tuple[dict[str, Any], float]:
     """Run the verb, and return its result and its peak memory in GB."""
-    command = [sys.executable, "-m", "alignrec_geo.cli.app", "train", f"{folder}/data", "--out", f"{folder}/run"]
+    peak = folder / "peak.txt"
+    verb = ["alignrec-geo", "train", f"{folder}/data", "--out", f"{folder}/run", *options, "--json"]
     env = {**os.environ, "ALIGNREC_CACHE": f"{folder}/cache"}
-    process = subprocess.Popen([*command, *options, "--json"], stdout=subprocess.PIPE, text=True, env=env)
-    assert process.stdout is not None
-    with process.stdout as stream:
-        printed = stream.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode != 0:
-        raise SystemExit(f"exit code {process.returncode}: {' '.join(command)}")
-    return json.loads(printed), usage.ru_maxrss * 1024 / 1e9
+    done = subprocess.run([sys.executable, "-c", VERB, str(peak), *verb], stdout=subprocess.PIPE, text=True, env=env)
+    if done.returncode != 0:
+        raise SystemExit(f"exit code {done.returncode}: {' '.join(verb)}")
+    return json.loads(done.stdout), float(peak.read_text()) / 1e3
 
 
 def write_dataset(folder: Path, shape: str, seed: int) -> None:

@@ -84,6 +84,7 @@ class Visit:
         """Leave the page; the window can be used again."""
         for event, handler in self._handlers.items():
             self.page.remove_listener(event, handler)
+        self.page.emulate_media(media="screen")
         self.page.goto("about:blank")
 
     def _console(self, message: Any) -> None:

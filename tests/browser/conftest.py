@@ -9,6 +9,9 @@ from typing import Any
 import pytest
 
 from tests.browser.checks import Visit
+from tests.conftest import whole_pages as quick_pages
+
+__all__ = ["quick_pages"]
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 SCREENSHOTS = "ALIGNREC_SCREENSHOTS"

@@ -169,4 +169,3 @@ def test_a_run_on_paper(visit, run_report):
     colours = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert colours == "rgb(255, 255, 255)"  # ink is not spent on a dark page
     assert not page.locator("nav").is_visible()
-    page.emulate_media(media="screen")
