@@ -1,11 +1,11 @@
-"""Which model is best for items that nobody has interacted with? All models of a stored comparison, trained without them.
+"""Which model is best for items that nobody has interacted with? The models of a stored comparison, one by one.
 
     alignrec-geo data split data/tiktok --rule cold-items --out data/tiktok-cold
     python benchmarks cold_models data/tiktok-cold --like tiktok-table --name cold-tiktok
 
-Every model is trained with the settings that the comparison chose for it, and for as many epochs as its runs there took
-on the mean to their best: no cold item chooses anything. Its own tables are measured, and its tables with cold items
-placed by the content rule (docs/cold-items.md); runs that are there already are used.
+Every model is trained without the held-out items, with the settings that the comparison chose for it, and for as many
+epochs as its runs there took on the mean to their best: no cold item chooses anything. Its own tables are measured, and
+its tables with cold items placed by the content rule (docs/cold-items.md); runs that are there already are used.
 """
 
 import json
@@ -18,7 +18,7 @@ from harness.machine import RESULTS, machine
 from harness.measure import command
 from quality.cold_items import ColdRanking, assignments, by_content, popularity, trained
 
-from alignrec_geo.reporting.words import base_model
+from alignrec_geo.comparison.row_name import parse_row
 from alignrec_geo.dataset import Dataset
 from alignrec_geo.dataset.interactions import Split
 from alignrec_geo.files import read_json, write_json
@@ -72,7 +72,7 @@ def chosen_rows(stored: list[dict[str, Any]], models: list[str] | None) -> dict[
     rows = {}
     for comparison in stored:
         for model in comparison["models"]:
-            if base_model(model["name"]) in UNTRAINED or (models and model["name"] not in models):
+            if model["name"] in UNTRAINED or (models and model["name"] not in models):
                 continue
             best = fmean(run["best_epoch"] for run in model["runs"])
             rows[model["name"]] = {
@@ -83,19 +83,23 @@ def chosen_rows(stored: list[dict[str, Any]], models: list[str] | None) -> dict[
             }
     missing = sorted(set(models or ()) - rows.keys())
     if missing:
-        raise SystemExit(f"not in the stored comparisons: {', '.join(missing)}; there are: {', '.join(sorted(rows))}")
+        there = sorted({model["name"] for comparison in stored for model in comparison["models"]} - {*UNTRAINED})
+        raise SystemExit(f"not in the stored comparisons: {', '.join(missing)}; there are: {', '.join(there)}")
     return rows
 
 
 def options(row: str, settings: dict[str, Any], seed: int) -> list[str]:
     """What the train verb is given."""
+    name = parse_row(row)
+    if name.layer is not None:
+        raise SystemExit(f"row '{row}' has a layer of its own, which is not supported here; leave it out with --models")
     given = {"training.lr": settings["lr"], **settings["settings"]}
     if settings["epochs"]:
         # nothing but the last epoch is validated, on other cold items, and nothing is chosen
         given |= {"training.epochs": settings["epochs"], "training.eval_every": settings["epochs"]}
     features = ["--features", ",".join(settings["features"]) or "none"]
     text = [f"{key.removeprefix('training.')}={json.dumps(value)}" for key, value in given.items()]
-    return ["--model", base_model(row), *features, "--seed", str(seed), *assignments(text)]
+    return ["--model", name.model, *features, "--seed", str(seed), *assignments([*text, *name.settings])]
 
 
 def over_seeds(rows: list[dict[str, Any]]) -> dict[str, Any]:

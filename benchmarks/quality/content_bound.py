@@ -7,9 +7,9 @@
     python benchmarks stage2 stage2-tiktok-bound runs/plain runs/supervised runs/noise
 
 ``supervised`` is what a regression finds that sees the training pairs, which no pre-training does: directions of items
-in the singular vectors of the user-item graph, predicted from the content of each item by a regression fitted to *other*
-items. If they help no more than the content itself, no vectors made of this content alone can be expected to. ``noise``
-has the same width and says nothing: what is left with it in their place is what content is not needed for.
+in the singular vectors of the user-item graph, predicted from each item's content by a regression fitted to others. If
+they help no more than the content itself, no vectors made of this content alone can be expected to. ``noise`` has the
+width of the content and says nothing: what is left with it in their place is what content is not needed for.
 """
 
 import json
