@@ -6,9 +6,10 @@ Nothing on the page is typed by hand but ``benchmarks/pages/results_notes.md``, 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from statistics import fmean, median, stdev
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import typer
 from harness.machine import RESULTS
@@ -24,7 +25,8 @@ from alignrec_geo.reporting.verdict import story
 ROOT = Path(__file__).parents[2]
 NOTES = Path(__file__).with_name("results_notes.md")
 BEGIN = "<!-- made by benchmarks/pages/results_page.py -->"
-IN_README = "tiktok-table"
+FIRST, SECOND = "tiktok-table", "plus-toys"
+"""The two comparisons of the README."""
 
 INTRODUCTION = """# AlignRec compared with the baselines
 
@@ -52,7 +54,7 @@ def main(
     write_figures(found, docs / "images", "results")
     with atomic_path(docs / "results.md") as staging:
         staging.write_text(render(found, notes.read_text(encoding="utf-8")), encoding="utf-8")
-    text = between_marks(readme.read_text(encoding="utf-8"), BEGIN, short_table(found[IN_README]), str(readme))
+    text = between_marks(readme.read_text(encoding="utf-8"), BEGIN, readme_tables(found), str(readme))
     with atomic_path(readme) as staging:
         staging.write_text(text, encoding="utf-8")
     print(docs / "results.md", readme)
@@ -61,9 +63,9 @@ def main(
 def render(results: Mapping[str, Result], notes: str) -> str:
     """Return the page."""
     parts = [INTRODUCTION]
-    for name, (title, about) in COMPARISONS.items():
+    for name, section in COMPARISONS.items():
         if name in results:
-            parts += [f"## {title}\n", *comparison(name, results[name], about), made_by(results[name])]
+            parts += [f"## {section.title}\n", *comparison(name, results[name], section), made_by(results[name])]
     if "tiktok-reference" in results:
         result = results["tiktok-reference"]
         parts += ["## Against the reference code\n", AGAINST.rstrip("\n") + _note(result)]
@@ -72,9 +74,19 @@ def render(results: Mapping[str, Result], notes: str) -> str:
     return "\n".join(part.rstrip("\n") + "\n" for part in parts)
 
 
-def short_table(result: Result) -> str:
-    """What the README shows: quality overall and on tail items, and the seconds it takes."""
+def readme_tables(results: Mapping[str, Result]) -> str:
+    """What the README shows: the first table, whose introduction stands there, and the second with its own."""
+    result, section = results[SECOND], COMPARISONS[SECOND]
+    second = f"{section.title}: {section.about} {_budget(result)}"
+    command = f"```console\n$ {result['command']}\n```"
+    tables = [short_table(results[name], COMPARISONS[name].costs) for name in (FIRST, SECOND)]
+    return "\n".join([tables[0], f"{second}{_note(result)}\n", f"{command}\n", tables[1]])
+
+
+def short_table(result: Result, costs: bool) -> str:
+    """Quality overall and on tail items, and the seconds it takes."""
     tail = _by_model(group_table(result, "items"), "tail")
+    names = ("seconds_per_epoch", "seconds_to_best") if costs else ()
     rows = [
         [
             row.model,
@@ -82,34 +94,34 @@ def short_table(result: Result) -> str:
             _spread(row, "ndcg@20"),
             _difference(row),
             tail.get(row.model, ""),
-            _cost(row, "seconds_per_epoch"),
-            _cost(row, "seconds_to_best"),
+            *(_cost(row, name) for name in names),
         ]
         for row in _ordered(result)
     ]
-    head = ["model", "Recall@20", "NDCG@20", _against(result), "Recall@20, tail items", "s / epoch", "s to best"]
-    return _marked(head, rows, highest=(1, 2, 4), skip=_non_learned(result))
+    head = ["model", "Recall@20", "NDCG@20", _against(result), "Recall@20, tail items"]
+    return _marked([*head, *(COSTS[name] for name in names)], rows, highest=(1, 2, 4), skip=_non_learned(result))
 
 
-def comparison(name: str, result: Result, about: str) -> Iterable[str]:
+def comparison(name: str, result: Result, section: "Section") -> Iterable[str]:
     """The sections of one comparison: the story and its figures, quality and cost, groups, what was chosen."""
+    costs = COSTS if section.costs else {}
     rows = _ordered(result)
+    told = summarise(result) if costs else [replace(row, costs={}) for row in summarise(result)]
     quality = [
         [
             row.model,
             _spread(row, "recall@20"),
             _spread(row, "ndcg@20"),
             _difference(row),
-            *(_cost(row, name) for name in ("seconds_per_epoch", "seconds_to_best", "peak_memory_mb", "parameters")),
+            *(_cost(row, name) for name in costs),
         ]
         for row in rows
     ]
-    budget = f"Protocol `{result['protocol']}`, {result['trials']} trials per model, {result['seeds']} seeds."
-    yield f"{about} {budget}\n"
-    yield " ".join(story(result, summarise(result))) + "\n"
+    yield f"{section.about} {_budget(result)}\n"
+    yield " ".join(story(result, told)) + "\n"
     for figure, says in FIGURES.get(name, {}).items():
         yield f"![{says}](images/{figure}.svg)\n"
-    head = ["model", "Recall@20", "NDCG@20", _against(result), "s / epoch", "s to best", "MB", "parameters"]
+    head = ["model", "Recall@20", "NDCG@20", _against(result), *costs.values()]
     yield _marked(head, quality, highest=(1, 2), skip=_non_learned(result))
     order = [row.model for row in rows]
     for kind, words in (("items", "items' popularity in training"), ("users", "users' number of training items")):
@@ -170,22 +182,54 @@ def made_by(result: Result) -> str:
     return origin({**result, "machine": machine})
 
 
+COSTS = {
+    "seconds_per_epoch": "s / epoch",
+    "seconds_to_best": "s to best",
+    "peak_memory_mb": "MB",
+    "parameters": "parameters",
+}
+"""Columns of costs."""
+
+
+class Section(NamedTuple):
+    """What a comparison is called, and what is said before its table."""
+
+    title: str
+    about: str
+    costs: bool = True
+    """Whether seconds and memory are shown: runs on a GPU and on a CPU cannot be compared by them."""
+
+
 COMPARISONS = {
-    IN_README: (
+    FIRST: Section(
         "TikTok",
         "9,308 users, 6,710 items, 68,722 pairs, visual and acoustic vectors. Four items alone are about half of "
         "everyone's Recall@20, hence the groups below.",
     ),
-    "ml-100k-table": (
+    SECOND: Section(
+        "Amazon Toys",
+        "19,412 users, 11,924 items, 167,597 pairs, text vectors of some five keywords each.",
+        costs=False,
+    ),
+    "plus-ml-1m": Section(
+        "MovieLens 1M",
+        "6,040 users, 3,706 films, 1,000,209 ratings, vectors of posters and texts by frozen encoders.",
+        costs=False,
+    ),
+    "ml-100k-table": Section(
         "MovieLens 100K",
         "943 users, 1,682 films, 100,000 ratings, vectors of posters and plots by frozen encoders.",
     ),
-    "baby-baselines": ("Amazon Baby", "19,445 users, 7,050 items, 160,792 pairs, no content."),
+    "plus-ml-100k": Section(
+        "MovieLens 100K, AlignRec+",
+        "The same ratings; vectors made anew, in float16, so that no row of the table above can stand here.",
+    ),
+    "baby-baselines": Section("Amazon Baby", "19,445 users, 7,050 items, 160,792 pairs, no content."),
 }
 
 
 FIGURES = {
-    IN_README: {"tiktok-quality": "Recall@20 on TikTok", "tiktok-cost": "Quality against the time it takes, TikTok"},
+    FIRST: {"tiktok-quality": "Recall@20 on TikTok", "tiktok-cost": "Quality against the time it takes, TikTok"},
     "ml-100k-table": {
         "ml-100k-quality": "Recall@20 on MovieLens 100K",
         "ml-100k-cost": "Quality against the time it takes, MovieLens 100K",
@@ -193,8 +237,12 @@ FIGURES = {
 }
 
 
+def _budget(result: Result) -> str:
+    return f"Protocol `{result['protocol']}`, {result['trials']} trials per model, {result['seeds']} seeds."
+
+
 def _note(result: Result) -> str:
-    return f" Note: {result['note']}." if "note" in result else ""
+    return f" Note: {result['note'].rstrip('.')}." if "note" in result else ""
 
 
 def _ordered(result: Result) -> list[Row]:

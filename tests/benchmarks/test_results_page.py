@@ -61,10 +61,22 @@ def results():
 
 
 def test_the_best_of_every_column_is_bold_and_non_learned_baselines_do_not_compete(results):
-    lines = results_page.short_table(results["tiktok-table"]).splitlines()
+    lines = results_page.short_table(results["tiktok-table"], costs=True).splitlines()
     assert lines[2] == "| alignrec | **0.1200 ± 0.0141** | **0.1200 ± 0.0141** |  | 0.0100 | 1.50 | 61 |"
     assert lines[3] == "| bpr | 0.0450 ± 0.0071 | 0.0450 ± 0.0071 | +0.0750* | **0.0200** | 1.50 | 61 |"
     assert lines[4] == "| popularity | 0.0600 ± 0.0000 | 0.0600 ± 0.0000 | +0.0750* | 0.5000 |  |  |"
+
+
+def test_costs_of_different_kinds_of_machines_are_not_shown(results):
+    results[results_page.SECOND] = comparison("toys", trials=0, note="Two machines.")
+    page = results_page.render(results, "Notes.\n")
+    _, _, section = page.partition("## Amazon Toys")
+    section, _, _ = section.partition("<sub>")
+    assert "| alignrec | **0.1200 ± 0.0141** | **0.1200 ± 0.0141** |  |\n" in section
+    assert "s / epoch" not in section
+    assert "per epoch" not in section
+    assert "s / epoch" in page
+    assert "AlignRec trains 1 min 1 s to its chosen epoch" in page
 
 
 def test_the_page_shows_choices_groups_and_origin(results):
@@ -99,6 +111,8 @@ def test_the_readme_keeps_what_is_around_the_table(results, tmp_path):
     readme.write_text(f"before\n{results_page.BEGIN}\nold\n{markdown.END}\nafter\n")
     (tmp_path / "notes.md").write_text("Notes.\n")
     write_json(tmp_path / "results" / "tiktok-table.json", results["tiktok-table"])
+    second = comparison("runs/toys", trials=0, note="Two machines.")
+    write_json(tmp_path / "results" / f"{results_page.SECOND}.json", second)
     app = results_page.typer.Typer()
     app.command()(results_page.main)
     options = {"results": "results", "docs": "", "readme": "README.md", "notes": "notes.md"}
@@ -109,6 +123,9 @@ def test_the_readme_keeps_what_is_around_the_table(results, tmp_path):
     assert text.startswith(f"before\n{results_page.BEGIN}\n| model |")
     assert text.endswith(f"{markdown.END}\nafter\n")
     assert "old" not in text
+    said = "Protocol `mmrec`, 0 trials per model, 2 seeds. Note: Two machines.\n\n"
+    assert f"{said}```console\n$ alignrec-geo compare --out runs/toys\n```\n\n| model |" in text
+    assert text.count("| model |") == 2
     assert (tmp_path / "results.md").read_text().startswith("# AlignRec compared with the baselines")
 
 
