@@ -15,6 +15,7 @@ from alignrec_geo.memory import enough_memory
 from alignrec_geo.models.attribution import attribute
 from alignrec_geo.models.base import Recommender
 from alignrec_geo.models.contributions import SOURCES
+from alignrec_geo.models.held_out import HeldOut
 from alignrec_geo.models.registry import model_name
 from alignrec_geo.models.stored import load
 
@@ -55,7 +56,8 @@ def explain(
         trust: run code (class paths of layers) that the run folder names. Only for folders of one's own.
 
     Raises:
-        InputError: no run folder with a model, an unknown id, or a user without a training interaction.
+        InputError: no run folder with a model, an unknown id, a user without a training interaction, or an item of a
+            split that holds out whole items, whose vector is not the model's own.
 
     Shapes:
         - vectors :math:`c, m, h` are ``[d]``; there is no unit: scores are compared, and their parts like them
@@ -82,13 +84,20 @@ def explain(
         raise InputError(
             f"user '{name}' has no training interaction, so the model has learned nothing of what the user likes"
         )
+    held_out = HeldOut(model, data)
+    if held_out.places(item_row):
+        raise InputError(
+            f"item '{data.items['id'][item_row]}' has no training interaction: data set '{data.name}' holds out whole "
+            "items, which are ranked by the mean of the items nearest to them by content, not by the model's own vector; "
+            "'similar' names such items"
+        )
     training = model.training
     model.eval()
     try:
         with enough_memory(type(model).__name__), torch.no_grad():
             tables = model.encode()
             found = attribute(model, tables, user_row, item_row, history)
-            scores = (tables.items @ tables.users[user_row]).cpu().numpy()
+            scores = (held_out.put_into(tables, model).items @ tables.users[user_row]).cpu().numpy()
     finally:
         model.train(training)
     past = found.history

@@ -17,7 +17,7 @@ from alignrec_geo.graph.modalities import feature_list
 from alignrec_geo.kernels.csr import CSR
 from alignrec_geo.memory import enough_memory
 from alignrec_geo.models.contributions import Explained
-from alignrec_geo.models.held_out_users import tables_of
+from alignrec_geo.models.held_out import tables_of
 from alignrec_geo.serving.cold import NeighbourMean
 from alignrec_geo.serving.folding import Folding, fitted_folding
 from alignrec_geo.serving.recommend import TopItems
@@ -73,12 +73,16 @@ class Recommender(Explained, ABC):
             :func:`~alignrec_geo.distributed.column_table`, propagated column by column, and looked at as a whole
             through :func:`~alignrec_geo.nn.whole_rows.whole_rows` alone.
         why_undivided: what a model without that does with whole rows, for the message.
+        places_cold_items: whether its own vectors of items without a training pair are made to be ranked among all
+            others; otherwise a split that holds out whole items is judged by the rule of
+            :class:`~alignrec_geo.serving.NeighbourMean`.
     """
 
     config_class: ClassVar[type[ModelConfig]] = ModelConfig
     uses_features: ClassVar[bool] = True
     columns_apart: ClassVar[bool] = False
     why_undivided: ClassVar[str] = "mixes the columns of its tables"
+    places_cold_items: ClassVar[bool] = False
     config: ModelConfig
     dataset: Dataset | None = None
     features: tuple[str, ...] = ()
@@ -262,7 +266,7 @@ class Recommender(Explained, ABC):
             self.train(training)
 
     def _cpu_embeddings(self) -> Embeddings:
-        there = self.embeddings() if self.dataset is None else tables_of(self, self.dataset.interactions)
+        there = self.embeddings() if self.dataset is None else tables_of(self, self.dataset)
         return Embeddings(*(table.cpu() for table in there))
 
     def _need_dataset(self) -> Dataset:

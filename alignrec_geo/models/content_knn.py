@@ -58,6 +58,7 @@ class ContentKNN(GraphRecommender):
     """
 
     config_class = ContentKNNConfig
+    places_cold_items = True
     config: ContentKNNConfig
     content: Tensor
 

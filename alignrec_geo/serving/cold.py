@@ -16,6 +16,8 @@ from alignrec_geo.graph.modalities import Modality, feature_list
 from alignrec_geo.kernels.topk import blocked_top_k
 from alignrec_geo.serving.asked import asked_count
 
+BLOCK = 4096
+"""Items whose neighbours' vectors are held at a time."""
 UNLIKE = 1e-6
 """The least similarity that counts: an item unlike all others gets the plain mean of its neighbours."""
 
@@ -44,19 +46,88 @@ class ColdItems:
         )
 
 
+class ContentNeighbours:
+    r"""The warm items (those with a training interaction) nearest to others by content, and how much each counts.
+
+    They are the ``k`` nearest :math:`\mathcal N(i)` in the :class:`~alignrec_geo.graph.content_space.ContentSpace`,
+    with shares :math:`a_{ij} = s_{ij} / \sum_{j'} s_{ij'}` of their similarities; negative ones count as zero. They do
+    not depend on what is trained. The items×items matrix is never formed.
+
+    Args:
+        dataset: with its feature matrices.
+        features: names of the matrices to compare by.
+        k: neighbours per item.
+
+    Attributes:
+        space: where items are compared.
+        warm: which items have a training interaction, ``[I]`` bool.
+        items: the warm items that have content, ``[w]``.
+        content: theirs in that space, ``[w, D']``.
+
+    Raises:
+        InputError: no features to compare by, ``k`` below 1, or no warm item has content.
+    """
+
+    def __init__(self, dataset: Dataset, features: Sequence[str], k: int = 10) -> None:
+        features = feature_list(features) or []
+        if not features:
+            raise InputError("a model without features knows nothing of new items; train with features=")
+        self.k = asked_count(k)
+        self.warm = torch.from_numpy(dataset.interactions.of(Split.TRAIN).item_degree() > 0)
+        self.space = ContentSpace(dataset, features, self.warm)
+        rows = torch.nonzero(self.warm)[:, 0]
+        content = self.space.rows(rows)
+        usable = (content != 0).any(dim=1)
+        if not usable.any():
+            raise InputError(
+                f"no item of data set '{dataset.name}' has both a training interaction and any of the features "
+                f"{', '.join(features)}"
+            )
+        self.items, self.content = rows[usable], content[usable]
+
+    def nearest(self, content: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Of content vectors ``[n, D']``: rows that have content ``[m]``, rows of :attr:`items`, shares ``[m, k]``."""
+        rows = torch.nonzero((content != 0).any(dim=1))[:, 0]
+        k = min(self.k, len(self.items))
+        neighbour, share = torch.zeros(len(rows), k, dtype=torch.long), torch.zeros(len(rows), k)
+        done = 0
+        for chosen, similarity, found in blocked_top_k(content, self.content, rows, k) if len(rows) else ():
+            part = slice(done, done + len(chosen))
+            neighbour[part], share[part] = found, F.normalize(similarity.clamp(min=UNLIKE), p=1, dim=1)
+            done += len(chosen)
+        return rows, neighbour, share
+
+
+def mean_of_neighbours(offsets: Tensor, mean: Tensor, neighbour: Tensor, share: Tensor) -> Tensor:
+    """The formula of :class:`NeighbourMean`, ``[m, d]``.
+
+    Args:
+        offsets: trained vectors of warm items less their mean, ``[w, d]``.
+        mean: ``[d]``.
+        neighbour: rows of them, ``[m, k]``.
+        share: ``[m, k]``, each row sums to 1.
+    """
+    length = offsets.norm(dim=1)
+    blocks = []
+    for found, part in zip(neighbour.split(BLOCK), share.split(BLOCK), strict=True):
+        offset = torch.einsum("bk,bkd->bd", part, offsets[found])
+        distance = (part * length[found]).sum(dim=1, keepdim=True)
+        blocks.append(mean + F.normalize(offset, dim=1) * distance)
+    return torch.cat(blocks)
+
+
 class NeighbourMean:
     r"""Gives an item the mean of its content neighbours, as AlignRec's item graph would.
 
-    Among the warm items (those with a training interaction), with trained vectors :math:`h_j` and mean :math:`\mu`,
-    take the ``k`` nearest :math:`\mathcal N(i)` by content (:class:`~alignrec_geo.graph.content_space.ContentSpace`)
-    and their similarities :math:`s_{ij}`, negative ones counted as zero:
+    With the trained vectors :math:`h_j` of the warm items, their mean :math:`\mu`, and the neighbours
+    :math:`\mathcal N(i)` of an item with their shares :math:`a_{ij}` (:class:`ContentNeighbours`):
 
     .. math::
-        v_i = \sum_{j \in \mathcal N(i)} a_{ij} (h_j - \mu), \quad a_{ij} = \frac{s_{ij}}{\sum_{j'} s_{ij'}}, \qquad
+        v_i = \sum_{j \in \mathcal N(i)} a_{ij} (h_j - \mu), \qquad
         h_i = \mu + \frac{v_i}{\|v_i\|} \sum_{j \in \mathcal N(i)} a_{ij} \|h_j - \mu\|
 
     A mean of vectors lies closer to the middle than the vectors do. The best of a ranking are far from the middle, so
-    without the last step hardly any cold item would be among them. The items×items matrix is never formed.
+    without the last step hardly any cold item would be among them.
 
     Args:
         embeddings: the trained tables.
@@ -75,36 +146,18 @@ class NeighbourMean:
     """
 
     def __init__(self, embeddings: Embeddings, dataset: Dataset, features: Sequence[str], k: int = 10) -> None:
-        features = feature_list(features) or []
-        if not features:
-            raise InputError("a model without features knows nothing of new items; train with features=")
-        self._dataset, self.k = dataset, asked_count(k)
-        self._warm = torch.from_numpy(dataset.interactions.of(Split.TRAIN).item_degree() > 0)
-        self.space = ContentSpace(dataset, features, self._warm)
-        rows = torch.nonzero(self._warm)[:, 0]
-        content = self.space.rows(rows)
-        usable = (content != 0).any(dim=1)
-        if not usable.any():
-            raise InputError(
-                f"no item of data set '{dataset.name}' has both a training interaction and any of the features "
-                f"{', '.join(features)}"
-            )
-        vectors = embeddings.items[rows[usable]]
+        self._dataset, self._among = dataset, ContentNeighbours(dataset, features, k)
+        self.k, self.space, self.content = self._among.k, self._among.space, self._among.content
+        vectors = embeddings.items[self._among.items]
         self.mean = vectors.mean(dim=0)
-        self.content, self.offsets = content[usable], vectors - self.mean
+        self.offsets = vectors - self.mean
 
     def __call__(self, content: Tensor) -> tuple[Tensor, Tensor]:
         """Return the vectors ``[n, d]`` of items with content vectors ``[n, D]``, and which of them have content."""
-        known = (content != 0).any(dim=1)
+        rows, neighbour, share = self._among.nearest(content)
         vectors = torch.zeros(len(content), len(self.mean))
-        length = self.offsets.norm(dim=1)
-        rows = torch.nonzero(known)[:, 0]
-        for chosen, similarity, neighbour in blocked_top_k(content, self.content, rows, self.k) if len(rows) else ():
-            weight = F.normalize(similarity.clamp(min=UNLIKE), p=1, dim=1)  # [b, k]
-            offset = torch.einsum("bk,bkd->bd", weight, self.offsets[neighbour])
-            distance = (weight * length[neighbour]).sum(dim=1, keepdim=True)
-            vectors[chosen] = self.mean + F.normalize(offset, dim=1) * distance
-        return vectors, known
+        vectors[rows] = mean_of_neighbours(self.offsets, self.mean, neighbour, share)
+        return vectors, (content != 0).any(dim=1)
 
     def new(self, ids: Sequence[str], titles: Sequence[str | None], parts: Sequence[Modality]) -> ColdItems:
         """Items that the data set does not know; those without any content are left out.
@@ -118,7 +171,7 @@ class NeighbourMean:
 
     def own(self) -> ColdItems:
         """The data set's items without a training interaction; those without any content are left out."""
-        rows = torch.nonzero(~self._warm)[:, 0]
+        rows = torch.nonzero(~self._among.warm)[:, 0]
         items = self._dataset.items[rows.numpy()]
         return _kept(items["id"].to_list(), items["title"].to_list(), *self(self.space.rows(rows)))
 

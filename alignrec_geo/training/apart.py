@@ -5,6 +5,7 @@ from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.distributed.tables import check_even, widths_apart
 from alignrec_geo.errors import InputError
 from alignrec_geo.models.base import ModelConfig, Recommender
+from alignrec_geo.models.held_out import holds_out_items
 from alignrec_geo.models.registry import MODELS, find_model, model_name
 from alignrec_geo.training.config import TrainingConfig
 
@@ -22,7 +23,7 @@ def check_apart(model: Recommender, data: Dataset, settings: TrainingConfig, ran
     """Refuse what many ranks cannot train.
 
     Raises:
-        InputError: the model, one of its settings, users who are held out, or tables that every rank has whole.
+        InputError: the model, one of its settings, users or items that are held out, or tables that every rank has whole.
     """
     check_settings_apart(type(model), model.config, settings, ranks)
     if not widths_apart(model):
@@ -33,6 +34,10 @@ def check_apart(model: Recommender, data: Dataset, settings: TrainingConfig, ran
     if len(data.interactions.of(Split.HISTORY)):
         raise InputError(
             f"data set '{data.name}' holds out whole users, who are folded in from whole tables; train in one process"
+        )
+    if model.features and not model.places_cold_items and holds_out_items(data.interactions):
+        raise InputError(
+            f"data set '{data.name}' holds out whole items, which are placed by whole vectors of others; train in one process"
         )
 
 

@@ -30,7 +30,7 @@ from alignrec_geo.kernels.matmul import use_matmul
 from alignrec_geo.memory import enough_memory
 from alignrec_geo.models.base import Recommender
 from alignrec_geo.models.graph_model import GraphRecommender
-from alignrec_geo.models.held_out_users import tables_of
+from alignrec_geo.models.held_out import HeldOut
 from alignrec_geo.observer import Observer, start_observers
 from alignrec_geo.randomness import child_generator
 from alignrec_geo.training.apart import check_apart
@@ -170,7 +170,8 @@ def fit(
 
             sampled = sampled_training(cast("SampledModel", model), settings, sampler)
         told = [*listening, tracking]
-        run = Run(model, settings, data.interactions, sampler, validate, folder, told, seed, sampled)
+        held_out = HeldOut(model, data)
+        run = Run(model, settings, held_out, sampler, validate, folder, told, seed, sampled)
         if group is not None:
             group.wait()  # the first rank has put the folder in order
         if folder is not None:
@@ -182,14 +183,14 @@ def fit(
         while run.should_continue():
             run.epoch()
         load_trainable(model, run.best)
-        there = tables_of(model, data.interactions)  # ranked where they are
+        there = held_out.tables(model)  # ranked where they are
         tester = evaluator_of(data, Split.TEST, trial, measured) if test else None
         tested = None if tester is None else tester(there)
         validation = {} if validate is None else validate(there).metrics
         whole = group is None or gather_model(group, model)
         with using(None if whole else group):  # of many ranks the first goes on alone
             if whole and group is not None:
-                there = tables_of(model, data.interactions)
+                there = held_out.tables(model)
             result = FitResult(
                 metrics={} if tested is None else tested.metrics,
                 validation=validation,

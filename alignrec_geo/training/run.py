@@ -15,7 +15,6 @@ from alignrec_geo.checkpoint import (
     save_checkpoint,
     trainable_state,
 )
-from alignrec_geo.dataset.interactions import Interactions
 from alignrec_geo.distributed import current
 from alignrec_geo.distributed.group import lost_ranks
 from alignrec_geo.distributed.tables import widths_apart
@@ -24,7 +23,7 @@ from alignrec_geo.embeddings import Embeddings
 from alignrec_geo.errors import TrainingDiverged
 from alignrec_geo.evaluation.evaluator import Evaluator
 from alignrec_geo.models.base import Recommender
-from alignrec_geo.models.held_out_users import tables_of
+from alignrec_geo.models.held_out import HeldOut
 from alignrec_geo.observer import Observer
 from alignrec_geo.randomness import child_generator, seeded
 from alignrec_geo.training.captured_step import make_step
@@ -48,7 +47,7 @@ class Run:
         self,
         model: Recommender,
         config: TrainingConfig,
-        interactions: Interactions,
+        held_out: HeldOut,
         sampler: TripletSampler,
         validate: Evaluator | None,
         folder: RunFolder | None,
@@ -56,7 +55,7 @@ class Run:
         seed: int,
         sampled: "SampledTraining | None" = None,
     ) -> None:
-        self.model, self.config, self.interactions = model, config, interactions
+        self.model, self.config, self.held_out = model, config, held_out
         self.sampler = sampler if sampled is None else sampled.sampler
         self.rows = None if sampled is None else sampled.rows
         self.validate, self.folder, self.observers, self.seed = validate, folder, observers, seed
@@ -128,7 +127,7 @@ class Run:
 
     def tables(self, epoch: int) -> Embeddings:
         """The model's tables, which must be finite."""
-        tables = tables_of(self.model, self.interactions)
+        tables = self.held_out.tables(self.model)
         finite, group = all(bool(torch.isfinite(table).all()) for table in tables), current()
         if not (finite if group is None else group.all_agree(finite, tables.users.device)):
             raise TrainingDiverged(

@@ -28,10 +28,10 @@ from alignrec_geo.evaluation import Evaluator
 from alignrec_geo.evaluation.evaluator import Evaluation
 from alignrec_geo.files import write_json
 from alignrec_geo.kernels.topk import blocked_top_k
+from alignrec_geo.models.stored import load
 from alignrec_geo.randomness import child_generator
 from alignrec_geo.serving import NeighbourMean
 from alignrec_geo.serving.candidates import Candidates
-from alignrec_geo.serving.store import read_embeddings
 
 METRIC, CUTOFF = "recall@20", 20
 
@@ -210,7 +210,7 @@ def trained(dataset: Path, out: Path, options: list[str]) -> Embeddings:
     if not (out / "result.json").exists():
         command = [sys.executable, "-m", "alignrec_geo.cli.app", "train", str(dataset), "--out", str(out), *options]
         subprocess.run([*command, "--overwrite"], check=True)
-    return read_embeddings(out)
+    return load(out, dataset).embeddings()  # without the vectors from content that a run folder holds
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from alignrec_geo.distributed.tables import (
     widths_apart,
 )
 from alignrec_geo.errors import InputError, RankLost
-from alignrec_geo.models import LightGCN
+from alignrec_geo.models import AlignRec, LightGCN
 from alignrec_geo.nn import init_linear, init_xavier
 from alignrec_geo.nn.column_linear import ColumnLinear, column_linear
 from alignrec_geo.training import TrainingConfig, fit
@@ -137,6 +137,14 @@ def test_users_who_are_held_out_are_refused():
     with using(Group(0, 2)):
         model = LightGCN.from_dataset(data, config={"dim": 6})
         with pytest.raises(InputError, match="holds out whole users"):
+            fit(model, config={"epochs": 1})
+
+
+def test_items_that_are_held_out_are_refused_where_content_would_place_them():
+    data = make_catalogue(n_users=60, n_items=40, image_size=8).with_split(SplitConfig(rule="cold-items"))
+    with using(Group(0, 2)):
+        model = AlignRec.from_dataset(data, config={"dim": 6, "train_features": False})
+        with pytest.raises(InputError, match="holds out whole items"):
             fit(model, config={"epochs": 1})
 
 

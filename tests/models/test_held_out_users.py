@@ -8,7 +8,7 @@ from alignrec_geo.dataset import Split, SplitConfig
 from alignrec_geo.evaluation import Evaluator
 from alignrec_geo.kernels.csr import CSR
 from alignrec_geo.models import LightGCN, Popularity
-from alignrec_geo.models.held_out_users import tables_of
+from alignrec_geo.models.held_out import tables_of
 from alignrec_geo.serving import load_top_items
 from alignrec_geo.serving.folding_store import FOLDING, load_folding
 from alignrec_geo.training import fit
@@ -43,7 +43,7 @@ def test_a_model_recommends_to_held_out_users_what_its_run_folder_does(data, tmp
 
 
 def test_the_history_is_not_ranked(data):
-    tables = tables_of(Popularity.from_dataset(data), data.interactions)
+    tables = tables_of(Popularity.from_dataset(data), data)
     evaluator = Evaluator(data, Split.TEST)
     history = data.interactions.of(Split.HISTORY)
     pairs = set(zip(history.user.tolist(), history.item.tolist(), strict=True))
@@ -57,7 +57,7 @@ def test_the_history_is_not_ranked(data):
 def test_without_held_out_users_the_tables_are_the_model_s(data):
     usual = make_catalogue(n_users=60, n_items=40, image_size=16)
     model = LightGCN.from_dataset(usual, config={"dim": 8})
-    torch.testing.assert_close(tables_of(model, usual.interactions).users, model.embeddings().users)
+    torch.testing.assert_close(tables_of(model, usual).users, model.embeddings().users)
 
 
 def test_held_out_users_survive_saving(data, tmp_path):

@@ -7,7 +7,7 @@ from alignrec_geo.dataset import Features, Split, SplitConfig, make_catalogue
 from alignrec_geo.errors import InputError
 from alignrec_geo.evaluation import Evaluator
 from alignrec_geo.models import ContentKNN
-from alignrec_geo.models.held_out_users import tables_of
+from alignrec_geo.models.held_out import tables_of
 from alignrec_geo.probing.probe import Probe
 from alignrec_geo.testing import parity_by_content
 
@@ -35,7 +35,7 @@ def test_held_out_users_are_judged_by_their_histories():
     data = parity_by_content().with_split(SplitConfig(rule="cold-users", validation=0.2, test=0.4))
     row = Probe(data, ["signal"]).row("signal", centred=True)
     model = ContentKNN.from_dataset(data, features=["signal"])
-    expected = Evaluator(data, Split.TEST)(tables_of(model, data.interactions)).metrics
+    expected = Evaluator(data, Split.TEST)(tables_of(model, data)).metrics
     assert row.zero_shot.metrics == pytest.approx(expected)
     assert row.item_cf.metrics["recall@20"] > 0
 
