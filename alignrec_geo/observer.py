@@ -13,7 +13,8 @@ class Observer:
         Args:
             facts: ``model`` and ``data`` (names), ``features`` (names of feature matrices), ``users``, ``items``,
                 ``pairs`` (of training), ``parameters`` (numbers that are trained), ``device``, ``epochs`` (at most),
-                and ``ranks`` where there are several.
+                and ``ranks`` where there are several; where the split holds out whole items ``new_items``, and how many
+                of them are ``placed`` by their content.
         """
 
     def epoch_started(self, epoch: int, steps: int) -> None:

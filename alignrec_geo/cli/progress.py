@@ -192,9 +192,14 @@ def what_starts(facts: Mapping[str, Any]) -> str:
         return f"{facts['model']}: nothing to train"
     content = f" with {', '.join(facts['features'])}" if facts.get("features") else ""
     where = f"{facts['ranks']} ranks ({facts['device']})" if "ranks" in facts else facts["device"]
-    return (
-        f"{facts['model']}{content}: {facts['parameters']:,} parameters on {where}, at most {facts['epochs']:,} epochs"
-    )
+    epochs = f"at most {facts['epochs']:,} epochs"
+    line = f"{facts['model']}{content}: {facts['parameters']:,} parameters on {where}, {epochs}"
+    if not facts.get("new_items"):
+        return line
+    known = "this model knows nothing of them, and finds them by chance at best"
+    if facts["placed"]:
+        known = f"{facts['placed']:,} of them are placed by their content"
+    return f"{line}\n{facts['new_items']:,} items have no training interaction: {known}"
 
 
 def _clock(seconds: float) -> str:

@@ -88,7 +88,7 @@ def explain(
     if held_out.places(item_row):
         raise InputError(
             f"item '{data.items['id'][item_row]}' has no training interaction: data set '{data.name}' holds out whole "
-            "items, which are ranked by the mean of the items nearest to them by content, not by the model's own vector; "
+            "items, which are ranked by a mean of the items nearest to them by content, not by the model's own vector; "
             "'similar' names such items"
         )
     training = model.training

@@ -32,25 +32,38 @@ class HeldOut:
     """Users and items that nothing is trained of, as validation, test and recommendations see them: as new ones.
 
     - Users with a history and no training pair (rule ``cold-users``) are folded in.
-    - Items of a split that holds out items whole (rule ``cold-items``: no pair of validation and test is of an item with
-      a training pair) are placed by their content, as ``embed`` places new ones
-      (:class:`~alignrec_geo.serving.NeighbourMean`); those without content, and all items of a model without features or
-      with :attr:`~alignrec_geo.models.Recommender.places_cold_items`, keep the vectors of the model.
+    - Items of a split that holds out items whole (rule ``cold-items``: no pair of validation and test is of an item
+      with a training pair) are placed by their content, as ``embed`` places new ones
+      (:class:`~alignrec_geo.serving.NeighbourMean`). Those without content, and all items of a model without features
+      or with :attr:`~alignrec_geo.models.Recommender.places_cold_items`, keep the vectors of the model.
 
     Who is nearest to whom is found once; the vectors are made anew for every state of the model.
 
     Args:
         model: the model whose tables are asked for.
         dataset: what it is trained and judged on.
+
+    Attributes:
+        new_items: items without a training pair, of a split that holds out items whole and a model that does not place
+            them by itself; 0 otherwise.
     """
 
     def __init__(self, model: "Recommender", dataset: Dataset) -> None:
         self._users = _held_out_users(dataset.interactions)
-        self._items = None if model.places_cold_items else _held_out_items(dataset, model.features)
+        self._items: _Items | None = None
+        self.new_items = 0
+        if not model.places_cold_items and holds_out_items(dataset.interactions):
+            self.new_items = int((dataset.interactions.of(Split.TRAIN).item_degree() == 0).sum())
+            self._items = _held_out_items(dataset, model.features)
 
     def tables(self, model: "Recommender") -> Embeddings:
         """The tables of the model as it is."""
         return self.put_into(model.embeddings(), model)
+
+    @property
+    def placed(self) -> int:
+        """How many of :attr:`new_items` are placed by their content."""
+        return 0 if self._items is None else len(self._items.rows)
 
     def places(self, item: int) -> bool:
         """Whether the vector of an item is made from its neighbours."""
@@ -94,7 +107,7 @@ def _held_out_users(interactions: Interactions) -> _Users | None:
 
 
 def _held_out_items(dataset: Dataset, features: tuple[str, ...]) -> _Items | None:
-    if not features or not set(features) <= set(dataset.feature_names) or not holds_out_items(dataset.interactions):
+    if not features or not set(features) <= set(dataset.feature_names):
         return None
     try:
         among = ContentNeighbours(dataset, features)

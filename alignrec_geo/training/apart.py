@@ -23,7 +23,8 @@ def check_apart(model: Recommender, data: Dataset, settings: TrainingConfig, ran
     """Refuse what many ranks cannot train.
 
     Raises:
-        InputError: the model, one of its settings, users or items that are held out, or tables that every rank has whole.
+        InputError: the model, one of its settings, users or items that are held out, or tables that every rank has
+            whole.
     """
     check_settings_apart(type(model), model.config, settings, ranks)
     if not widths_apart(model):
@@ -37,7 +38,7 @@ def check_apart(model: Recommender, data: Dataset, settings: TrainingConfig, ran
         )
     if model.features and not model.places_cold_items and holds_out_items(data.interactions):
         raise InputError(
-            f"data set '{data.name}' holds out whole items, which are placed by whole vectors of others; train in one process"
+            f"data set '{data.name}' holds out whole items, which are placed by whole vectors; train in one process"
         )
 
 

@@ -178,7 +178,7 @@ def fit(
             run.prepare_folder(folder, resume)
             if run.should_continue():
                 folder.reopen()
-        start_observers(listening, facts_of(model, data, wanted))
+        start_observers(listening, facts_of(model, data, wanted, held_out))
         model.train()
         while run.should_continue():
             run.epoch()

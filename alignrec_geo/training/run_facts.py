@@ -8,12 +8,13 @@ from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.distributed import current
 from alignrec_geo.distributed.tables import whole_count
 from alignrec_geo.models.base import Recommender
+from alignrec_geo.models.held_out import HeldOut
 from alignrec_geo.training.run_config import RunConfig
 
 logger = logging.getLogger(__name__)
 
 
-def facts_of(model: Recommender, data: Dataset, config: RunConfig) -> dict[str, Any]:
+def facts_of(model: Recommender, data: Dataset, config: RunConfig, held_out: HeldOut) -> dict[str, Any]:
     """The facts of :meth:`~alignrec_geo.observer.Observer.training_started`; they are logged, too."""
     pairs = data.interactions
     facts = {
@@ -27,6 +28,8 @@ def facts_of(model: Recommender, data: Dataset, config: RunConfig) -> dict[str, 
         "device": str(next((parameter.device for parameter in model.parameters()), "cpu")),
         "epochs": config.training.epochs,
     }
+    if held_out.new_items:
+        facts |= {"new_items": held_out.new_items, "placed": held_out.placed}
     group = current()
     if group is not None:
         facts["ranks"] = group.size

@@ -109,6 +109,14 @@ def test_what_starts_is_said_first():
     assert console.file.getvalue() == "alignrec with image, text: 12,345 parameters on cpu, at most 1,000 epochs\n"
     TrainingProgress("recall@20", 1000, console).training_started({**facts, "model": "popularity", "parameters": 0})
     assert console.file.getvalue().endswith("\npopularity: nothing to train\n")
+    TrainingProgress("recall@20", 1000, console).training_started({**facts, "new_items": 1200, "placed": 1100})
+    new = "\n1,200 items have no training interaction: "
+    assert console.file.getvalue().endswith(f"{new}1,100 of them are placed by their content\n")
+    TrainingProgress("recall@20", 1000, console).training_started({**facts, "new_items": 1200, "placed": 0})
+    unknown = "this model knows nothing of them, and finds them by chance at best"
+    assert console.file.getvalue().endswith(f"{new}{unknown}\n")
+        f"{new}this model knows nothing of them, and finds them by chance at best\n"
+    )
 
 
 def test_a_long_pass_says_every_tenth_in_a_log_file(capsys):
