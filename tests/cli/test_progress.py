@@ -115,8 +115,6 @@ def test_what_starts_is_said_first():
     TrainingProgress("recall@20", 1000, console).training_started({**facts, "new_items": 1200, "placed": 0})
     unknown = "this model knows nothing of them, and finds them by chance at best"
     assert console.file.getvalue().endswith(f"{new}{unknown}\n")
-        f"{new}this model knows nothing of them, and finds them by chance at best\n"
-    )
 
 
 def test_a_long_pass_says_every_tenth_in_a_log_file(capsys):
