@@ -132,7 +132,8 @@ class TrainingProgress(Observer):
 
     def training_started(self, facts: Mapping[str, Any]) -> None:
         """Say what is going to be trained, and where."""
-        self._console.print(what_starts(facts), soft_wrap=True)
+        for line in what_starts(facts).splitlines():
+            self._console.print(line, soft_wrap=True)
 
     def epoch_started(self, epoch: int, steps: int) -> None:
         """Start the epoch's bar."""
