@@ -224,6 +224,15 @@ COMPARISONS = {
         "MovieLens 100K, AlignRec+",
         "The same ratings; vectors made anew, in float16, so that no row of the table above can stand here.",
     ),
+    "plus-tiktok": Section(
+        "TikTok, AlignRec+",
+        "Both with their defaults, in the protocol that is not the one of the first table.",
+    ),
+    "cold-tiktok": Section(
+        "TikTok, items that are new",
+        "All pairs of a tenth of the items are to be found, those of another tenth choose the epoch, and nothing is "
+        "trained of either: they are [placed by their content](cold-items.md#measuring-it) and ranked among all items.",
+    ),
     "baby-baselines": Section("Amazon Baby", "19,445 users, 7,050 items, 160,792 pairs, no content."),
 }
 
