@@ -14,7 +14,8 @@ class BehaviorAwareFuser(nn.Module):
         s_m &= \sigma(H_m c + b_m) \odot (e_m - \bar e), \qquad
         \text{side} = \frac{\bar e + \sum_m s_m}{M + 1}
 
-    A modality that a node lacks has neither attention nor a part :math:`s_m`, and is not counted in :math:`M`.
+    A modality that a node lacks has neither attention nor a part :math:`s_m`, and is not counted in :math:`M`. Who owns
+    the fuser draws its layers (:func:`~alignrec_geo.nn.init.init_linear`); as made they hold no values yet.
 
     Shapes:
         - **input:** behaviour ``c [n, d]``, views ``e [n, M, d]``, which of them each node has ``[n, M]`` bool or

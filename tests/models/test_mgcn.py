@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from alignrec_geo.errors import InputError
 from alignrec_geo.models import MGCN, Batch, MGCNConfig
 from alignrec_geo.nn.behavior_fuser import BehaviorAwareFuser
+from alignrec_geo.nn.init import init_linear
 from alignrec_geo.testing import KnownAnswers
 from tests.golden_numbers import toy_graph
 from tests.models.golden_parity import GoldenParity, ten_steps_agree
@@ -111,7 +112,9 @@ def test_every_weight_scales_its_term():
 
 
 def test_a_modality_that_a_node_lacks_does_not_count():
-    fuser = BehaviorAwareFuser(3, 8)
+    fuser, draw = BehaviorAwareFuser(3, 8), torch.Generator().manual_seed(0)
+    for layer in (fuser.query, fuser.attention, *fuser.preferences):
+        init_linear(layer, draw)
     behaviour, views = torch.randn(5, 8), torch.randn(5, 3, 8)
     present = torch.tensor([[True, False, True]]).expand(5, 3)
     masked = fuser(behaviour, views * present[:, :, None], present)
