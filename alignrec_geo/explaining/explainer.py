@@ -97,7 +97,7 @@ def explain(
         with enough_memory(type(model).__name__), torch.no_grad():
             tables = model.encode()
             found = attribute(model, tables, user_row, item_row, history)
-            scores = (held_out.put_into(tables, model).items @ tables.users[user_row]).cpu().numpy()
+            scores = (held_out.placed_among(tables.items) @ tables.users[user_row]).cpu().numpy()
     finally:
         model.train(training)
     past = found.history

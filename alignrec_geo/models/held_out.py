@@ -58,7 +58,12 @@ class HeldOut:
 
     def tables(self, model: "Recommender") -> Embeddings:
         """The tables of the model as it is."""
-        return self.put_into(model.embeddings(), model)
+        users, items = model.embeddings()
+        if self._users is not None:
+            folded = users.clone()
+            folded[self._users.rows.to(users.device)] = model.fold_in(self._users.histories).to(folded)
+            users = folded
+        return Embeddings(users, self.placed_among(items))
 
     @property
     def placed(self) -> int:
@@ -69,21 +74,16 @@ class HeldOut:
         """Whether the vector of an item is made from its neighbours."""
         return self._items is not None and bool((self._items.rows == item).any())
 
-    def put_into(self, tables: Embeddings, model: "Recommender") -> Embeddings:
-        """The given tables of the model, with what is held out."""
-        users, items = tables
-        if self._users is not None:
-            folded = users.clone()
-            folded[self._users.rows.to(users.device)] = model.fold_in(self._users.histories).to(folded)
-            users = folded
-        if self._items is not None:
-            rows, warm, neighbour, share = (part.to(items.device) for part in self._items)
-            trained = items[warm]
-            mean = trained.mean(dim=0)
-            placed = items.clone()
-            placed[rows] = mean_of_neighbours(trained - mean, mean, neighbour, share.to(items)).to(placed)
-            items = placed
-        return Embeddings(users, items)
+    def placed_among(self, items: Tensor) -> Tensor:
+        """The model's table of items ``[I, d]``, with new items placed by their content."""
+        if self._items is None:
+            return items
+        rows, warm, neighbour, share = (part.to(items.device) for part in self._items)
+        trained = items[warm]
+        mean = trained.mean(dim=0)
+        placed = items.clone()
+        placed[rows] = mean_of_neighbours(trained - mean, mean, neighbour, share.to(items)).to(placed)
+        return placed
 
 
 def tables_of(model: "Recommender", dataset: Dataset) -> Embeddings:

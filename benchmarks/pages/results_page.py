@@ -9,10 +9,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from statistics import fmean, median, stdev
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
 import typer
 from harness.machine import RESULTS
+from pages.comparisons import COMPARISONS, FIGURES, FIRST, SECOND, Section
 from pages.figures import write_figures
 from pages.markdown import Result, between_marks, folded, origin, read, table
 from pages.reference_numbers import REFERENCE
@@ -25,8 +26,6 @@ from alignrec_geo.reporting.verdict import story
 ROOT = Path(__file__).parents[2]
 NOTES = Path(__file__).with_name("results_notes.md")
 BEGIN = "<!-- made by benchmarks/pages/results_page.py -->"
-FIRST, SECOND = "tiktok-table", "plus-toys"
-"""The two comparisons of the README."""
 
 INTRODUCTION = """# AlignRec compared with the baselines
 
@@ -102,7 +101,7 @@ def short_table(result: Result, costs: bool) -> str:
     return _marked([*head, *(COSTS[name] for name in names)], rows, highest=(1, 2, 4), skip=_non_learned(result))
 
 
-def comparison(name: str, result: Result, section: "Section") -> Iterable[str]:
+def comparison(name: str, result: Result, section: Section) -> Iterable[str]:
     """The sections of one comparison: the story and its figures, quality and cost, groups, what was chosen."""
     costs = COSTS if section.costs else {}
     rows = _ordered(result)
@@ -189,61 +188,6 @@ COSTS = {
     "parameters": "parameters",
 }
 """Columns of costs."""
-
-
-class Section(NamedTuple):
-    """What a comparison is called, and what is said before its table."""
-
-    title: str
-    about: str
-    costs: bool = True
-    """Whether seconds and memory are shown: runs on a GPU and on a CPU cannot be compared by them."""
-
-
-COMPARISONS = {
-    FIRST: Section(
-        "TikTok",
-        "9,308 users, 6,710 items, 68,722 pairs, visual and acoustic vectors. Four items alone are about half of "
-        "everyone's Recall@20, hence the groups below.",
-    ),
-    SECOND: Section(
-        "Amazon Toys",
-        "19,412 users, 11,924 items, 167,597 pairs, text vectors of some five keywords each.",
-        costs=False,
-    ),
-    "plus-ml-1m": Section(
-        "MovieLens 1M",
-        "6,040 users, 3,706 films, 1,000,209 ratings, vectors of posters and texts by frozen encoders.",
-        costs=False,
-    ),
-    "ml-100k-table": Section(
-        "MovieLens 100K",
-        "943 users, 1,682 films, 100,000 ratings, vectors of posters and plots by frozen encoders.",
-    ),
-    "plus-ml-100k": Section(
-        "MovieLens 100K, AlignRec+",
-        "The same ratings; vectors made anew, in float16, so that no row of the table above can stand here.",
-    ),
-    "plus-tiktok": Section(
-        "TikTok, AlignRec+",
-        "Both with their defaults, in the protocol that is not the one of the first table.",
-    ),
-    "cold-tiktok": Section(
-        "TikTok, items that are new",
-        "All pairs of a tenth of the items are to be found, those of another tenth choose the epoch, and nothing is "
-        "trained of either: they are [placed by their content](cold-items.md#measuring-it) and ranked among all items.",
-    ),
-    "baby-baselines": Section("Amazon Baby", "19,445 users, 7,050 items, 160,792 pairs, no content."),
-}
-
-
-FIGURES = {
-    FIRST: {"tiktok-quality": "Recall@20 on TikTok", "tiktok-cost": "Quality against the time it takes, TikTok"},
-    "ml-100k-table": {
-        "ml-100k-quality": "Recall@20 on MovieLens 100K",
-        "ml-100k-cost": "Quality against the time it takes, MovieLens 100K",
-    },
-}
 
 
 def _budget(result: Result) -> str:

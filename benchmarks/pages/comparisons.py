@@ -1,0 +1,61 @@
+"""Which stored comparisons the page of results shows, in order, and what is said of each."""
+
+from typing import NamedTuple
+
+FIRST, SECOND = "tiktok-table", "plus-toys"
+"""The two comparisons of the README."""
+
+
+class Section(NamedTuple):
+    """What a comparison is called, and what is said before its table."""
+
+    title: str
+    about: str
+    costs: bool = True
+    """Whether seconds and memory are shown: runs on a GPU and on a CPU cannot be compared by them."""
+
+
+COMPARISONS = {
+    FIRST: Section(
+        "TikTok",
+        "9,308 users, 6,710 items, 68,722 pairs, visual and acoustic vectors. Four items alone are about half of "
+        "everyone's Recall@20, hence the groups below.",
+    ),
+    SECOND: Section(
+        "Amazon Toys",
+        "19,412 users, 11,924 items, 167,597 pairs, text vectors of some five keywords each.",
+        costs=False,
+    ),
+    "plus-ml-1m": Section(
+        "MovieLens 1M",
+        "6,040 users, 3,706 films, 1,000,209 ratings, vectors of posters and texts by frozen encoders.",
+        costs=False,
+    ),
+    "ml-100k-table": Section(
+        "MovieLens 100K",
+        "943 users, 1,682 films, 100,000 ratings, vectors of posters and plots by frozen encoders.",
+    ),
+    "plus-ml-100k": Section(
+        "MovieLens 100K, AlignRec+",
+        "The same ratings; vectors made anew, in float16, so that no row of the table above can stand here.",
+    ),
+    "plus-tiktok": Section(
+        "TikTok, AlignRec+",
+        "Both with their defaults, in the protocol that is not the one of the first table.",
+    ),
+    "cold-tiktok": Section(
+        "TikTok, items that are new",
+        "All pairs of a tenth of the items are to be found, those of another tenth choose the epoch, and nothing is "
+        "trained of either: they are [placed by their content](cold-items.md#measuring-it) and ranked among all items.",
+    ),
+    "baby-baselines": Section("Amazon Baby", "19,445 users, 7,050 items, 160,792 pairs, no content."),
+}
+
+
+FIGURES = {
+    FIRST: {"tiktok-quality": "Recall@20 on TikTok", "tiktok-cost": "Quality against the time it takes, TikTok"},
+    "ml-100k-table": {
+        "ml-100k-quality": "Recall@20 on MovieLens 100K",
+        "ml-100k-cost": "Quality against the time it takes, MovieLens 100K",
+    },
+}
