@@ -14,6 +14,10 @@ from alignrec_geo.training import TrainingConfig
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+NOTES = [
+    path for folder in ("benchmarks", "examples", "datasets") for path in sorted((ROOT / folder).rglob("README.md"))
+]
+LINK = r"\]\(([^)#\s]*)(?:#([^)\s]+))?\)"
 
 
 def make_shop() -> None:
@@ -48,10 +52,28 @@ def test_python_blocks_run(page, tmp_path, monkeypatch):
         exec(compile(block, page.name, "exec"), scope)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def headings(page: Path) -> set[str]:
+    """The anchors that GitHub gives the headings of a page."""
+    text = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.DOTALL | re.MULTILINE)
+    titles = re.findall(r"^#+ (.+)$", text, flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def test_headings_are_those_of_github(tmp_path):
+    (tmp_path / "page.md").write_text(
+        "# A page\n\n```console\n# not a heading\n```\n\n## `x`, Weights & *y*: what's there\n"
+    )
+    assert headings(tmp_path / "page.md") == {"a-page", "x-weights--y-whats-there"}
+
+
+@pytest.mark.parametrize("page", [*PAGES, *NOTES], ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_lead_somewhere(page):
-    for link in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text()):
-        assert link.startswith("https://") or (page.parent / link).exists(), link
+    for link, anchor in re.findall(LINK, page.read_text()):
+        if link.startswith(("https://", "http://127.0.0.1")):
+            continue
+        target = page.parent / link if link else page
+        assert target.exists(), link
+        assert not anchor or target.suffix != ".md" or anchor in headings(target), f"{link}#{anchor}"
 
 
 def test_every_setting_is_listed_with_its_default():
