@@ -50,7 +50,11 @@ class TripletSampler:
         candidates = np.flatnonzero(train.item_degree())
         usable = train.user_degree()[train.user] < len(candidates)
         if not usable.any():
-            raise InputError("every user has every training item, so no negative can be drawn")
+            users = np.count_nonzero(train.user_degree())
+            raise InputError(
+                f"no negative can be drawn: in the training split every user ({users:,} of them) has every item "
+                f"({len(candidates):,}); at least one pair must be missing"
+            )
         self.batch_size = batch_size
         self.n_items = train.n_items
         self.device = device = torch.device("cpu") if device is None else device

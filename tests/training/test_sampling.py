@@ -66,6 +66,13 @@ def test_empty_training_split():
         TripletSampler(pairs, 4)
 
 
+def test_nothing_to_rank_below():
+    user, item = np.array([0, 0, 2, 2]), np.array([1, 3, 1, 3])
+    pairs = Interactions(user, item, np.full(4, Split.TRAIN, dtype=np.int8), n_users=4, n_items=5)
+    with pytest.raises(InputError, match=r"every user \(2 of them\) has every item \(2\); at least one pair must"):
+        TripletSampler(pairs, 4)
+
+
 def one_with_nearly_all(n_items: int = 400, lacks: int = 1) -> Interactions:
     """User 0 has all but the last items; each of those has a user of its own."""
     user = np.array([0] * (n_items - lacks) + list(range(1, lacks + 1)))
