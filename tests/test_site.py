@@ -19,6 +19,7 @@ import docstrings  # noqa: E402
 import figures  # noqa: E402
 import formulas  # noqa: E402
 import links  # noqa: E402
+import options  # noqa: E402
 
 RESULTS = sorted((ROOT / "benchmarks" / "results").glob("*.json"))
 EMBEDDED = {
@@ -98,6 +99,17 @@ def test_links_out_of_the_documentation():
     with_address = links.outside_links(page, "docs/page.md", "https://host/us/repo/")
     assert "[a.json](https://host/us/repo/blob/main/benchmarks/a.json#b)" in with_address
     assert links.outside_links("[x](../data.md)", "docs/api/page.md", "https://host") == "[x](../data.md)"
+
+
+def test_options_are_kept_in_one_piece():
+    text = "<p><code>train --out RUN -k 5</code> of <code>content-knn</code>, <code>a/--x</code>--no</p>"
+    block = "<pre><code>train --out RUN</code></pre>"
+    command = '<div class="language-console highlight"><pre><b>$ </b>geo<b> </b>-x-y<b data-a="-b"> </b></pre></div>'
+    kept = '<span class="option">{}</span>'
+    assert options.with_options(text + block + command) == (
+        f"<p><code>train {kept.format('--out')} RUN {kept.format('-k')} 5</code> of <code>content-knn</code>, "
+        f"<code>a/{kept.format('--x')}</code>--no</p>{block}{command.replace('-x-y', kept.format('-x-y'))}"
+    )
 
 
 def test_broken_links_of_a_site(tmp_path):
