@@ -86,19 +86,10 @@ def short_table(result: Result, costs: bool) -> str:
     """Quality overall and on tail items, and the seconds it takes."""
     tail = _by_model(group_table(result, "items"), "tail")
     names = ("seconds_per_epoch", "seconds_to_best") if costs else ()
-    rows = [
-        [
-            row.model,
-            _spread(row, "recall@20"),
-            _spread(row, "ndcg@20"),
-            _difference(row),
-            tail.get(row.model, ""),
-            *(_cost(row, name) for name in names),
-        ]
-        for row in _ordered(result)
-    ]
-    head = ["model", "Recall@20", "NDCG@20", _against(result), "Recall@20, tail items"]
-    return _marked([*head, *(COSTS[name] for name in names)], rows, highest=(1, 2, 4), skip=_non_learned(result))
+    rows = _ordered(result)
+    lines = [[*_quality(row), tail.get(row.model, ""), *(_cost(row, name) for name in names)] for row in rows]
+    head = [*QUALITY, _against(result), "Recall@20, tail items", *(COSTS[name] for name in names)]
+    return _with_seeds(_raced(head, lines, highest=(1, 2, 4), skip=_non_learned(result)), rows)
 
 
 def comparison(name: str, result: Result, section: Section) -> Iterable[str]:
@@ -106,28 +97,19 @@ def comparison(name: str, result: Result, section: Section) -> Iterable[str]:
     costs = COSTS if section.costs else {}
     rows = _ordered(result)
     told = summarise(result) if costs else [replace(row, costs={}) for row in summarise(result)]
-    quality = [
-        [
-            row.model,
-            _spread(row, "recall@20"),
-            _spread(row, "ndcg@20"),
-            _difference(row),
-            *(_cost(row, name) for name in costs),
-        ]
-        for row in rows
-    ]
     yield f"{section.about} {_budget(result)}\n"
     yield " ".join(story(result, told)) + "\n"
     for figure, says in FIGURES.get(name, {}).items():
         yield f"![{says}](images/{figure}.svg)\n"
-    head = ["model", "Recall@20", "NDCG@20", _against(result), *costs.values()]
-    yield _marked(head, quality, highest=(1, 2), skip=_non_learned(result))
+    quality = [[*_quality(row), *(_cost(row, name) for name in costs)] for row in rows]
+    head = [*QUALITY, _against(result), *costs.values()]
+    yield _with_seeds(_raced(head, quality, highest=(1, 2), skip=_non_learned(result)), rows)
     order = [row.model for row in rows]
     for kind, words in (("items", "items' popularity in training"), ("users", "users' number of training items")):
         labels, groups = group_table(result, kind)
         groups.sort(key=lambda line: order.index(line[0]))
         yield f"Recall@20 by {words}:\n"
-        yield _marked(labels, groups, highest=range(1, len(labels)), skip=_non_learned(result))
+        yield table(*_raced(labels, groups, highest=range(1, len(labels)), skip=_non_learned(result)))
     if result["trials"]:
         chosen = [_chosen(model) for model in result["models"] if model["trials"]]
         chosen.sort(key=lambda line: order.index(line[0]))
@@ -181,6 +163,7 @@ def made_by(result: Result) -> str:
     return origin({**result, "machine": machine})
 
 
+QUALITY = ("model", "Recall@20", "NDCG@20")
 COSTS = {
     "seconds_per_epoch": "s / epoch",
     "seconds_to_best": "s to best",
@@ -191,7 +174,9 @@ COSTS = {
 
 
 def _budget(result: Result) -> str:
-    return f"Protocol `{result['protocol']}`, {result['trials']} trials per model, {result['seeds']} seeds."
+    least = min(row.done for row in summarise(result))
+    seeds = f"{least} to {result['seeds']}" if least < result["seeds"] else result["seeds"]
+    return f"Protocol `{result['protocol']}`, {result['trials']} trials per model, {seeds} seeds."
 
 
 def _note(result: Result) -> str:
@@ -222,7 +207,13 @@ def _chosen(model: Mapping[str, Any]) -> list[str]:
     return [model["name"], str(len(model["trials"])), first, f"{max(values.values()):.4f}", settings]
 
 
-def _marked(head: Sequence[str], rows: Sequence[Sequence[str]], highest: Iterable[int], skip: set[str]) -> str:
+def _quality(row: Row) -> list[str]:
+    return [row.model, _spread(row, "recall@20"), _spread(row, "ndcg@20"), _difference(row)]
+
+
+def _raced(
+    head: Sequence[str], rows: Sequence[Sequence[str]], highest: Iterable[int], skip: set[str]
+) -> tuple[Sequence[str], list[list[str]]]:
     """A table whose highest number of each named column is bold, lines of ``skip`` left out of the race."""
     lines = [list(row) for row in rows]
     for column in highest:
@@ -232,7 +223,18 @@ def _marked(head: Sequence[str], rows: Sequence[Sequence[str]], highest: Iterabl
             for line in racing:
                 if _number(line[column]) == top > 0:
                     line[column] = f"**{line[column]}**"
-    return table(head, lines)
+    return head, lines
+
+
+def _with_seeds(raced: tuple[Sequence[str], list[list[str]]], rows: Sequence[Row]) -> str:
+    """The table, with a column of how many seeds each of its rows has where they differ."""
+    head, lines = raced
+    if len({row.done for row in rows}) == 1:
+        return table(head, lines)
+    return table(
+        [head[0], "seeds", *head[1:]],
+        [[line[0], str(row.done), *line[1:]] for line, row in zip(lines, rows, strict=True)],
+    )
 
 
 def _number(cell: str) -> float | None:

@@ -67,6 +67,19 @@ def test_the_best_of_every_column_is_bold_and_non_learned_baselines_do_not_compe
     assert lines[4] == "| popularity | 0.0600 ± 0.0000 | 0.0600 ± 0.0000 | +0.0750* | 0.5000 |  |  |"
 
 
+def test_models_with_fewer_seeds_say_how_many(results):
+    uneven = comparison()
+    del uneven["models"][1]["runs"][1]
+    lines = results_page.short_table(uneven, costs=False).splitlines()
+    assert lines[0].startswith("| model | seeds | Recall@20 |")
+    assert lines[2].startswith("| alignrec | 2 | **0.1200 ± 0.0141** |")
+    assert lines[3] == "| bpr | 1 | 0.0500 | 0.0500 |  | **0.0200** |"
+    page = results_page.render({"tiktok-table": uneven}, "Notes.\n")
+    assert "2 trials per model, 1 to 2 seeds." in page
+    assert "| bpr | 1 | 0.0500 | 0.0500 |" in page
+    assert "| seeds |" not in results_page.render(results, "Notes.\n")
+
+
 def test_costs_of_different_kinds_of_machines_are_not_shown(results):
     results[results_page.SECOND] = comparison("toys", trials=0, note="Two machines.")
     page = results_page.render(results, "Notes.\n")
