@@ -158,9 +158,10 @@ def against_reference(result: Result) -> str:
 
 
 def made_by(result: Result) -> str:
-    """Where a comparison comes from; one that was kept while it ran names several machines."""
-    machine = result.get("machine") or result["machines"][-1]
-    return origin({**result, "machine": machine})
+    """Where a comparison comes from; of one that went from machine to machine, all processors and the last versions."""
+    machines = result.get("machines") or [result["machine"]]
+    cpus = " and ".join(dict.fromkeys(machine["cpu"] for machine in machines))
+    return origin({**result, "machine": {**machines[-1], "cpu": cpus}})
 
 
 QUALITY = ("model", "Recall@20", "NDCG@20")
