@@ -54,6 +54,7 @@ COMPARISONS = {
 
 FIGURES = {
     FIRST: {"tiktok-quality": "Recall@20 on TikTok", "tiktok-cost": "Quality against the time it takes, TikTok"},
+    SECOND: {"toys-quality": "Recall@20 on Toys"},
     "ml-100k-table": {
         "ml-100k-quality": "Recall@20 on MovieLens 100K",
         "ml-100k-cost": "Quality against the time it takes, MovieLens 100K",

@@ -89,6 +89,7 @@ FIGURES = {
     "stage-1": Figure("content", "", lambda _: diagrams.stage_one()),
     "tiktok-quality": Figure("results", "tiktok-table", _quality("tiktok-table", "Recall@20 on TikTok")),
     "tiktok-cost": Figure("results", "tiktok-table", _cost("tiktok-table", "Quality against time on TikTok")),
+    "toys-quality": Figure("results", "plus-toys", _quality("plus-toys", "Recall@20 on Toys")),
     "ml-100k-quality": Figure("results", "ml-100k-table", _quality("ml-100k-table", "Recall@20 on MovieLens 100K")),
     "ml-100k-cost": Figure(
         "results", "ml-100k-table", _cost("ml-100k-table", "Quality against time on MovieLens 100K")

@@ -19,7 +19,7 @@ from pages.markdown import Result, between_marks, folded, origin, read, table
 from pages.reference_numbers import REFERENCE
 
 from alignrec_geo.files import atomic_path
-from alignrec_geo.reporting.rows import ALPHA, Row, summarise
+from alignrec_geo.reporting.rows import Row, summarise
 from alignrec_geo.reporting.tables import group_table
 from alignrec_geo.reporting.verdict import story
 
@@ -35,10 +35,11 @@ READING = """## How to read the tables
 
 Mean ± standard deviation over seeds. Settings are chosen on validation, with as many trials for every model as the
 text says; trial 0 are the defaults. *alignrec − model* is the mean difference in Recall@20 per user, over the seeds;
-`*` marks a Holm-corrected p below .05 (Wilcoxon signed-rank, paired over users). Bold: the best of the trained
-models. Seconds and memory are medians over the seeds, of one thread on two cores that other runs kept busy, so they
-tell apart what differs by a factor; memory is the peak of the whole process, Python and torch included. Non-learned
-baselines are not trained. This page is made by `python benchmarks results_page` from `benchmarks/results/*.json`.
+`*` marks a Holm-corrected p below .05 (Wilcoxon signed-rank, paired over users; one seed is not tested). Bold: the
+best of the trained models. Seconds and memory are medians over the seeds, of one thread on two cores that other runs
+kept busy, so they tell apart what differs by a factor; memory is the peak of the whole process, Python and torch
+included. Non-learned baselines are not trained. This page is made by `python benchmarks results_page` from
+`benchmarks/results/*.json`.
 """
 
 
@@ -259,9 +260,7 @@ def _plus_minus(mean: float, spread: float | None) -> str:
 
 
 def _difference(row: Row) -> str:
-    if row.difference is None or row.p is None:
-        return ""
-    return f"{row.difference:+.4f}{'*' if row.p < ALPHA else ''}"
+    return "" if row.difference is None else f"{row.difference:+.4f}{'*' if row.significant else ''}"
 
 
 def _cost(row: Row, name: str) -> str:

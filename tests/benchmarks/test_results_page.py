@@ -73,7 +73,7 @@ def test_models_with_fewer_seeds_say_how_many(results):
     lines = results_page.short_table(uneven, costs=False).splitlines()
     assert lines[0].startswith("| model | seeds | Recall@20 |")
     assert lines[2].startswith("| alignrec | 2 | **0.1200 ± 0.0141** |")
-    assert lines[3] == "| bpr | 1 | 0.0500 | 0.0500 |  | **0.0200** |"
+    assert lines[3] == "| bpr | 1 | 0.0500 | 0.0500 | +0.0750 | **0.0200** |"
     page = results_page.render({"tiktok-table": uneven}, "Notes.\n")
     assert "2 trials per model, 1 to 2 seeds." in page
     assert "| bpr | 1 | 0.0500 | 0.0500 |" in page
