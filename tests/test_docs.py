@@ -17,7 +17,7 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").g
 NOTES = [
     path for folder in ("benchmarks", "examples", "datasets") for path in sorted((ROOT / folder).rglob("README.md"))
 ]
-LINK = r"\]\(([^)#\s]*)(?:#([^)\s]+))?\)"
+LINK = r"\]\(([^)#]*)(?:#([^)]*))?\)"
 
 
 def make_shop() -> None:
@@ -69,7 +69,7 @@ def test_headings_are_those_of_github(tmp_path):
 @pytest.mark.parametrize("page", [*PAGES, *NOTES], ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_lead_somewhere(page):
     for link, anchor in re.findall(LINK, page.read_text()):
-        if link.startswith(("https://", "http://127.0.0.1")):
+        if link.startswith("https://"):
             continue
         target = page.parent / link if link else page
         assert target.exists(), link

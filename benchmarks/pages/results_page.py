@@ -90,7 +90,7 @@ def short_table(result: Result, costs: bool) -> str:
     rows = _ordered(result)
     lines = [[*_quality(row), tail.get(row.model, ""), *(_cost(row, name) for name in names)] for row in rows]
     head = [*QUALITY, _against(result), "Recall@20, tail items", *(COSTS[name] for name in names)]
-    return _with_seeds(_raced(head, lines, highest=(1, 2, 4), skip=_non_learned(result)), rows)
+    return _with_seeds(head, _raced(lines, highest=(1, 2, 4), skip=_non_learned(result)), rows)
 
 
 def comparison(name: str, result: Result, section: Section) -> Iterable[str]:
@@ -104,13 +104,13 @@ def comparison(name: str, result: Result, section: Section) -> Iterable[str]:
         yield f"![{says}](images/{figure}.svg)\n"
     quality = [[*_quality(row), *(_cost(row, name) for name in costs)] for row in rows]
     head = [*QUALITY, _against(result), *costs.values()]
-    yield _with_seeds(_raced(head, quality, highest=(1, 2), skip=_non_learned(result)), rows)
+    yield _with_seeds(head, _raced(quality, highest=(1, 2), skip=_non_learned(result)), rows)
     order = [row.model for row in rows]
     for kind, words in (("items", "items' popularity in training"), ("users", "users' number of training items")):
         labels, groups = group_table(result, kind)
         groups.sort(key=lambda line: order.index(line[0]))
         yield f"Recall@20 by {words}:\n"
-        yield table(*_raced(labels, groups, highest=range(1, len(labels)), skip=_non_learned(result)))
+        yield table(labels, _raced(groups, highest=range(1, len(labels)), skip=_non_learned(result)))
     if result["trials"]:
         chosen = [_chosen(model) for model in result["models"] if model["trials"]]
         chosen.sort(key=lambda line: order.index(line[0]))
@@ -213,10 +213,8 @@ def _quality(row: Row) -> list[str]:
     return [row.model, _spread(row, "recall@20"), _spread(row, "ndcg@20"), _difference(row)]
 
 
-def _raced(
-    head: Sequence[str], rows: Sequence[Sequence[str]], highest: Iterable[int], skip: set[str]
-) -> tuple[Sequence[str], list[list[str]]]:
-    """A table whose highest number of each named column is bold, lines of ``skip`` left out of the race."""
+def _raced(rows: Sequence[Sequence[str]], highest: Iterable[int], skip: set[str]) -> list[list[str]]:
+    """Lines of a table with the highest number of each named column in bold, those of ``skip`` left out of the race."""
     lines = [list(row) for row in rows]
     for column in highest:
         racing = [line for line in lines if line[0] not in skip and _number(line[column]) is not None]
@@ -225,12 +223,11 @@ def _raced(
             for line in racing:
                 if _number(line[column]) == top > 0:
                     line[column] = f"**{line[column]}**"
-    return head, lines
+    return lines
 
 
-def _with_seeds(raced: tuple[Sequence[str], list[list[str]]], rows: Sequence[Row]) -> str:
+def _with_seeds(head: Sequence[str], lines: Sequence[Sequence[str]], rows: Sequence[Row]) -> str:
     """The table, with a column of how many seeds each of its rows has where they differ."""
-    head, lines = raced
     if len({row.done for row in rows}) == 1:
         return table(head, lines)
     return table(

@@ -18,6 +18,7 @@ from typing import Annotated, Any
 
 import polars as pl
 import typer
+from harness.agreement import must_agree
 from harness.machine import RESULTS
 
 from alignrec_geo.errors import InputError
@@ -46,10 +47,8 @@ def over_splits(folders: list[Path]) -> dict[str, Any]:
             split.
     """
     results = [read_json(folder / "results.json") for folder in folders]
-    for folder, found in zip(folders, results, strict=True):
-        for key, value in asked(found).items():
-            if value != (first := asked(results[0])[key]):
-                raise InputError(f"{folders[0]} and {folder} differ in {key}: {first} and {value}")
+    shared = [asked(found) for found in results]
+    must_agree(folders, shared)
     splits = [found["dataset"]["fingerprint"] for found in results]
     if len(set(splits)) < len(splits):
         raise InputError("two of the folders are comparisons on the same split")
@@ -63,7 +62,7 @@ def over_splits(folders: list[Path]) -> dict[str, Any]:
     return {
         "command": [found["command"] for found in results],
         "splits": [found["dataset"] for found in results],
-        **asked(results[0]),
+        **shared[0],
         "models": [line(model["name"], results) for model in results[0]["models"]],
         "paired": [test for metric in METRICS for test in paired_comparison(users, reference, metric)],
         "machine": results[-1]["machine"],

@@ -16,6 +16,7 @@ from typing import Annotated, Any
 
 import polars as pl
 import typer
+from harness.agreement import must_agree
 from harness.machine import RESULTS
 
 from alignrec_geo.errors import InputError
@@ -44,10 +45,7 @@ def together(folders: list[Path]) -> dict[str, Any]:
         InputError: the folders differ in data set or protocol, or two rows have the same model, features and settings.
     """
     results = [read_json(folder / "results.json") for folder in folders]
-    for folder, found in zip(folders, results, strict=True):
-        for key in SHARED:
-            if found[key] != results[0][key]:
-                raise InputError(f"{folders[0]} and {folder} differ in {key}: {results[0][key]} and {found[key]}")
+    must_agree(folders, [{key: found[key] for key in SHARED} for found in results])
     rows = [row(model) for found in results for model in found["models"]]
     labels = name_rows(rows)
     places = [

@@ -7,9 +7,10 @@ the beginning of the next. Options in inline code and in commands are marked; th
 import re
 from typing import Any
 
-BLOCK = re.compile(r"(<pre.*?</pre>)", re.DOTALL)
-COMMANDS = re.compile(r'<div class="language-console[^>]*>$')
-CODE = re.compile(r"<code>[^<]+</code>")
+PART = re.compile(
+    r'(?P<commands><div class="language-console[^>]*><pre.*?</pre>)|<pre.*?</pre>|(?P<code><code>[^<]+</code>)',
+    re.DOTALL,
+)
 TEXT = re.compile(r"(?<=>)[^<]+")
 OPTION = re.compile(r"(?<![\w-])--?[A-Za-z][\w-]*")
 
@@ -21,14 +22,7 @@ def on_page_content(html: str, **kwargs: Any) -> str:
 
 def with_options(html: str) -> str:
     """Put every option of inline code and of commands into a ``<span class="option">``; other blocks stay."""
-    before, made = "", []
-    for part in BLOCK.split(html):
-        if not part.startswith("<pre"):
-            made.append(CODE.sub(lambda code: _marked(code[0]), part))
-        else:
-            made.append(_marked(part) if COMMANDS.search(before) else part)
-        before = part
-    return "".join(made)
+    return PART.sub(lambda part: _marked(part[0]) if part.lastgroup else part[0], html)
 
 
 def _marked(html: str) -> str:
