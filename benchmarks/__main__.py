@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from alignrec_geo.deferred_imports import defer_imports
+from alignrec_geo.errors import InputError
 
 HERE = Path(__file__).parent
 ROOMS = ("speed", "quality", "pages")
@@ -58,7 +59,11 @@ def main() -> None:
     if file is None:
         sys.exit(f"no benchmark is called '{name}'\n\n{listing()}")
     del sys.argv[1]
-    runpy.run_module(f"{file.parent.name}.{name}", run_name="__main__", alter_sys=True)
+    try:
+        runpy.run_module(f"{file.parent.name}.{name}", run_name="__main__", alter_sys=True)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
 
 
 if __name__ == "__main__":

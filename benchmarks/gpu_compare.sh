@@ -23,7 +23,7 @@ cd "$work" # a checkout in the current folder would be imported in place of the 
 for comparison in "$@"; do
   read -r name data options <<<"$comparison"
   # shellcheck disable=SC2086
-  timeout --signal=INT "${SECONDS_LEFT:-3600}" "${PYTHON:-python3}" -W ignore -m alignrec_geo compare "$work/$data" $options \
+  timeout --signal=TERM "${SECONDS_LEFT:-3600}" "${PYTHON:-python3}" -W ignore -m alignrec_geo compare "$work/$data" $options \
     --jobs "${JOBS:-5}" --out "$work/runs/$name" >"$work/runs/$name.log" 2>&1 &
 done
 wait || true
@@ -31,4 +31,6 @@ for log in "$work"/runs/*.log; do
   echo "== $log"
   tail -n 12 "$log"
 done
-tar czf "${OUT:-$here}/runs.tgz" --exclude '*.safetensors' --exclude '*.pt' -C "$work" runs
+# every run folder holds its data set, to be served alone
+tar czf "${OUT:-$here}/runs.tgz" --exclude '*.safetensors' --exclude '*.pt' --exclude 'runs/*/runs/*/*/dataset' \
+  -C "$work" runs

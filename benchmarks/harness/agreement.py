@@ -1,4 +1,4 @@
-"""What has to be equal in comparisons that make one result."""
+"""What comparisons that make one result must have: equal facts, and a finished run of every model."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,3 +17,16 @@ def must_agree(folders: Sequence[Path], facts: Sequence[Mapping[str, Any]]) -> N
         for key, value in found.items():
             if value != facts[0][key]:
                 raise InputError(f"{folders[0]} and {folder} differ in {key}: {facts[0][key]} and {value}")
+
+
+def finished_runs(folder: Path, model: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The runs of a model that did not fail.
+
+    Raises:
+        InputError: there is none; it says why the first one failed.
+    """
+    runs = [run for run in model["runs"] if run["error"] is None]
+    if not runs:
+        why = f"failed: {model['runs'][0]['error']}" if model["runs"] else "is not trained yet"
+        raise InputError(f"{folder}: no run of '{model['name']}' is finished; the first {why}")
+    return runs

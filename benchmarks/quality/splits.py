@@ -18,7 +18,7 @@ from typing import Annotated, Any
 
 import polars as pl
 import typer
-from harness.agreement import must_agree
+from harness.agreement import finished_runs, must_agree
 from harness.machine import RESULTS
 
 from alignrec_geo.errors import InputError
@@ -43,8 +43,8 @@ def over_splits(folders: list[Path]) -> dict[str, Any]:
     """Every model's means by split and over all, and the reference paired with each of the others.
 
     Raises:
-        InputError: the folders differ in models, settings, protocol or numbers of users and items, or two have the same
-            split.
+        InputError: the folders differ in models, settings, protocol or numbers of users and items, two have the same
+            split, or one lacks a finished run of a model.
     """
     results = [read_json(folder / "results.json") for folder in folders]
     shared = [asked(found) for found in results]
@@ -63,7 +63,7 @@ def over_splits(folders: list[Path]) -> dict[str, Any]:
         "command": [found["command"] for found in results],
         "splits": [found["dataset"] for found in results],
         **shared[0],
-        "models": [line(model["name"], results) for model in results[0]["models"]],
+        "models": [line(model["name"], folders, results) for model in results[0]["models"]],
         "paired": [test for metric in METRICS for test in paired_comparison(users, reference, metric)],
         "machine": results[-1]["machine"],
     }
@@ -76,14 +76,14 @@ def asked(found: dict[str, Any]) -> dict[str, Any]:
     return {"protocol": found["protocol"], "reference": found["reference"], "sizes": sizes, "settings": settings}
 
 
-def line(name: str, results: list[dict[str, Any]]) -> dict[str, Any]:
+def line(name: str, folders: list[Path], results: list[dict[str, Any]]) -> dict[str, Any]:
     """One model: its means over the seeds of each split, and their mean."""
     by_split: dict[str, list[float]] = {metric: [] for metric in METRICS}
-    for found in results:
+    for folder, found in zip(folders, results, strict=True):
         (model,) = [model for model in found["models"] if model["name"] == name]
-        runs = [run["metrics"] for run in model["runs"] if run["error"] is None]
+        runs = finished_runs(folder, model)
         for metric in METRICS:
-            by_split[metric].append(fmean(run[metric] for run in runs))
+            by_split[metric].append(fmean(run["metrics"][metric] for run in runs))
     return {
         "name": name,
         **{metric: fmean(values) for metric, values in by_split.items()},

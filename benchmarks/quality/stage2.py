@@ -16,7 +16,7 @@ from typing import Annotated, Any
 
 import polars as pl
 import typer
-from harness.agreement import must_agree
+from harness.agreement import finished_runs, must_agree
 from harness.machine import RESULTS
 
 from alignrec_geo.errors import InputError
@@ -42,11 +42,12 @@ def together(folders: list[Path]) -> dict[str, Any]:
     """The rows of all folders, and the first one against each of the others.
 
     Raises:
-        InputError: the folders differ in data set or protocol, or two rows have the same model, features and settings.
+        InputError: the folders differ in data set or protocol, two rows have the same model, features and settings, or
+            one has no finished run.
     """
     results = [read_json(folder / "results.json") for folder in folders]
     must_agree(folders, [{key: found[key] for key in SHARED} for found in results])
-    rows = [row(model) for found in results for model in found["models"]]
+    rows = [row(folder, model) for folder, found in zip(folders, results, strict=True) for model in found["models"]]
     labels = name_rows(rows)
     places = [
         (folder, model["name"]) for folder, found in zip(folders, results, strict=True) for model in found["models"]
@@ -88,9 +89,9 @@ def name_rows(rows: list[dict[str, Any]]) -> list[str]:
     return labels
 
 
-def row(model: dict[str, Any]) -> dict[str, Any]:
+def row(folder: Path, model: dict[str, Any]) -> dict[str, Any]:
     """One model of one comparison: settings, means and standard deviations over the seeds, and what it cost."""
-    runs = [run for run in model["runs"] if run["error"] is None]
+    runs = finished_runs(folder, model)
     values = {metric: [run["metrics"][metric] for run in runs] for metric in METRICS}
     return {
         "model": model["name"],

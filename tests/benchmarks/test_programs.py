@@ -1,6 +1,8 @@
 import json
 import shutil
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -227,3 +229,10 @@ def test_import_rows_quick(capsys, tmp_path):
     assert ways.keys() == {"streamed", "in memory", "describe"}
     assert ways["streamed"]["interactions"] == ways["in memory"]["interactions"] > 10_000
     assert min(entry["peak_memory_gb"] for entry in ways.values()) > 0.05
+
+
+def test_bad_input_of_a_benchmark_is_one_line(tmp_path):
+    command = [sys.executable, Path(__file__).parents[2] / "benchmarks", "splits", "some-name", tmp_path / "missing"]
+    found = subprocess.run(command, capture_output=True, text=True)
+    assert found.returncode == 2
+    assert found.stderr == f"error: {tmp_path}/missing/results.json: no such file\n"

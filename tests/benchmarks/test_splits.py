@@ -50,3 +50,15 @@ def test_folders_must_fit_together(folders, tmp_path):
     (other / "results.json").write_text(json.dumps(results))
     with pytest.raises(InputError, match="differ in settings"):
         splits.over_splits([folders / "1", other])
+
+
+def test_a_model_without_a_finished_run_is_named(folders, tmp_path):
+    failed = shutil.copytree(folders / "2", tmp_path / "failed")
+    results = json.loads((failed / "results.json").read_text())
+    for model in results["models"]:
+        for run in model["runs"]:
+            run["error"] = "out of memory"
+    (failed / "results.json").write_text(json.dumps(results))
+    name = results["models"][0]["name"]
+    with pytest.raises(InputError, match=f"failed: no run of '{name}' is finished; the first failed: out of memory"):
+        splits.over_splits([folders / "1", failed])

@@ -54,3 +54,13 @@ def test_folders_must_fit_together(folders):
         stage2.together([folders / "text", folders / "text"])
     with pytest.raises(InputError, match="differ in protocol"):
         stage2.together([folders / "text", folders / "mmrec"])
+
+
+def test_a_model_that_is_not_trained_is_named(folders):
+    begun = shutil.copytree(folders / "text", folders / "begun")
+    results = json.loads((begun / "results.json").read_text())
+    results["models"][0]["runs"] = []
+    (begun / "results.json").write_text(json.dumps(results))
+    name = results["models"][0]["name"]
+    with pytest.raises(InputError, match=f"begun: no run of '{name}' is finished; the first is not trained yet"):
+        stage2.together([begun])
