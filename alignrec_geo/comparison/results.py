@@ -53,6 +53,7 @@ def collect(plan: Plan, layout: Layout) -> tuple[dict[str, Any], pl.DataFrame]:
     data = Dataset.open(plan.dataset)
     choices = {model: choice_of(plan, layout, model) for model in plan.models}
     per_user = _per_user(plan, layout, choices)
+    models = [_model(plan, layout, model, choice) for model, choice in choices.items()]
     results = {
         "schema": SCHEMA,
         "command": plan.command,
@@ -66,8 +67,8 @@ def collect(plan: Plan, layout: Layout) -> tuple[dict[str, Any], pl.DataFrame]:
         "trials": plan.trials,
         "seeds": plan.seeds,
         "reference": plan.reference,
-        "machine": machine(plan.threads),
-        "models": [_model(plan, layout, model, choice) for model, choice in choices.items()],
+        "machine": {**machine(plan.threads), **_gpus(models)},
+        "models": models,
         "significance": _significance(per_user, plan.reference),
     }
     return results, per_user
@@ -103,7 +104,12 @@ def _model(plan: Plan, layout: Layout, name: str, choice: Choice | None) -> dict
         "training": config["training"],
         "trials": [_trial(plan, name, number, folder) for number, folder in trials if is_over(folder)],
         "runs": [
-            {"seed": seed, **_read(folder, RUN_FIELDS), "curve": _curve(folder, config["training"]["metric"])}
+            {
+                "seed": seed,
+                **_read(folder, RUN_FIELDS),
+                "gpu": _gpu(folder),
+                "curve": _curve(folder, config["training"]["metric"]),
+            }
             for seed, folder in seeds
             if is_over(folder)
         ],
@@ -125,6 +131,18 @@ def _read(folder: Path, fields: tuple[str, ...]) -> dict[str, Any]:
         return {**dict.fromkeys(fields), "epochs": epochs_done(folder), "error": error}
     left = outcome(folder)
     return {**{field: left[field] for field in fields}, "error": None}
+
+
+def _gpu(folder: Path) -> str | None:
+    """The GPU that a finished run was trained on; ``None`` where that was a processor."""
+    where = None if error_of(folder) is not None else outcome(folder).get("machine")
+    return None if where is None else where.get("gpu")
+
+
+def _gpus(models: list[dict[str, Any]]) -> dict[str, str]:
+    """The names of all GPUs that runs were trained on, as a field of the machine."""
+    names = dict.fromkeys(run["gpu"] for model in models for run in model["runs"] if run["gpu"] is not None)
+    return {"gpu": " and ".join(names)} if names else {}
 
 
 def _curve(folder: Path, metric: str) -> list[list[float]]:

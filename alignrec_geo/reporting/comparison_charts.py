@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 from alignrec_geo.reporting.charts import Chart, grid, label, plain_numbers
 from alignrec_geo.reporting.labels import name_points
 from alignrec_geo.reporting.look import ACCENT, INK, OTHER, PALE, SOFT, colour
-from alignrec_geo.reporting.rows import Row
+from alignrec_geo.reporting.rows import Row, devices_of
 from alignrec_geo.reporting.words import count, decimal, metric_name, model_name
 
 LINE = 23
@@ -55,11 +55,14 @@ def _quality(rows: Sequence[Row], reference: str, metric: str) -> Chart | None:
 
 
 def cost(rows: Sequence[Row], reference: str) -> Chart | None:
-    """Seconds to the chosen epoch (logarithmic) against Recall@20; ``None`` for fewer than two trained models."""
+    """Seconds to the chosen epoch (logarithmic) against Recall@20.
+
+    ``None`` for fewer than two trained models, and for models that were trained on different devices.
+    """
     shown = [
         row for row in rows if not row.non_learned and row.costs.get("seconds_to_best") and "recall@20" in row.means
     ]
-    if len(shown) < 2:
+    if len(shown) < 2 or len(devices_of(shown)) > 1:
         return None
     points = [(row.costs["seconds_to_best"], row.means["recall@20"]) for row in shown]
 

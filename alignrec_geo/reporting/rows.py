@@ -11,6 +11,8 @@ from alignrec_geo.reporting.words import base_model
 COSTS = ("seconds_per_epoch", "seconds_to_best", "peak_memory_mb", "parameters")
 NON_LEARNED = ("popularity", "random", "content-knn")
 """Models that learn nothing; they show what a number is worth."""
+CPU = "CPU"
+"""Name of any device that is not a GPU."""
 ALPHA = 0.05
 """Corrected p below it counts as a difference."""
 
@@ -27,6 +29,8 @@ class Row:
         means: mean of every metric of the table over the seeds; empty if none finished.
         spreads: standard deviation of every metric; empty for fewer than two seeds.
         costs: median of every cost over the seeds.
+        devices: what its seeds were trained on, GPUs by name and any processor as ``CPU``; empty for a baseline without
+            training, and for results of before this was stored.
         difference: the reference's Recall@20 minus this model's; ``None`` for the reference.
         p: Holm-corrected p of that difference; ``None`` where one of both has fewer than two seeds, whose differences
             could be an accident of the one seed.
@@ -39,6 +43,7 @@ class Row:
     means: Mapping[str, float]
     spreads: Mapping[str, float]
     costs: Mapping[str, float]
+    devices: tuple[str, ...]
     difference: float | None
     p: float | None
 
@@ -85,6 +90,11 @@ def further_metrics(results: Mapping[str, Any]) -> list[str]:
     return [f"{name}@20" if f"{name}@20" in keys else keys[0] for name, keys in found.items() if name not in DEFAULT]
 
 
+def devices_of(rows: Sequence[Row]) -> list[str]:
+    """What the models were trained on; with more than one device their seconds and memory cannot be compared."""
+    return sorted({device for row in rows for device in row.devices})
+
+
 def metric_columns(rows: Sequence[Row]) -> list[str]:
     """The metrics of a table of ``rows``, the usual ones first."""
     return list(dict.fromkeys([*SHOWN, *(name for row in rows for name in row.means)]))
@@ -128,6 +138,14 @@ def _row(
         means={name: mean(column) for name, column in values.items() if column},
         spreads={name: stdev(column) for name, column in values.items() if len(column) > 1},
         costs={name: median(column) for name, column in costs.items() if column},
+        devices=_devices(model["name"], runs),
         difference=None if tested is None else tested["difference"],
         p=tested["p_holm"] if tested is not None and model["name"] in several else None,
     )
+
+
+def _devices(model: str, runs: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    """What the runs of a model were trained on, where that is known."""
+    if base_model(model) in NON_LEARNED:
+        return ()
+    return tuple(sorted({run["gpu"] or CPU for run in runs if "gpu" in run}))

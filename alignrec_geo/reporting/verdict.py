@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from alignrec_geo.reporting.rows import ALPHA, Row
+from alignrec_geo.reporting.rows import ALPHA, Row, devices_of
 from alignrec_geo.reporting.words import duration, listed, model_name, ordinal, p_value, signed
 
 SHOWN = 4
@@ -41,7 +41,7 @@ def story(results: Mapping[str, Any], rows: Sequence[Row]) -> list[str]:
 
 
 def caveats(rows: Sequence[Row]) -> list[str]:
-    """Non-learned baselines that beat trained models, and runs that are missing."""
+    """Non-learned baselines that beat trained models, runs that are missing, and devices that differ."""
     ranked = [row for row in rows if "recall@20" in row.means]
     sentences = []
     for baseline in (row for row in ranked if row.non_learned):
@@ -58,6 +58,9 @@ def caveats(rows: Sequence[Row]) -> list[str]:
         named = ", ".join(f"{model_name(row.model)} ({row.seeds})" for row in fewer[:3])
         more = f" and {len(fewer) - 3} more" if len(fewer) > 3 else ""
         sentences.append(f"Fewer seeds than planned: {named}{more}.")
+    devices = devices_of(rows)
+    if len(devices) > 1:
+        sentences.append(f"Trained on {', '.join(devices[:-1])} and {devices[-1]}: seconds and memory do not compare.")
     return sentences
 
 
@@ -100,6 +103,8 @@ def _by_how_much(own: Row, rival: Row, others: Sequence[Row]) -> str:
 
 
 def _at_what_cost(own: Row, rival: Row) -> list[str]:
+    if len(devices_of((own, rival))) > 1:
+        return []
     told = [
         f"{model_name(row.model)} trains {duration(row.costs['seconds_to_best'])} to its chosen epoch "
         f"({duration(row.costs.get('seconds_per_epoch'))} per epoch)"

@@ -159,10 +159,10 @@ def against_reference(result: Result) -> str:
 
 
 def made_by(result: Result) -> str:
-    """Where a comparison comes from; of one that went from machine to machine, all processors and the last versions."""
+    """Where a comparison comes from; of one that went from machine to machine, all devices and the last versions."""
     machines = result.get("machines") or [result["machine"]]
-    cpus = " and ".join(dict.fromkeys(machine["cpu"] for machine in machines))
-    return origin({**result, "machine": {**machines[-1], "cpu": cpus}})
+    names = [*(machine["gpu"] for machine in machines if "gpu" in machine), *(machine["cpu"] for machine in machines)]
+    return origin({**result, "machine": {**machines[-1], "cpu": " and ".join(dict.fromkeys(names))}})
 
 
 QUALITY = ("model", "Recall@20", "NDCG@20")

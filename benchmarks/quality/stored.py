@@ -153,6 +153,7 @@ def _finish(run: Run, found: dict[str, Any]) -> None:
         "protocol": run.config.protocol.value,
         "split": "test",
         **{key: found[key] for key in ("validation", "best_epoch", "epochs", "seconds")},
+        **({"machine": {"gpu": found["gpu"]}} if found.get("gpu") else {}),
     }
     write_json(run.folder / RESULT, result)
     if run.test:

@@ -7,6 +7,9 @@ from polars.testing import assert_frame_equal
 from quality import stored
 
 from alignrec_geo.comparison import compare
+from alignrec_geo.comparison.layout import Layout
+from alignrec_geo.comparison.plan import Plan
+from alignrec_geo.comparison.results import collect
 from alignrec_geo.dataset import make_catalogue
 from alignrec_geo.errors import InputError
 from tests.in_this_process import runs_in_this_process
@@ -57,6 +60,20 @@ def test_notes_and_machines_are_kept(finished, tmp_path):
     after = json.loads(table.read_text())
     assert after["note"] == "a note"
     assert [machine["cpu"] == "another" for machine in after["machines"]] == [True, False]
+
+
+def test_the_gpu_of_a_run_is_kept(finished, tmp_path):
+    results = shutil.copytree(finished / "results", tmp_path / "results")
+    table = results / "table.json"
+    before = json.loads(table.read_text())
+    assert [run["gpu"] for model in before["models"] for run in model["runs"]] == [None, None]
+    before["models"][1]["runs"][0]["gpu"] = "NVIDIA H200"  # not of the model whose trials are chosen from first
+    table.write_text(json.dumps(before))
+    stored.restore(results, "table", tmp_path / "again")
+    layout = Layout(tmp_path / "again")
+    after, _ = collect(Plan.load(layout.plan), layout)
+    assert [run["gpu"] for model in after["models"] for run in model["runs"]] == ["NVIDIA H200"]
+    assert after["machine"]["gpu"] == "NVIDIA H200"
 
 
 def test_the_report_is_kept(finished):

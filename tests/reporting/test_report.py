@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 import pytest
 
 from alignrec_geo.comparison.table import ComparisonResults
+from alignrec_geo.reporting import comparison_charts as charts
 from alignrec_geo.reporting import write_report
 from alignrec_geo.reporting.rows import summarise
 from alignrec_geo.reporting.tables import cells, latex, markdown
@@ -167,6 +168,26 @@ def test_the_story_of_a_reference_that_wins_and_costs_more(results):
     tested = [compared(f"m{n}", 0.1, 1e-5) for n in range(11)]
     more = {**own, "models": [*models[:1], *many], "significance": tested}
     assert "it is better than all 11 other models." in story(more, summarise(more))[1]
+
+
+def test_costs_of_several_devices_are_not_compared(results, tmp_path):
+    for model_ in results["models"]:
+        for run_ in model_["runs"]:
+            run_["gpu"] = "H200" if model_["name"] == "alignrec" else None
+    rows = summarise(results)
+    assert {row.model: row.devices for row in rows if row.devices} == {
+        "alignrec": ("H200",), "mgcn": ("CPU",), "vbpr": ("CPU",), "bpr": ("CPU",),
+    }  # fmt: skip
+    assert "to its chosen epoch" not in " ".join(story({**results, "reference": "mgcn"}, rows[1:]))
+    assert "Trained on CPU and H200: seconds and memory do not compare." in verdict(results, rows)
+    assert charts.cost(rows, "alignrec") is None
+    assert charts.cost([row for row in rows if row.devices == ("CPU",)], "mgcn") is not None
+    write_report(results, tmp_path)
+    assert "Trained on CPU and H200" in (tmp_path / "report.html").read_text()
+    for model_ in results["models"]:
+        for run_ in model_["runs"]:
+            run_["gpu"] = "H200"
+    assert "Trained on" not in verdict(results, summarise(results))
 
 
 def test_the_story_of_one_seed_claims_nothing(results, tmp_path):
