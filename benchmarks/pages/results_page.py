@@ -6,7 +6,6 @@ Nothing on the page is typed by hand but ``benchmarks/pages/results_notes.md``, 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from statistics import fmean, median, stdev
 from typing import Annotated, Any
@@ -19,7 +18,7 @@ from pages.markdown import Result, between_marks, folded, origin, read, table
 from pages.reference_numbers import REFERENCE
 
 from alignrec_geo.files import atomic_path
-from alignrec_geo.reporting.rows import Row, summarise
+from alignrec_geo.reporting.rows import Row, devices_of, summarise
 from alignrec_geo.reporting.tables import group_table
 from alignrec_geo.reporting.verdict import story
 
@@ -36,10 +35,11 @@ READING = """## How to read the tables
 Mean ± standard deviation over seeds. Settings are chosen on validation, with as many trials for every model as the
 text says; trial 0 are the defaults. *alignrec − model* is the mean difference in Recall@20 per user, over the seeds;
 `*` marks a Holm-corrected p below .05 (Wilcoxon signed-rank, paired over users; one seed is not tested). Bold: the
-best of the trained models. Seconds and memory are medians over the seeds, of one thread on two cores that other runs
-kept busy, so they tell apart what differs by a factor; memory is the peak of the whole process, Python and torch
-included. Non-learned baselines are not trained. This page is made by `python benchmarks results_page` from
-`benchmarks/results/*.json`.
+best of the trained models. Seconds and memory are medians over the seeds, on the device that the last line of each
+comparison names, which other runs kept busy, so they tell apart what differs by a factor. On a CPU a run has one
+thread. Memory is the peak of the whole process, Python and torch included, without what lies on a GPU. Models of one
+comparison that were trained on different devices are shown without both. Non-learned baselines are not trained. This
+page is made by `python benchmarks results_page` from `benchmarks/results/*.json`.
 """
 
 
@@ -79,15 +79,15 @@ def readme_tables(results: Mapping[str, Result]) -> str:
     result, section = results[SECOND], COMPARISONS[SECOND]
     second = f"{section.title}: {section.about} {_budget(result)}"
     command = f"```console\n$ {result['command']}\n```"
-    tables = [short_table(results[name], COMPARISONS[name].costs) for name in (FIRST, SECOND)]
+    tables = [short_table(results[name]) for name in (FIRST, SECOND)]
     return "\n".join([tables[0], f"{second}{_note(result)}\n", f"{command}\n", tables[1]])
 
 
-def short_table(result: Result, costs: bool) -> str:
-    """Quality overall and on tail items, and the seconds it takes."""
+def short_table(result: Result) -> str:
+    """Quality overall and on tail items, and the seconds it takes where these compare."""
     tail = _by_model(group_table(result, "items"), "tail")
-    names = ("seconds_per_epoch", "seconds_to_best") if costs else ()
     rows = _ordered(result)
+    names = ("seconds_per_epoch", "seconds_to_best") if _on_one_device(rows) else ()
     lines = [[*_quality(row), tail.get(row.model, ""), *(_cost(row, name) for name in names)] for row in rows]
     head = [*QUALITY, _against(result), "Recall@20, tail items", *(COSTS[name] for name in names)]
     return _with_seeds(head, _raced(lines, highest=(1, 2, 4), skip=_non_learned(result)), rows)
@@ -95,11 +95,10 @@ def short_table(result: Result, costs: bool) -> str:
 
 def comparison(name: str, result: Result, section: Section) -> Iterable[str]:
     """The sections of one comparison: the story and its figures, quality and cost, groups, what was chosen."""
-    costs = COSTS if section.costs else {}
     rows = _ordered(result)
-    told = summarise(result) if costs else [replace(row, costs={}) for row in summarise(result)]
+    costs = COSTS if _on_one_device(rows) else {}
     yield f"{section.about} {_budget(result)}\n"
-    yield " ".join(story(result, told)) + "\n"
+    yield " ".join(story(result, summarise(result))) + "\n"
     for figure, says in FIGURES.get(name, {}).items():
         yield f"![{says}](images/{figure}.svg)\n"
     quality = [[*_quality(row), *(_cost(row, name) for name in costs)] for row in rows]
@@ -183,6 +182,10 @@ def _budget(result: Result) -> str:
 
 def _note(result: Result) -> str:
     return f" Note: {result['note'].rstrip('.')}." if "note" in result else ""
+
+
+def _on_one_device(rows: Sequence[Row]) -> bool:
+    return len(devices_of(rows)) <= 1
 
 
 def _ordered(result: Result) -> list[Row]:

@@ -61,7 +61,7 @@ def results():
 
 
 def test_the_best_of_every_column_is_bold_and_non_learned_baselines_do_not_compete(results):
-    lines = results_page.short_table(results["tiktok-table"], costs=True).splitlines()
+    lines = results_page.short_table(results["tiktok-table"]).splitlines()
     assert lines[2] == "| alignrec | **0.1200 ± 0.0141** | **0.1200 ± 0.0141** |  | 0.0100 | 1.50 | 61 |"
     assert lines[3] == "| bpr | 0.0450 ± 0.0071 | 0.0450 ± 0.0071 | +0.0750* | **0.0200** | 1.50 | 61 |"
     assert lines[4] == "| popularity | 0.0600 ± 0.0000 | 0.0600 ± 0.0000 | +0.0750* | 0.5000 |  |  |"
@@ -70,21 +70,27 @@ def test_the_best_of_every_column_is_bold_and_non_learned_baselines_do_not_compe
 def test_models_with_fewer_seeds_say_how_many(results):
     uneven = comparison()
     del uneven["models"][1]["runs"][1]
-    lines = results_page.short_table(uneven, costs=False).splitlines()
+    lines = results_page.short_table(uneven).splitlines()
     assert lines[0].startswith("| model | seeds | Recall@20 |")
     assert lines[2].startswith("| alignrec | 2 | **0.1200 ± 0.0141** |")
-    assert lines[3] == "| bpr | 1 | 0.0500 | 0.0500 | +0.0750 | **0.0200** |"
+    assert lines[3] == "| bpr | 1 | 0.0500 | 0.0500 | +0.0750 | **0.0200** | 1.50 | 61 |"
     page = results_page.render({"tiktok-table": uneven}, "Notes.\n")
     assert "2 trials per model, 1 to 2 seeds." in page
     assert "| bpr | 1 | 0.0500 | 0.0500 |" in page
     assert "| seeds |" not in results_page.render(results, "Notes.\n")
 
 
-def test_costs_of_different_kinds_of_machines_are_not_shown(results):
-    results[results_page.SECOND] = comparison("toys", trials=0, note="Two machines.")
+def test_costs_of_different_devices_are_not_shown(results):
+    toys = comparison("toys", trials=0, note="Two machines.")
+    for model, gpu in zip(toys["models"], ("NVIDIA H200", None, None), strict=True):
+        for one in model["runs"]:
+            one["gpu"] = gpu
+    toys["machine"] = {**MACHINE, "gpu": "NVIDIA H200"}
+    results[results_page.SECOND] = toys
     page = results_page.render(results, "Notes.\n")
     _, _, section = page.partition("## Amazon Toys")
-    section, _, _ = section.partition("<sub>")
+    section, _, made_by = section.partition("<sub>")
+    assert "NVIDIA H200 and Toy CPU, 2 threads" in made_by
     assert "| alignrec | **0.1200 ± 0.0141** | **0.1200 ± 0.0141** |  |\n" in section
     assert "s / epoch" not in section
     assert "per epoch" not in section
