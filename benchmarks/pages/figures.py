@@ -90,9 +90,7 @@ FIGURES = {
     "tiktok-quality": Figure("results", "tiktok-table", _quality("tiktok-table", "Recall@20 on TikTok")),
     "tiktok-cost": Figure("results", "tiktok-table", _cost("tiktok-table", "Quality against time on TikTok")),
     "toys-quality": Figure("results", "plus-toys", _quality("plus-toys", "Recall@20 on Toys")),
-    "toys-cost": Figure("results", "plus-toys", _cost("plus-toys", "Quality against time on Toys")),
     "ml-1m-quality": Figure("results", "plus-ml-1m", _quality("plus-ml-1m", "Recall@20 on MovieLens 1M")),
-    "ml-1m-cost": Figure("results", "plus-ml-1m", _cost("plus-ml-1m", "Quality against time on MovieLens 1M")),
     "ml-100k-quality": Figure("results", "ml-100k-table", _quality("ml-100k-table", "Recall@20 on MovieLens 100K")),
     "ml-100k-cost": Figure(
         "results", "ml-100k-table", _cost("ml-100k-table", "Quality against time on MovieLens 100K")
