@@ -74,7 +74,7 @@ bench-peers: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks peers run
 
 gpu-pack:
-	PYTHON=$(PYTHON) BEFORE=$(BEFORE) DATA="$(DATA)" bash benchmarks/gpu_pack.sh
+	PYTHON=$(PYTHON) BEFORE=$(BEFORE) DATA="$(DATA)" RUNS="$(RUNS)" bash benchmarks/gpu_pack.sh
 
 # torch first: a bare "torch" would pull several GB of CUDA packages
 $(VENV)/.installed: pyproject.toml constraints.txt

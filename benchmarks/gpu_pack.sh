@@ -2,10 +2,11 @@
 # Make .gpu/: all that benchmarks/gpu.py needs on a GPU machine without network, whose Python has PyTorch, PyTorch
 # Geometric, Triton, transformers, pyarrow, scipy, matplotlib, pytest and typer, but no polars, pydantic or rich.
 #
-#   make gpu-pack [BEFORE=COMMIT] [DATA="data/tiktok …"] [PYTHON_THERE=3.12]
+#   make gpu-pack [BEFORE=COMMIT] [DATA="data/tiktok …"] [RUNS="plus-ml-1m …"] [PYTHON_THERE=3.12]
 #   there: bash .gpu/run.sh [options of benchmarks/gpu.py]
 #          bash .gpu/compare.sh "NAME ds/DATA OPTIONS" … (comparisons of models)
 #
+# RUNS are stored comparisons that compare.sh goes on with; a development environment lays them out (make test makes one).
 # ALSO="optuna alembic sqlalchemy mako colorlog" packs further wheels, here those that trials need.
 # Run from the project's root. Polars is the oldest that is supported: it is the smallest, and that version is tried.
 set -euo pipefail
@@ -37,6 +38,7 @@ if [ -n "${BEFORE:-}" ]; then
   git archive "$BEFORE" alignrec_geo | tar -x -C "$made/before"
 fi
 for folder in ${DATA:-}; do cp -rL "$folder" "$made/ds/"; done
+for name in ${RUNS:-}; do .venv/bin/python benchmarks stored lay-out "$name" "$made/runs/$name"; done
 find "$made/ds" -type d -name images -prune -exec rm -r {} +  # vectors are what models read
 rm -r "$made/whl"
 tar c -C "$made" . | xz -T0 -6 >$out/pack.tar.xz  # a third of what wheels take: what travels is limited
