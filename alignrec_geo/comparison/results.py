@@ -136,7 +136,8 @@ def _read(folder: Path, fields: tuple[str, ...]) -> dict[str, Any]:
 def _gpu(folder: Path) -> str | None:
     """The GPU that a finished run was trained on; ``None`` where that was a processor."""
     where = None if error_of(folder) is not None else outcome(folder).get("machine")
-    return None if where is None else where.get("gpu")
+    name = None if where is None else where.get("gpu")
+    return name if isinstance(name, str) else None
 
 
 def _gpus(models: list[dict[str, Any]]) -> dict[str, str]:

@@ -74,6 +74,9 @@ def test_the_gpu_of_a_run_is_kept(finished, tmp_path):
     after, _ = collect(Plan.load(layout.plan), layout)
     assert [run["gpu"] for model in after["models"] for run in model["runs"]] == ["NVIDIA H200"]
     assert after["machine"]["gpu"] == "NVIDIA H200"
+    (path,) = layout.root.glob("runs/popularity/*/result.json")
+    path.write_text(json.dumps({**json.loads(path.read_text()), "machine": {"gpu": ["damaged"]}}))
+    assert "gpu" not in collect(Plan.load(layout.plan), layout)[0]["machine"]
 
 
 def test_the_report_is_kept(finished):
