@@ -22,7 +22,7 @@ def verdict(results: Mapping[str, Any], rows: Sequence[Row]) -> str:
 
 
 def story(results: Mapping[str, Any], rows: Sequence[Row]) -> list[str]:
-    """Who wins, by how much, and at what cost: three sentences, fewer where there is less to say.
+    """Who wins, by how much, and, where all were trained on one device, at what cost: three sentences at most.
 
     Args:
         results: the content of ``results.json``.
@@ -37,7 +37,8 @@ def story(results: Mapping[str, Any], rows: Sequence[Row]) -> list[str]:
     first = [row for row in ranked if value_of(row) == value_of(ranked[0])]
     others = [row for row in ranked if row is not own]
     rival = others[0]  # the winner, or the next best where the reference wins
-    return [_who_wins(own, first, ranked), _by_how_much(own, rival, others), *_at_what_cost(own, rival)]
+    cost = _at_what_cost(own, rival) if len(devices_of(rows)) <= 1 else []
+    return [_who_wins(own, first, ranked), _by_how_much(own, rival, others), *cost]
 
 
 def caveats(rows: Sequence[Row]) -> list[str]:
@@ -103,8 +104,6 @@ def _by_how_much(own: Row, rival: Row, others: Sequence[Row]) -> str:
 
 
 def _at_what_cost(own: Row, rival: Row) -> list[str]:
-    if len(devices_of((own, rival))) > 1:
-        return []
     told = [
         f"{model_name(row.model)} trains {duration(row.costs['seconds_to_best'])} to its chosen epoch "
         f"({duration(row.costs.get('seconds_per_epoch'))} per epoch)"
