@@ -5,9 +5,10 @@
 #
 # Every argument is one comparison: its name, its data set in the pack, and options of 'alignrec-geo compare'. One that
 # was packed (RUNS of 'make gpu-pack') goes on, with more models, seeds or trials. With trials, the pack must hold Optuna.
-# A GPU that is busy gives every process an equal share, so what matters most goes into a comparison of few models. What comes back is $OUT/runs.tgz: the folders of the comparisons without
-# weights. Unpacked at home, 'python benchmarks stored keep NAME runs/NAME' stores one, and the same command with
-# '--out runs/NAME' goes on with it. SECONDS_LEFT=500 ends them in time: what was begun goes on at home.
+# A GPU that is busy gives every process an equal share, so what matters most goes into a comparison of few models.
+# What comes back is $OUT/runs.tgz: the folders of the comparisons without weights. Unpacked at home, 'python benchmarks
+# stored keep NAME runs/NAME' stores one, and the same command with '--out runs/NAME' goes on with it. SECONDS_LEFT=500
+# ends them in time: what was begun goes on at home.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 work=$(mktemp -d)

@@ -37,6 +37,7 @@ RUN_FIELDS = (
     "seconds_to_best",
     "peak_memory_mb",
     "parameters",
+    "gpu",
 )
 
 
@@ -104,12 +105,7 @@ def _model(plan: Plan, layout: Layout, name: str, choice: Choice | None) -> dict
         "training": config["training"],
         "trials": [_trial(plan, name, number, folder) for number, folder in trials if is_over(folder)],
         "runs": [
-            {
-                "seed": seed,
-                **_read(folder, RUN_FIELDS),
-                "gpu": _gpu(folder),
-                "curve": _curve(folder, config["training"]["metric"]),
-            }
+            {"seed": seed, **_read(folder, RUN_FIELDS), "curve": _curve(folder, config["training"]["metric"])}
             for seed, folder in seeds
             if is_over(folder)
         ],
@@ -131,13 +127,6 @@ def _read(folder: Path, fields: tuple[str, ...]) -> dict[str, Any]:
         return {**dict.fromkeys(fields), "epochs": epochs_done(folder), "error": error}
     left = outcome(folder)
     return {**{field: left[field] for field in fields}, "error": None}
-
-
-def _gpu(folder: Path) -> str | None:
-    """The GPU that a finished run was trained on; ``None`` where that was a processor."""
-    where = None if error_of(folder) is not None else outcome(folder).get("machine")
-    name = None if where is None else where.get("gpu")
-    return name if isinstance(name, str) else None
 
 
 def _gpus(models: list[dict[str, Any]]) -> dict[str, str]:

@@ -133,10 +133,11 @@ def pruned(folder: Path) -> tuple[int, float] | None:
 
 
 def outcome(folder: Path) -> dict[str, Any]:
-    """What a finished run left: its result, its cost and, for final runs, its groups."""
+    """What a finished run left: its result, its cost, the GPU it was trained on and, for final runs, its groups."""
     result, cost = read_record(folder / RESULT, RunResult), read_record(folder / COST, Cost)
     groups = read_record(folder / GROUPS, Groups) if (folder / GROUPS).exists() else None
-    return {**result, **cost, "groups": groups}
+    gpu = (result.get("machine") or {}).get("gpu")
+    return {**result, **cost, "groups": groups, "gpu": gpu if isinstance(gpu, str) else None}
 
 
 def validated(folder: Path, metric: str) -> float:

@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 from alignrec_geo.reporting.charts import Chart, grid, label, plain_numbers
 from alignrec_geo.reporting.labels import name_points
 from alignrec_geo.reporting.look import ACCENT, INK, OTHER, PALE, SOFT, colour
-from alignrec_geo.reporting.rows import Row, devices_of
+from alignrec_geo.reporting.rows import Row, costs_compare
 from alignrec_geo.reporting.words import count, decimal, metric_name, model_name
 
 LINE = 23
@@ -62,7 +62,7 @@ def cost(rows: Sequence[Row], reference: str) -> Chart | None:
     shown = [
         row for row in rows if not row.non_learned and row.costs.get("seconds_to_best") and "recall@20" in row.means
     ]
-    if len(shown) < 2 or len(devices_of(shown)) > 1:
+    if len(shown) < 2 or not costs_compare(shown):
         return None
     points = [(row.costs["seconds_to_best"], row.means["recall@20"]) for row in shown]
 

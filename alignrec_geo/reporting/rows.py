@@ -91,8 +91,13 @@ def further_metrics(results: Mapping[str, Any]) -> list[str]:
 
 
 def devices_of(rows: Sequence[Row]) -> list[str]:
-    """What the models were trained on; with more than one device their seconds and memory cannot be compared."""
+    """What the models were trained on."""
     return sorted({device for row in rows for device in row.devices})
+
+
+def costs_compare(rows: Sequence[Row]) -> bool:
+    """Whether seconds and memory of the models can be set side by side: all were trained on one device."""
+    return len(devices_of(rows)) <= 1
 
 
 def metric_columns(rows: Sequence[Row]) -> list[str]:

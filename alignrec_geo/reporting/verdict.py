@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from alignrec_geo.reporting.rows import ALPHA, Row, devices_of
+from alignrec_geo.reporting.rows import ALPHA, Row, costs_compare, devices_of
 from alignrec_geo.reporting.words import duration, listed, model_name, ordinal, p_value, signed
 
 SHOWN = 4
@@ -37,7 +37,7 @@ def story(results: Mapping[str, Any], rows: Sequence[Row]) -> list[str]:
     first = [row for row in ranked if value_of(row) == value_of(ranked[0])]
     others = [row for row in ranked if row is not own]
     rival = others[0]  # the winner, or the next best where the reference wins
-    cost = _at_what_cost(own, rival) if len(devices_of(rows)) <= 1 else []
+    cost = _at_what_cost(own, rival) if costs_compare(rows) else []
     return [_who_wins(own, first, ranked), _by_how_much(own, rival, others), *cost]
 
 
@@ -59,9 +59,9 @@ def caveats(rows: Sequence[Row]) -> list[str]:
         named = ", ".join(f"{model_name(row.model)} ({row.seeds})" for row in fewer[:3])
         more = f" and {len(fewer) - 3} more" if len(fewer) > 3 else ""
         sentences.append(f"Fewer seeds than planned: {named}{more}.")
-    devices = devices_of(rows)
-    if len(devices) > 1:
-        sentences.append(f"Trained on {', '.join(devices[:-1])} and {devices[-1]}: seconds and memory do not compare.")
+    if not costs_compare(rows):
+        devices = devices_of(rows)
+        sentences.append(f"Trained on {listed(devices, most=len(devices))}: seconds and memory do not compare.")
     return sentences
 
 

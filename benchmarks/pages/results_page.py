@@ -18,7 +18,7 @@ from pages.markdown import Result, between_marks, folded, origin, read, table
 from pages.reference_numbers import REFERENCE
 
 from alignrec_geo.files import atomic_path
-from alignrec_geo.reporting.rows import Row, devices_of, summarise
+from alignrec_geo.reporting.rows import Row, costs_compare, summarise
 from alignrec_geo.reporting.tables import group_table
 from alignrec_geo.reporting.verdict import story
 
@@ -87,7 +87,7 @@ def short_table(result: Result) -> str:
     """Quality overall and on tail items, and the seconds it takes where these compare."""
     tail = _by_model(group_table(result, "items"), "tail")
     rows = _ordered(result)
-    names = ("seconds_per_epoch", "seconds_to_best") if _on_one_device(rows) else ()
+    names = ("seconds_per_epoch", "seconds_to_best") if costs_compare(rows) else ()
     lines = [[*_quality(row), tail.get(row.model, ""), *(_cost(row, name) for name in names)] for row in rows]
     head = [*QUALITY, _against(result), "Recall@20, tail items", *(COSTS[name] for name in names)]
     return _with_seeds(head, _raced(lines, highest=(1, 2, 4), skip=_non_learned(result)), rows)
@@ -96,7 +96,7 @@ def short_table(result: Result) -> str:
 def comparison(name: str, result: Result, section: Section) -> Iterable[str]:
     """The sections of one comparison: the story and its figures, quality and cost, groups, what was chosen."""
     rows = _ordered(result)
-    costs = COSTS if _on_one_device(rows) else {}
+    costs = COSTS if costs_compare(rows) else {}
     yield f"{section.about} {_budget(result)}\n"
     yield " ".join(story(result, summarise(result))) + "\n"
     for figure, says in FIGURES.get(name, {}).items():
@@ -182,10 +182,6 @@ def _budget(result: Result) -> str:
 
 def _note(result: Result) -> str:
     return f" Note: {result['note'].rstrip('.')}." if "note" in result else ""
-
-
-def _on_one_device(rows: Sequence[Row]) -> bool:
-    return len(devices_of(rows)) <= 1
 
 
 def _ordered(result: Result) -> list[Row]:
