@@ -160,9 +160,35 @@ def row_sum(pattern: EdgePattern, value: Tensor) -> Tensor:
     """Return the sum of the values of each row's edges, ``[rows]``."""
     _check_values(pattern, value)
     if not fixed_shapes(value.device):
-        return value.new_zeros(pattern.shape[0]).index_add(0, pattern.row, value)
+        offsets = pattern.csr.matrix.crow_indices().long()
+        return torch.segment_reduce(value, "sum", offsets=offsets, unsafe=True)
     ones = value.new_ones(pattern.shape[1], 1)  # a product adds up in the same order every time, atomics do not
     return weighted_spmm(pattern, value, ones)[:, 0]
+
+
+@opaque
+def gather_columns(pattern: EdgePattern, value: Tensor) -> Tensor:
+    r"""Return for every edge the value of its column; the gradient adds up each column's edges.
+
+    .. math::
+        s_e = v_c, \quad e = (r, c)
+
+    Args:
+        pattern: ``[rows, cols]`` with ``E`` edges.
+        value: ``[cols]``.
+
+    Returns:
+        ``[E]``, in the pattern's order.
+
+    Example:
+        >>> import torch
+        >>> pattern = EdgePattern.from_coo(torch.tensor([0, 0]), torch.tensor([0, 1]), (2, 2))
+        >>> gather_columns(pattern, torch.tensor([2.0, 3.0])).tolist()
+        [2.0, 3.0]
+    """
+    _check_rows("value", value[:, None], pattern.shape[1])
+    result: Tensor = _GatherColumns.apply(pattern, value)  # type: ignore[no-untyped-call]
+    return result
 
 
 def reference_weighted_spmm(pattern: EdgePattern, weight: Tensor, x: Tensor) -> Tensor:
@@ -190,6 +216,11 @@ def _multiply(matrix: Tensor, weight: Tensor, x: Tensor) -> Tensor:
 def _dot(matrix: Tensor, a: Tensor, b: Tensor) -> Tensor:
     # a dense product that is evaluated at the edges only: no [E, D] temporary
     a, b = a.contiguous(), b.contiguous().T
+    matrix.values().zero_()  # a CPU adds 0 times what stands there, and 0 times infinity is not a number
+    if not a.is_cuda:  # the stored values are scratch: written in place, nothing but them is copied
+        for rows, block in row_blocks(matrix):
+            torch.sparse.sampled_addmm(block, a[rows], b, beta=0.0, out=block)
+        return matrix.values().clone()
     parts = [torch.sparse.sampled_addmm(block, a[rows], b, beta=0.0).values() for rows, block in row_blocks(matrix)]
     return parts[0] if len(parts) == 1 else torch.cat(parts)
 
@@ -234,6 +265,17 @@ class _EdgeDot(torch.autograd.Function):
         to_a = _multiply(pattern.csr.matrix, grad, b) if needs_a else None
         to_b = _multiply(pattern.csr.transposed, pattern.transpose_values(grad), a) if needs_b else None
         return None, to_a, to_b
+
+
+class _GatherColumns(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, pattern: EdgePattern, value: Tensor) -> Tensor:
+        ctx.pattern = pattern
+        return value.index_select(0, pattern.col)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[None, Tensor]:
+        return None, row_sum(ctx.pattern.T, ctx.pattern.transpose_values(grad))
 
 
 class _EdgeSoftmax(torch.autograd.Function):

@@ -10,6 +10,16 @@ from alignrec_geo.kernels.csr import CSR
 from alignrec_geo.kernels.opaque import opaque
 from alignrec_geo.kernels.row_blocks import row_blocks
 
+TILE = 32
+"""Columns of ``x`` that a CPU takes at a time where rows are wide: a tile stays in a core's cache, all of ``x`` does
+not."""
+
+TILED_WIDTH = 128
+"""Columns from which on ``x`` is taken in tiles."""
+
+TILED_DEGREE = 64
+"""Entries per column of the matrix from which on that saves more than the tiles' copies cost."""
+
 
 @opaque
 def spmm(adjacency: CSR, x: Tensor) -> Tensor:
@@ -86,9 +96,25 @@ def multiply(matrix: Tensor, x: Tensor, base: Tensor | None = None, out: Tensor 
         for rows, block in row_blocks(matrix):
             multiply(block, x, None if base is None else base[rows], result[rows])
         return result
+    if x.device.type == "cpu" and in_tiles(matrix, x.shape[1]):
+        result = x.new_empty(matrix.shape[0], x.shape[1]) if out is None else out
+        for start in range(0, x.shape[1], TILE):
+            tile = slice(start, start + TILE)
+            result[:, tile] = multiply(matrix, x[:, tile].contiguous(), None if base is None else base[:, tile])
+        return result
     if base is None:
         return torch.mm(matrix, x) if out is None else torch.mm(matrix, x, out=out)
     return torch.addmm(base, matrix, x) if out is None else torch.addmm(base, matrix, x, out=out)
+
+
+def in_tiles(matrix: Tensor, width: int) -> bool:
+    """Whether a CPU takes a product tile by tile: where many entries read wide rows again and again.
+
+    Args:
+        matrix: sparse CSR tensor ``[rows, cols]``.
+        width: columns of the dense operand.
+    """
+    return width >= TILED_WIDTH and matrix.values().numel() >= TILED_DEGREE * matrix.shape[1]
 
 
 def reference_multiply(matrix: Tensor, x: Tensor, base: Tensor | None = None, out: Tensor | None = None) -> Tensor:

@@ -14,7 +14,7 @@ from alignrec_geo.embeddings import Embeddings
 from alignrec_geo.errors import InputError
 from alignrec_geo.graph.modalities import modalities
 from alignrec_geo.kernels.csr import CSR
-from alignrec_geo.kernels.edges import EdgePattern, edge_dot, edge_softmax, weighted_spmm
+from alignrec_geo.kernels.edges import EdgePattern, edge_dot, edge_softmax, gather_columns, weighted_spmm
 from alignrec_geo.kernels.gather import gather_rows
 from alignrec_geo.kernels.triplet_loss import triplet_loss
 from alignrec_geo.kernels.unit_rows import unit_rows
@@ -182,7 +182,7 @@ class GRCN(GraphRecommender):
             users = unit_rows(self.own_rows(preference)(histories))
             found.append(self._branch(users, unit_rows(F.leaky_relu(encoded)), edges))
         _, of_items = self.confidence.split([self.n_users, self.n_items])
-        weight = _edge_weight([branch.to_users for branch in found], gather_rows(of_items, edges.col))
+        weight = _edge_weight([branch.to_users for branch in found], edges, of_items)
         layers = self._identity_layers(unit_rows(self.identity), branches)[:-1]
         start = unit_rows(self.own_rows(self.identity[: self.n_users])(histories))
         identity = sum((weighted_spmm(edges, weight, items) for _, items in layers), start)
@@ -231,8 +231,8 @@ class GRCN(GraphRecommender):
         users, items = identity.split(split)
         of_users, of_items = self.confidence.split(split)
         turned = self.edges.T
-        to_users = _edge_weight([branch.to_users for branch in branches], gather_rows(of_items, self.edges.col))
-        to_items = _edge_weight([branch.to_items for branch in branches], gather_rows(of_users, turned.col))
+        to_users = _edge_weight([branch.to_users for branch in branches], self.edges, of_items)
+        to_items = _edge_weight([branch.to_items for branch in branches], turned, of_users)
         layers = [(users, items)]
         for _ in range(self.config.layers):
             users, items = weighted_spmm(self.edges, to_users, items), weighted_spmm(turned, to_items, users)
@@ -246,7 +246,8 @@ class GRCN(GraphRecommender):
         return torch.stack([identity / (len(items) * self.config.dim), *means]).sum()
 
 
-def _edge_weight(attention: Sequence[Tensor], confidence: Tensor) -> Tensor:
-    """The best-supported modality of every edge: ``[E]`` each and ``[E, M]`` to ``[E]``, not below 0."""
-    votes = [alpha * trust for alpha, trust in zip(attention, confidence.unbind(dim=1), strict=True)]
+def _edge_weight(attention: Sequence[Tensor], edges: EdgePattern, confidence: Tensor) -> Tensor:
+    """The best-supported modality of every edge, not below 0: ``[E]`` each and senders' ``[cols, M]`` to ``[E]``."""
+    trust = [gather_columns(edges, column) for column in confidence.unbind(dim=1)]
+    votes = [alpha * share for alpha, share in zip(attention, trust, strict=True)]
     return F.relu(reduce(torch.maximum, votes))

@@ -41,6 +41,7 @@ SHAPES = {
     "baby": Shape("baby", 19_445, 7_050, 118_551),
     "sports": Shape("sports", 35_598, 18_357, 218_000),
     "electronics": Shape("electronics", 192_403, 63_001, 1_250_000),
+    "ml-1m": Shape("ml-1m", 6_040, 3_706, 796_244),
     "quick": Shape("quick", 400, 150, 2_400, width=96),
 }
 

@@ -108,6 +108,18 @@ def epoch_section(result: Result) -> str:
 
 def kernels_section(result: Result) -> str:
     """Every operation."""
+    title = f"## Operations on a {result['device'].upper()}\n\n{shape(result)}\n"
+    figure = "![Time of every operation over the machine's limit](images/kernels.svg)\n"
+    return "\n".join([title, figure, operations(result)])
+
+
+def dense_section(result: Result) -> str:
+    """Operations whose form depends on how many edges a node has."""
+    return f"## A graph with many edges per node\n\n{shape(result)}\n\n{operations(result)}"
+
+
+def operations(result: Result) -> str:
+    """A row per operation, and the machine's rates."""
     head = ["operation", "what", "ours", "naive", "ratio", "over limit", "backend"]
     lines = [
         [
@@ -121,9 +133,7 @@ def kernels_section(result: Result) -> str:
         ]
         for row in result["rows"]
     ]
-    title = f"## Operations on a {result['device'].upper()}\n\n{shape(result)}\n"
-    figure = "![Time of every operation over the machine's limit](images/kernels.svg)\n"
-    return "\n".join([title, figure, table(head, lines), rates(result)])
+    return "\n".join([table(head, lines), rates(result)])
 
 
 def ranking_section(result: Result) -> str:
@@ -255,14 +265,17 @@ def shape(result: Result) -> str:
 
 def rates(result: Result) -> str:
     """The machine's rates."""
-    gemms = result["rates"]["gemm_gflops"]
-    span = f"{min(gemms.values()):.0f} – {max(gemms.values()):.0f} GFLOP/s" if gemms else "not measured"
-    return f"Rates in this run: GEMM {span} at the shapes of the step, copy {result['rates']['copy_gb_s']:.1f} GB/s.\n"
+    gemms, copy = result["rates"]["gemm_gflops"], f"copy {result['rates']['copy_gb_s']:.1f} GB/s"
+    if not gemms:
+        return f"Rate in this run: {copy}.\n"
+    span = f"{min(gemms.values()):.0f} – {max(gemms.values()):.0f} GFLOP/s"
+    return f"Rates in this run: GEMM {span} at the shapes of the step, {copy}.\n"
 
 
 SECTIONS: dict[str, Callable[[Result], str]] = {
     "epoch": epoch_section,
     "kernels": kernels_section,
+    "dense-graph": dense_section,
     "ranking": ranking_section,
     "gpu": gpu_section,
     "peers": peers_section,

@@ -10,6 +10,7 @@ from harness.drawn_tables import draw_tables
 from harness.measure import Timing
 from speed import (
     bulk,
+    dense_graph,
     distributed,
     import_rows,
     kernels,
@@ -40,6 +41,15 @@ def test_kernels_quick(capsys, tmp_path):
         assert entry["limit_ratio"] > 0
         assert entry["largest_relative_difference"] < 1e-5
     assert result["ratio"] == min(entry["ratio"] for entry in operations.values())
+
+
+def test_dense_graph_quick(capsys, tmp_path):
+    dense_graph.main(dataset=None, width=160, quick=True, results=tmp_path)
+    result = json.loads(capsys.readouterr().out)
+    assert result == json.loads((tmp_path / "dense-graph.json").read_text())
+    assert [row["what"] for row in result["rows"]] == ["spmm (wide)", "edge_dot", "row_sum", "gather_columns"]
+    assert "in one piece, as the graph has few edges" in result["rows"][0]["detail"]
+    assert all(row["ratio"] > 0 and row["limit_ratio"] > 0 for row in result["rows"])
 
 
 def test_knn_quick(capsys):

@@ -9,6 +9,7 @@ from alignrec_geo.kernels.edges import (
     EdgePattern,
     edge_dot,
     edge_softmax,
+    gather_columns,
     reference_edge_dot,
     reference_edge_softmax,
     reference_weighted_spmm,
@@ -69,6 +70,17 @@ def test_softmax_equals_the_reference(shape, scale):
     assert_same(edge_softmax(pattern, logits), reference_edge_softmax(pattern, logits), logits)
 
 
+@given(shapes)
+@settings(max_examples=50, deadline=None)
+def test_sums_and_values_of_edges_equal_indexing(shape):
+    seed, rows, cols, edges, _ = shape
+    pattern = drawn(seed, rows, cols, edges)
+    of_edges, of_columns = noise(pattern.nnz), noise(cols)
+    summed = of_edges.new_zeros(rows).index_add(0, pattern.row, of_edges)
+    assert_same(row_sum(pattern, of_edges), summed, of_edges)
+    assert_same(gather_columns(pattern, of_columns), of_columns[pattern.col], of_columns)
+
+
 def test_gradcheck():
     pattern = drawn(0, 5, 4, 9)
     weight, x, a = noise(pattern.nnz), noise(4, 3), noise(5, 3)
@@ -76,6 +88,7 @@ def test_gradcheck():
     assert torch.autograd.gradcheck(lambda p, q: edge_dot(pattern, p, q), (a, x))
     assert torch.autograd.gradcheck(lambda logits: edge_softmax(pattern, logits), weight)
     assert torch.autograd.gradcheck(lambda value: row_sum(pattern, value), weight)
+    assert torch.autograd.gradcheck(lambda value: gather_columns(pattern, value), noise(4))
 
 
 def test_products_of_one_pattern_do_not_disturb_each_other():
@@ -84,6 +97,12 @@ def test_products_of_one_pattern_do_not_disturb_each_other():
     chained = weighted_spmm(pattern, second, weighted_spmm(pattern, first, x))
     plain = reference_weighted_spmm(pattern, second, reference_weighted_spmm(pattern, first, x))
     assert_same(chained, plain, first, second, x)
+
+
+def test_what_an_earlier_product_left_behind_does_not_matter():
+    pattern, a, b = drawn(1, 6, 6, 20), noise(6, 4), noise(6, 4)
+    weighted_spmm(pattern, torch.full((pattern.nnz,), torch.nan, dtype=torch.float64), b)
+    assert_same(edge_dot(pattern, a, b), reference_edge_dot(pattern, a, b), a, b)
 
 
 def test_order_of_edges_and_transpose():
@@ -157,4 +176,6 @@ def test_wrong_shapes_and_repr():
         edge_dot(pattern, torch.zeros(2, 4), torch.zeros(2, 4))
     with pytest.raises(ValueError, match="one value per edge"):
         edge_softmax(pattern, torch.zeros(1))
+    with pytest.raises(ValueError, match="3 rows"):
+        gather_columns(pattern, torch.zeros(2))
     assert repr(pattern) == "EdgePattern(shape=(2, 3), nnz=2)"

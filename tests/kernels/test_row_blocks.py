@@ -8,7 +8,7 @@ from alignrec_geo.kernels import compressed
 from alignrec_geo.kernels.backends import available, use_backends
 from alignrec_geo.kernels.compressed import csr_tensor
 from alignrec_geo.kernels.csr import CSR
-from alignrec_geo.kernels.edges import EdgePattern, edge_dot, edge_softmax, weighted_spmm
+from alignrec_geo.kernels.edges import EdgePattern, edge_dot, edge_softmax, gather_columns, weighted_spmm
 from alignrec_geo.kernels.row_blocks import row_blocks
 from alignrec_geo.kernels.spmm import mean_propagation, multiply, spmm
 from alignrec_geo.kernels.topk import blocked_top_k
@@ -89,7 +89,8 @@ def test_weights_of_edges(monkeypatch):
         pattern = EdgePattern.from_coo(row, col, shape)
         x = torch.rand(30, 4, generator=torch.Generator().manual_seed(1), requires_grad=True)
         value = weight[: pattern.nnz].clone().requires_grad_()
-        y = weighted_spmm(pattern, edge_softmax(pattern, value) + edge_dot(pattern, x, x), x)
+        at_edges = edge_softmax(pattern, value) + edge_dot(pattern, x, x) + gather_columns(pattern, x[:, 0])
+        y = weighted_spmm(pattern, at_edges, x)
         found.append([y, pattern.T.col, *torch.autograd.grad(y.sum(), (value, x))])
     assert all(torch.equal(*pair) for pair in zip(*found, strict=True))
 

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from alignrec_geo.kernels.backends import use_backends
 from alignrec_geo.kernels.csr import CSR
 from alignrec_geo.kernels.spmm import (
+    in_tiles,
     mean_propagation,
     multiply,
     reference_mean_propagation,
@@ -53,6 +54,26 @@ def test_mean_propagation_and_its_gradient_equal_the_reference(backend, shape, l
         torch.testing.assert_close(fast, slow)
         grads = [torch.autograd.grad((y * weight).sum(), x)[0] for y in (fast, slow)]
     torch.testing.assert_close(*grads)
+
+
+@pytest.mark.parametrize("width", [128, 150, 256])
+@pytest.mark.parametrize("with_base", [False, True])
+@pytest.mark.parametrize("with_out", [False, True])
+def test_wide_rows_of_a_dense_graph_go_in_tiles(width, with_base, with_out):
+    matrix = drawn(3, 200, 30, 4_000).matrix
+    assert in_tiles(matrix, width)
+    x, base = torch.rand(30, width, dtype=torch.float64), torch.rand(200, width, dtype=torch.float64)
+    out = torch.full((200, width), float("nan"), dtype=torch.float64) if with_out else None
+    found = multiply(matrix, x, base if with_base else None, out)
+    torch.testing.assert_close(found, matrix.to_dense() @ x + (base if with_base else 0.0))
+    assert out is None or found.data_ptr() == out.data_ptr()
+
+
+def test_few_edges_or_narrow_rows_go_in_one_piece():
+    matrix = drawn(3, 200, 30, 4_000).matrix
+    assert in_tiles(matrix, 128)
+    assert not in_tiles(matrix, 127)
+    assert not in_tiles(drawn(3, 200, 30, 1_000).matrix, 128)
 
 
 def test_gradcheck():
