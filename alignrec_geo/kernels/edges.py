@@ -76,9 +76,11 @@ class EdgePattern:
         row, col = self.transpose_values(self.col), self.transpose_values(self.row)
         return EdgePattern(self.csr.T, row, col, self.from_transposed, self.to_transposed)
 
+    @opaque
     def transpose_values(self, value: Tensor) -> Tensor:
         """Values per edge ``[E]``, from the pattern's order into that of its transpose."""
-        return value.index_select(0, self.to_transposed)
+        reordered: Tensor = _Reordered.apply(value, self.to_transposed, self.from_transposed)  # type: ignore[no-untyped-call]
+        return reordered
 
     def map(self, function: Callable[[Tensor], Tensor]) -> "EdgePattern":
         """Apply ``function`` (a move, a cast of floating-point tensors) to all parts."""
@@ -233,6 +235,19 @@ def _check_values(pattern: EdgePattern, value: Tensor) -> None:
 def _check_rows(name: str, x: Tensor, rows: int) -> None:
     if x.dim() != 2 or x.shape[0] != rows:
         raise ValueError(f"{name} must have {rows} rows, as many as the pattern's side (got {tuple(x.shape)})")
+
+
+class _Reordered(torch.autograd.Function):
+    """Values in another order; their gradients are put back by the reverse, where indexing would scatter them."""
+
+    @staticmethod
+    def forward(ctx: Any, value: Tensor, there: Tensor, back: Tensor) -> Tensor:
+        ctx.back = back
+        return value.index_select(0, there)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
+        return grad.index_select(0, ctx.back), None, None
 
 
 class _WeightedProduct(torch.autograd.Function):

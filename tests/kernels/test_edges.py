@@ -89,6 +89,7 @@ def test_gradcheck():
     assert torch.autograd.gradcheck(lambda logits: edge_softmax(pattern, logits), weight)
     assert torch.autograd.gradcheck(lambda value: row_sum(pattern, value), weight)
     assert torch.autograd.gradcheck(lambda value: gather_columns(pattern, value), noise(4))
+    assert torch.autograd.gradcheck(pattern.transpose_values, weight)
 
 
 def test_products_of_one_pattern_do_not_disturb_each_other():
