@@ -14,7 +14,8 @@ from alignrec_geo.embeddings import Embeddings
 from alignrec_geo.errors import InputError
 from alignrec_geo.graph.modalities import modalities
 from alignrec_geo.kernels.csr import CSR
-from alignrec_geo.kernels.edges import EdgePattern, edge_dot, edge_softmax, gather_columns, weighted_spmm
+from alignrec_geo.kernels.edge_pattern import EdgePattern
+from alignrec_geo.kernels.edges import edge_dot, edge_softmax, gather_columns, weighted_spmm
 from alignrec_geo.kernels.gather import gather_rows
 from alignrec_geo.kernels.triplet_loss import triplet_loss
 from alignrec_geo.kernels.unit_rows import unit_rows

@@ -14,7 +14,8 @@ from alignrec_geo.errors import InputError
 from alignrec_geo.graph.item_knn import item_knn
 from alignrec_geo.graph.modalities import Modality, modalities
 from alignrec_geo.kernels.csr import CSR
-from alignrec_geo.kernels.edges import EdgePattern, edge_dot, row_sum, weighted_spmm
+from alignrec_geo.kernels.edge_pattern import EdgePattern
+from alignrec_geo.kernels.edges import edge_dot, row_sum, weighted_spmm
 from alignrec_geo.kernels.gather import gather_rows
 from alignrec_geo.kernels.knn import cosine_knn
 from alignrec_geo.kernels.spmm import mean_propagation, spmm

@@ -24,7 +24,8 @@ from alignrec_geo.dataset.interactions import Split
 from alignrec_geo.graph.adjacency import symmetric_adjacency
 from alignrec_geo.kernels.allocator import keep_freed_memory
 from alignrec_geo.kernels.csr import CSR
-from alignrec_geo.kernels.edges import EdgePattern, edge_dot, gather_columns, row_sum
+from alignrec_geo.kernels.edge_pattern import EdgePattern
+from alignrec_geo.kernels.edges import edge_dot, gather_columns, row_sum
 from alignrec_geo.kernels.spmm import in_tiles, spmm
 
 DIM = 64

@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from alignrec_geo.kernels.backends import use_backends
+from alignrec_geo.kernels.edge_pattern import EdgePattern
 from alignrec_geo.kernels.edges import (
-    EdgePattern,
     edge_dot,
     edge_softmax,
     gather_columns,

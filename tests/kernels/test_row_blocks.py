@@ -8,7 +8,8 @@ from alignrec_geo.kernels import compressed
 from alignrec_geo.kernels.backends import available, use_backends
 from alignrec_geo.kernels.compressed import csr_tensor
 from alignrec_geo.kernels.csr import CSR
-from alignrec_geo.kernels.edges import EdgePattern, edge_dot, edge_softmax, gather_columns, weighted_spmm
+from alignrec_geo.kernels.edge_pattern import EdgePattern
+from alignrec_geo.kernels.edges import edge_dot, edge_softmax, gather_columns, weighted_spmm
 from alignrec_geo.kernels.row_blocks import row_blocks
 from alignrec_geo.kernels.spmm import mean_propagation, multiply, spmm
 from alignrec_geo.kernels.topk import blocked_top_k

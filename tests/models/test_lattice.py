@@ -4,7 +4,7 @@ import torch.nn.functional as F
 
 from alignrec_geo.errors import InputError
 from alignrec_geo.graph.hetero import INTERACTS
-from alignrec_geo.kernels.edges import EdgePattern
+from alignrec_geo.kernels.edge_pattern import EdgePattern
 from alignrec_geo.models import LATTICE, Batch, LATTICEConfig
 from alignrec_geo.testing import KnownAnswers
 from tests.golden_numbers import toy_graph
