@@ -140,7 +140,7 @@ def _dot(matrix: Tensor, a: Tensor, b: Tensor) -> Tensor:
     # a dense product that is evaluated at the edges only: no [E, D] temporary
     a, b = a.contiguous(), b.contiguous().T
     matrix.values().zero_()  # a CPU adds 0 times what stands there, and 0 times infinity is not a number
-    if not a.is_cuda:  # the stored values are scratch: written in place, nothing but them is copied
+    if not fixed_shapes(a.device):  # a CPU writes into the scratch: nothing but the values is copied
         for rows, block in row_blocks(matrix):
             torch.sparse.sampled_addmm(block, a[rows], b, beta=0.0, out=block)
         return matrix.values().clone()
