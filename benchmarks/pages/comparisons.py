@@ -41,6 +41,11 @@ COMPARISONS = {
         "All pairs of a tenth of the items are to be found, those of another tenth choose the epoch, and nothing is "
         "trained of either: they are [placed by their content](cold-items.md#measuring-it) and ranked among all items.",
     ),
+    "cold-ml-1m": Section(
+        "MovieLens 1M, films that are new",
+        "The same with films: 371 are to be found, 371 choose the epoch. With the learning rate, patience and limit of "
+        "epochs of MovieLens 1M above; other models were not run.",
+    ),
     "baby-baselines": Section("Amazon Baby", "19,445 users, 7,050 items, 160,792 pairs, no content."),
 }
 
