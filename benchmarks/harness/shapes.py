@@ -12,6 +12,7 @@ from torch_geometric.data import HeteroData
 
 from alignrec_geo.dataset import Dataset, Features
 from alignrec_geo.dataset.interactions import Interactions, Split
+from alignrec_geo.errors import InputError
 from alignrec_geo.graph.hetero import INTERACTS, REVERSE, SIMILAR
 
 FEATURE = "content"
@@ -37,13 +38,22 @@ class Shape:
     width: int = 768
 
 
-SHAPES = {
-    "baby": Shape("baby", 19_445, 7_050, 118_551),
-    "sports": Shape("sports", 35_598, 18_357, 218_000),
-    "electronics": Shape("electronics", 192_403, 63_001, 1_250_000),
-    "ml-1m": Shape("ml-1m", 6_040, 3_706, 796_244),
-    "quick": Shape("quick", 400, 150, 2_400, width=96),
-}
+class Shapes(dict[str, Shape]):
+    """Shapes by name; another name is bad input."""
+
+    def __missing__(self, name: str) -> Shape:
+        raise InputError(f"--shape is one of {', '.join(self)} (got {name!r})")
+
+
+SHAPES = Shapes(
+    {
+        "baby": Shape("baby", 19_445, 7_050, 118_551),
+        "sports": Shape("sports", 35_598, 18_357, 218_000),
+        "electronics": Shape("electronics", 192_403, 63_001, 1_250_000),
+        "ml-1m": Shape("ml-1m", 6_040, 3_706, 796_244),
+        "quick": Shape("quick", 400, 150, 2_400, width=96),
+    }
+)
 
 
 def power_law(edges: int, width: int = 64) -> Shape:

@@ -241,8 +241,15 @@ def test_import_rows_quick(capsys, tmp_path):
     assert min(entry["peak_memory_gb"] for entry in ways.values()) > 0.05
 
 
-def test_bad_input_of_a_benchmark_is_one_line(tmp_path):
-    command = [sys.executable, Path(__file__).parents[2] / "benchmarks", "splits", "some-name", tmp_path / "missing"]
-    found = subprocess.run(command, capture_output=True, text=True)
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["splits", "some-name", "missing"], "missing/results.json: no such file"),
+        (["dense_graph", "--shape", "nope"], "--shape is one of baby, sports, electronics, ml-1m, quick (got 'nope')"),
+    ],
+)
+def test_bad_input_of_a_benchmark_is_one_line(words, message, tmp_path):
+    command = [sys.executable, Path(__file__).parents[2] / "benchmarks", *words]
+    found = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
     assert found.returncode == 2
-    assert found.stderr == f"error: {tmp_path}/missing/results.json: no such file\n"
+    assert found.stderr == f"error: {message}\n"
