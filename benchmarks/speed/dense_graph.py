@@ -7,14 +7,14 @@ the pattern's own scratch; sums over edges that lie in order need no scattering.
 written over the machine's copy rate.
 """
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import torch
 import typer
 from harness import step_cost
-from harness.measure import Rates, interleave, report, results_folder, say
+from harness.contest import Contest, backward, measured
+from harness.measure import Rates, report, results_folder
 from harness.shapes import SHAPES, make_interactions
 from harness.step_cost import FLOAT, INDEX, Cost
 from torch import Tensor
@@ -25,12 +25,10 @@ from alignrec_geo.graph.adjacency import symmetric_adjacency
 from alignrec_geo.kernels.allocator import keep_freed_memory
 from alignrec_geo.kernels.csr import CSR
 from alignrec_geo.kernels.edge_pattern import EdgePattern
-from alignrec_geo.kernels.edges import edge_dot, gather_columns, row_sum
+from alignrec_geo.kernels.edges import edge_dot, gather_columns, reference_edge_dot, row_sum
 from alignrec_geo.kernels.spmm import in_tiles, spmm
 
 DIM = 64
-Contest = tuple[Callable[..., Tensor], Callable[..., Tensor], list[Tensor], Cost, str]
-"""Ours, the plain form, what both take, what they need at least, and both in words."""
 
 
 def main(
@@ -52,7 +50,7 @@ def main(
     full = symmetric_adjacency(torch.stack([user, item]), pairs.n_users, pairs.n_items)
     sizes = {"users": pairs.n_users, "items": pairs.n_items, "train": len(train)}
     rows = [
-        compare(name, contest, rates, rounds)
+        measured(name, contest, rates, rounds)
         for name, contest in {"spmm (wide)": wide(full, width), **at_edges(pattern)}.items()
     ]
     content: dict[str, Any] = {
@@ -70,10 +68,10 @@ def wide(full: CSR, width: int) -> Contest:
     """One propagation of wide rows."""
     nodes = full.shape[0]
     tiles = "in tiles" if in_tiles(full.matrix, width) else "in one piece, as the graph has few edges"
-    return (
-        lambda x: spmm(full, x),
-        lambda x: _Whole.apply(full, x),  # type: ignore[no-untyped-call]
-        [torch.randn(nodes, width)],
+    x = torch.randn(nodes, width)
+    return Contest(
+        backward(lambda x: spmm(full, x), x),
+        backward(lambda x: _Whole.apply(full, x), x),  # type: ignore[no-untyped-call]
         step_cost.product("wide", full.nnz, nodes, nodes, width, times=2),
         f"{width} columns, {tiles}; naive: in one piece",
     )
@@ -84,54 +82,26 @@ def at_edges(pattern: EdgePattern) -> dict[str, Contest]:
     edges, (rows, cols) = pattern.nnz, pattern.shape
     dot = Cost("dot", (), (4 * (rows + cols) * DIM + edges) * FLOAT + edges * (FLOAT + INDEX))
     values = Cost("values", (), 2 * edges * FLOAT + edges * INDEX + 2 * (rows + cols) * FLOAT)
+    a, b, of_edges, of_columns = torch.randn(rows, DIM), torch.randn(cols, DIM), torch.rand(edges), torch.rand(cols)
     return {
-        "edge_dot": (
-            lambda a, b: edge_dot(pattern, a, b),
-            lambda a, b: (a[pattern.row] * b[pattern.col]).sum(dim=1),
-            [torch.randn(rows, DIM), torch.randn(cols, DIM)],
+        "edge_dot": Contest(
+            backward(lambda a, b: edge_dot(pattern, a, b), a, b),
+            backward(lambda a, b: reference_edge_dot(pattern, a, b), a, b),
             dot,
             f"{DIM} columns; naive: both ends of all edges gathered",
         ),
-        "row_sum": (
-            lambda value: row_sum(pattern, value),
-            lambda value: value.new_zeros(rows).index_add(0, pattern.row, value),
-            [torch.rand(edges)],
+        "row_sum": Contest(
+            backward(lambda value: row_sum(pattern, value), of_edges),
+            backward(lambda value: value.new_zeros(rows).index_add(0, pattern.row, value), of_edges),
             values,
             "edges in order of their rows; naive: index_add",
         ),
-        "gather_columns": (
-            lambda value: gather_columns(pattern, value),
-            lambda value: value[pattern.col],
-            [torch.rand(cols)],
+        "gather_columns": Contest(
+            backward(lambda value: gather_columns(pattern, value), of_columns),
+            backward(lambda value: value[pattern.col], of_columns),
             values,
             "a value of each column; naive: indexing",
         ),
-    }
-
-
-def compare(name: str, contest: Contest, rates: Rates, rounds: int) -> dict[str, Any]:
-    """One row: medians in turns, after both have given the same values and gradients."""
-    ours, theirs, inputs, cost, detail = contest
-    leaves = [tensor.requires_grad_() for tensor in inputs]
-    weight = torch.rand_like(ours(*leaves))
-
-    def step(function: Callable[..., Tensor]) -> list[Tensor]:
-        result = function(*leaves)
-        return [result.detach(), *torch.autograd.grad(result, leaves, weight)]
-
-    for mine, expected in zip(step(ours), step(theirs), strict=True):
-        torch.testing.assert_close(mine, expected, rtol=1e-3, atol=1e-3)
-    times = interleave({"ours": lambda: step(ours), "naive": lambda: step(theirs)}, rounds)
-    ratio, limit = times["naive"].median / times["ours"].median, cost.limit(rates)
-    say(f"{name}: {ratio:.1f} x naive, {times['ours'].median / limit:.1f} x limit")
-    return {
-        "what": name,
-        "detail": detail,
-        "backend": "torch",
-        "ratio": ratio,
-        "limit_ratio": times["ours"].median / limit,
-        "limit_seconds": limit,
-        "seconds": {key: timing.as_json() for key, timing in times.items()},
     }
 
 

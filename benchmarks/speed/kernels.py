@@ -6,8 +6,6 @@ Forward and backward together, in one process with the training loop's allocator
 more. The limit is ``max(FLOPs / GEMM rate, bytes / copy rate)`` with both rates measured in the same run.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,10 +13,10 @@ import torch
 import torch.nn.functional as F
 import typer
 from harness import step_cost
-from harness.measure import Rates, interleave, report, results_folder, say
+from harness.contest import Contest, Results, backward, measured
+from harness.measure import Rates, report, results_folder
 from harness.naive import naive_knn
 from harness.shapes import FEATURE, SHAPES, make_dataset
-from harness.step_cost import Cost
 from torch import Tensor
 
 from alignrec_geo.dataset import Dataset
@@ -37,26 +35,6 @@ from alignrec_geo.kernels.topk import blocked_top_k
 from alignrec_geo.kernels.triplet_loss import reference_triplet_loss, triplet_loss
 
 DIM, LAYERS, TEMPERATURE, LARGEST = 64, 2, 0.2, 50
-Results = list[Tensor]
-
-
-@dataclass(frozen=True)
-class Contest:
-    """One operation.
-
-    Args:
-        ours: the package's.
-        naive: the plain form.
-        cost: what it needs at least.
-        what: its sizes and the naive form, in words.
-        oracle: the naive form in double, where float32 is too coarse to compare with.
-    """
-
-    ours: Callable[[], Results]
-    naive: Callable[[], Results]
-    cost: Cost
-    what: str
-    oracle: Callable[[], Results] | None = None
 
 
 def main(
@@ -77,24 +55,7 @@ def main(
     data, rates, rows = make_dataset(SHAPES[shape], dataset, seed), Rates(device), []
     for name, contest in contests(data, batch, device, seed).items():
         if only is None or name in only.split(","):
-            difference = largest_difference(contest)
-            times = interleave({"ours": contest.ours, "naive": contest.naive}, rounds)
-            limit = contest.cost.limit(rates)
-            rows.append(
-                {
-                    "what": name,
-                    "detail": contest.what,
-                    "ratio": times["naive"].median / times["ours"].median,
-                    "limit_ratio": times["ours"].median / limit,
-                    "limit_seconds": limit,
-                    "gflop": contest.cost.flops / 1e9,
-                    "gb": contest.cost.bytes / 1e9,
-                    "backend": choose(name, device).runs if name in TABLE else "torch",
-                    "seconds": {key: timing.as_json() for key, timing in times.items()},
-                    "largest_relative_difference": difference,
-                }
-            )
-            say(f"{name}: {rows[-1]['ratio']:.1f} x naive, {rows[-1]['limit_ratio']:.1f} x limit")
+            rows.append(measured(name, contest, rates, rounds, choose(name, device).runs if name in TABLE else "torch"))
     content: dict[str, Any] = {
         "ratio": min(row["ratio"] for row in rows),
         "limit_ratio": max(row["limit_ratio"] for row in rows),
@@ -155,41 +116,41 @@ def contests(data: Dataset, batch: int, device: str, seed: int) -> dict[str, Con
 
     return {
         "spmm": Contest(
-            _backward(lambda x: mean_propagation(full, x, LAYERS), nodes),
-            _backward(naive_propagation, nodes),
+            backward(lambda x: mean_propagation(full, x, LAYERS), nodes),
+            backward(naive_propagation, nodes),
             step_cost.propagation(users, items, edges, DIM, LAYERS),
             f"mean of {LAYERS} layers on {users + items:,} nodes; naive: COO torch.sparse.mm, stack, mean",
         ),
         "spmm (items to users)": Contest(
-            _backward(lambda x: spmm(to_users, x), item_table),
-            _backward(lambda x: torch.sparse.mm(coo_block, x), item_table),
+            backward(lambda x: spmm(to_users, x), item_table),
+            backward(lambda x: torch.sparse.mm(coo_block, x), item_table),
             step_cost.product("items to users", edges, users, items, DIM, times=2),
             "one product with the user-item block; naive: COO torch.sparse.mm",
         ),
         "gather": Contest(
-            _backward(lambda x: gather_rows(x, rows), nodes),
-            _backward(lambda x: x[rows], nodes),
+            backward(lambda x: gather_rows(x, rows), nodes),
+            backward(lambda x: x[rows], nodes),
             step_cost.gathered_rows(len(rows), users + items, DIM),
             f"{len(rows):,} rows of {users + items:,}; naive: indexing",
         ),
         "infonce": Contest(
-            _backward(lambda a, b: infonce(a, b, TEMPERATURE).sum(), q, k),
-            _backward(naive_infonce, q, k),
+            backward(lambda a, b: infonce(a, b, TEMPERATURE).sum(), q, k),
+            backward(naive_infonce, q, k),
             step_cost.infonce(batch, DIM, groups=2),
             f"users and items, batch {batch}; naive: whole batch×batch matrices",
         ),
         "triplet_loss": Contest(
-            _backward(lambda a, b, c: sum(triplet_loss(a, b, c, batch)), *triplet),
-            _backward(lambda a, b, c: sum(reference_triplet_loss(a, b, c, batch)), *triplet),
+            backward(lambda a, b, c: sum(triplet_loss(a, b, c, batch)), *triplet),
+            backward(lambda a, b, c: sum(reference_triplet_loss(a, b, c, batch)), *triplet),
             step_cost.triplet_loss(batch, DIM),
             "BPR, UIA and L2; naive: term by term",
         ),
         "similarity_gap": Contest(
-            _backward(lambda h: similarity_gap(h, anchor), hidden),
-            _backward(lambda h: reference_similarity_gap(h, anchor), hidden),
+            backward(lambda h: similarity_gap(h, anchor), hidden),
+            backward(lambda h: reference_similarity_gap(h, anchor), hidden),
             step_cost.similarity_gap(batch, DIM, anchor.shape[1]),
             f"batch {batch}, {anchor.shape[1]}-d anchors; naive: two batch×batch matrices",
-            _backward(lambda h: reference_similarity_gap(h, anchor.double()), hidden.double()),
+            backward(lambda h: reference_similarity_gap(h, anchor.double()), hidden.double()),
         ),
         "topk": Contest(
             our_ranking,
@@ -204,35 +165,6 @@ def contests(data: Dataset, batch: int, device: str, seed: int) -> dict[str, Con
             f"10 neighbours of {items:,} items, {x.shape[1]}-d; naive: one items×items matrix",
         ),
     }
-
-
-def largest_difference(contest: Contest) -> float:
-    """Check that both give the same values and gradients.
-
-    Raises:
-        AssertionError: they differ by more than 1e-4 relative.
-    """
-    worst = 0.0
-    for ours, theirs in zip(contest.ours(), (contest.oracle or contest.naive)(), strict=True):
-        finite = theirs.isfinite()
-        if not torch.equal(finite, ours.isfinite()):
-            raise AssertionError(f"{contest.cost.name}: other values are infinite")
-        worst = max(worst, float((ours[finite] - theirs[finite]).norm() / theirs[finite].norm().clamp(min=1e-30)))
-    if worst > 1e-4:
-        raise AssertionError(f"{contest.cost.name} differs from the naive form by {worst:.1e} relative")
-    return worst
-
-
-def _backward(function: Callable[..., Any], *tensors: Tensor) -> Callable[[], Results]:
-    """A call that returns the result and the gradients; a table's result is weighed with fixed numbers."""
-    leaves = [tensor.clone().requires_grad_() for tensor in tensors]
-    weight = torch.ones_like(function(*leaves))
-
-    def run() -> Results:
-        result = function(*leaves)
-        return [result.detach(), *torch.autograd.grad(result, leaves, weight)]
-
-    return run
 
 
 def _coo(matrix: CSR) -> Tensor:
