@@ -3,6 +3,7 @@
 from typing import Any
 
 import torch
+from torch.autograd import DeviceType  # type: ignore[attr-defined]
 from torch.profiler import ProfilerActivity, profile
 
 from gpu_sections.clock import Clock, in_turn
@@ -43,9 +44,10 @@ def _busy(clock: Clock, call: Any) -> dict[str, Any]:
         for _ in range(STEPS):
             call()
         torch.cuda.synchronize()
-    spans, longest = [], {}
+    spans: list[tuple[float, float]] = []
+    longest: dict[str, float] = {}
     for event in profiler.events() or []:
-        if event.device_type == torch.autograd.DeviceType.CUDA:
+        if event.device_type == DeviceType.CUDA:
             span = event.time_range
             spans.append((span.start, span.end))
             longest[event.name] = longest.get(event.name, 0.0) + (span.end - span.start)

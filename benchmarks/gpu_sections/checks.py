@@ -7,13 +7,14 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
 
 from alignrec_geo.dataset import Dataset
 from alignrec_geo.models import Batch, Recommender
+from alignrec_geo.observer import Observer
 from alignrec_geo.randomness import child_generator
 from alignrec_geo.training import TrainingConfig, fit
 from gpu_sections.setting import Emit, Setting, Turn, build, dataset_of, draw_batches, is_learned
@@ -112,14 +113,10 @@ def repeats(setting: Setting, turn: Turn, emit: Emit) -> None:
 
 def _short_run(name: str, dataset: Dataset, setting: Setting) -> list[Tensor]:
     model = build(name, dataset, setting.seed)
-    config = TrainingConfig(epochs=2, batch_size=setting.batch, device=setting.device)  # type: ignore[arg-type]
+    config = TrainingConfig(epochs=2, batch_size=setting.batch, device=setting.device)
     losses: list[float] = []
 
-    class Losses:
-        def epoch_started(self, epoch: int, steps: int) -> None: ...
-
-        def step_done(self, terms: Any) -> None: ...
-
+    class Losses(Observer):
         def epoch_done(self, record: Any) -> None:
             losses.extend(record["loss"].values())
 
@@ -134,7 +131,7 @@ def _largest(difference: Tensor) -> float:
 def _drop_nothing(model: Recommender) -> None:
     for part in model.modules():
         if "dropout" in type(part).__name__.lower() and hasattr(part, "p"):
-            part.p = 0.0
+            cast(Any, part).p = 0.0
 
 
 def _first_step(model: Recommender, batch: Batch, seed: int) -> dict[str, Tensor]:

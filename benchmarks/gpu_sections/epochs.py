@@ -14,6 +14,7 @@ from alignrec_geo.dataset import Dataset
 from alignrec_geo.dataset.interactions import Split
 from alignrec_geo.evaluation import Evaluator, Protocol
 from alignrec_geo.models import Recommender
+from alignrec_geo.observer import Observer
 from alignrec_geo.training import TrainingConfig, fit
 from gpu_sections.clock import peak_gb, reset_peak
 from gpu_sections.setting import Emit, Setting, Turn, alignrec, build, dataset_of, graph_of, is_learned, naive
@@ -22,17 +23,11 @@ from gpu_sections.steps import KINDS, one_line
 METRIC = "recall@20"
 
 
-class Epochs:
-    """An observer that keeps what is recorded of every epoch."""
+class Epochs(Observer):
+    """Keeps what is recorded of every epoch."""
 
     def __init__(self) -> None:
         self.records: list[Mapping[str, Any]] = []
-
-    def epoch_started(self, epoch: int, steps: int) -> None:
-        """An epoch begins."""
-
-    def step_done(self, terms: Mapping[str, float]) -> None:
-        """A step was made."""
 
     def epoch_done(self, record: Mapping[str, Any]) -> None:
         """An epoch was trained and validated."""
@@ -78,7 +73,7 @@ def epochs_against_naive(setting: Setting, turn: Turn, emit: Emit) -> None:
 def our_epochs(model: Recommender, dataset: Dataset, setting: Setting, epochs: int) -> list[float]:
     """Seconds of epochs of the package's loop."""
     watching = Epochs()
-    config = TrainingConfig(epochs=epochs, batch_size=setting.batch, device=setting.device)  # type: ignore[arg-type]
+    config = TrainingConfig(epochs=epochs, batch_size=setting.batch, device=setting.device)
     fit(model, dataset, config, protocol=Protocol.MMREC, seed=setting.seed, test=False, observers=[watching])
     return watching.seconds
 

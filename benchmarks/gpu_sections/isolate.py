@@ -53,7 +53,8 @@ class Isolated:
     def __init__(self, name: str, section: Section, setting: Setting) -> None:
         self.name, self.outcome = name, Outcome()
         context: Any = multiprocessing.get_context("spawn" if setting.on_gpu else "fork")
-        self._ours, theirs = context.Pipe()
+        ours, theirs = context.Pipe()
+        self._ours: Connection = ours
         self._process = context.Process(target=_run, args=(section, setting, theirs), name=name, daemon=False)
         self._process.start()
         theirs.close()

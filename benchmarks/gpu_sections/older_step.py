@@ -25,7 +25,10 @@ FLOORS = ("popularity", "random", "content-knn")
 def main(task: str, device: str, rounds: int) -> None:
     """Print one JSON line per model."""
     given = torch.load(task, weights_only=False)
-    batches = [Batch(*(part.to(device) for part in columns), len(columns[0])) for columns in given["batches"]]
+    batches = [
+        Batch(users.to(device), positives.to(device), negatives.to(device), len(users))
+        for users, positives, negatives in given["batches"]
+    ]
     for what, name, settings in _contestants(given["models"]):
         kind = MODELS[name]
         try:

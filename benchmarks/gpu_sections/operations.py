@@ -4,7 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from speed.kernels import Contest, contests, largest_difference
+from harness.contest import Contest, largest_difference
+from speed.kernels import contests
 
 from alignrec_geo.kernels.backends import CPU_ONLY, TABLE, available, choose, use_backends
 from gpu_sections.clock import Clock, graphed, measure_rates

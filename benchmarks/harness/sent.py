@@ -16,7 +16,7 @@ class Sent(TorchDispatchMode):
     """
 
     def __init__(self, size: int, rank: int = 0) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.size, self.rank, self.calls = size, rank, 0
         self.bytes: dict[str, float] = {}
 
@@ -44,7 +44,7 @@ class Sent(TorchDispatchMode):
         if name == "alltoall_base":
             sent, splits = args[1], args[4]
             own = splits[self.rank] if splits else len(sent) // self.size
-            return (len(sent) - own) * (sent.numel() // max(len(sent), 1)) * sent.element_size()
+            return float((len(sent) - own) * (sent.numel() // max(len(sent), 1)) * sent.element_size())
         raise ValueError(f"no rule for the collective '{name}'")
 
 

@@ -13,7 +13,8 @@ from torch_geometric.data import HeteroData
 from alignrec_geo.dataset import Dataset, Features
 from alignrec_geo.dataset.interactions import Interactions, Split
 from alignrec_geo.errors import InputError
-from alignrec_geo.graph.hetero import INTERACTS, REVERSE, SIMILAR
+from alignrec_geo.graph.checks import INTERACTS
+from alignrec_geo.graph.hetero import REVERSE, SIMILAR
 
 FEATURE = "content"
 MIN_TRAIN = 3
@@ -132,7 +133,7 @@ def _user_degrees(shape: Shape, rng: np.random.Generator) -> NDArray[np.int64]:
     if spare < 0 or shape.users * (most - least) < spare:
         raise ValueError(f"{shape} cannot hold: every user needs {MIN_TRAIN} training pairs and at most half the items")
     weight = rng.pareto(1.8, shape.users)
-    degree = np.minimum(least + np.floor(spare * weight / weight.sum()).astype(np.int64), most)
+    degree: NDArray[np.int64] = np.minimum(least + np.floor(spare * weight / weight.sum()).astype(np.int64), most)
     while (missing := shape.pairs + 2 * shape.users - int(degree.sum())) > 0:
         open_users = np.flatnonzero(degree < most)
         degree[rng.choice(open_users, min(missing, len(open_users)), replace=False)] += 1

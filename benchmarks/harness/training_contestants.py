@@ -1,7 +1,7 @@
 """Contestants that train: steps, epochs, sampling; the package's, naive ones, PyG's LightGCN."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import torch
@@ -171,7 +171,8 @@ def pyg_lightgcn_epoch(setting: Setting) -> Callable[[], Answer]:
     edge_index = torch.cat([pairs, pairs.flip(0)], dim=1)
     model = LightGCN(n_users + n_items, embedding_dim=64, num_layers=3)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
-    loader = torch.utils.data.DataLoader(range(pairs.shape[1]), shuffle=True, batch_size=setting.batch)
+    every_pair: Any = range(pairs.shape[1])
+    loader: Iterable[torch.Tensor] = torch.utils.data.DataLoader(every_pair, shuffle=True, batch_size=setting.batch)
 
     def epoch() -> None:
         for rows in loader:

@@ -83,18 +83,18 @@ def architecture() -> Diagram:
         ("comparison", ("many runs on equal terms",), ""),
     ]
     narrow = Sheet(PHONE, 0)
-    y = 4.0
-    for number, (title, lines, kind) in enumerate(stack):
+    top = 4.0
+    for number, (title, under, kind) in enumerate(stack):
         first_end = len(main) + 2
         if 0 < number <= first_end:
-            narrow.arrow((PHONE / 2, y), (PHONE / 2, y + 26))
-            y += 26
+            narrow.arrow((PHONE / 2, top), (PHONE / 2, top + 26))
+            top += 26
         elif number:
-            y += 8
-        height = 30 + 17 * len(lines)
-        narrow.box(Box(8, y, PHONE - 16, height, title, lines, kind))
-        y += height
-    narrow.height = y + 4
+            top += 8
+        high = 30 + 17 * len(under)
+        narrow.box(Box(8, top, PHONE - 16, high, title, under, kind))
+        top += high
+    narrow.height = top + 4
     says = (
         "An interactions table and, through the content encoder of stage 1, titles, texts, images and vectors "
         "become a data set folder; of it come the graph, the models, which use layers and kernels, training, and "

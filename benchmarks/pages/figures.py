@@ -74,6 +74,10 @@ def _quality(name: str, title: str) -> Callable[[Mapping[str, Result]], Chart]:
     return draw
 
 
+def _time_to_quality(name: str) -> Callable[[Mapping[str, Result]], Chart]:
+    return lambda results: speed_charts.time_to_quality(results[name])
+
+
 def _cost(name: str, title: str) -> Callable[[Mapping[str, Result]], Chart]:
     def draw(results: Mapping[str, Result]) -> Chart:
         chart = comparison_charts.cost(summarise(results[name]), results[name]["reference"])
@@ -101,7 +105,7 @@ FIGURES = {
     "gpu-steps": Figure("performance", "gpu", lambda results: speed_charts.gpu_steps(results["gpu"])),
     "growth": Figure("performance", "scale", lambda results: speed_charts.growth(results["scale"])),
     **{
-        name: Figure("performance", name, lambda results, name=name: speed_charts.time_to_quality(results[name]))
+        name: Figure("performance", name, _time_to_quality(name))
         for name in ("time-to-quality-tiktok", "time-to-quality-tiktok-lr3", "time-to-quality-baby")
     },
 }

@@ -71,8 +71,8 @@ def _checks(result: Result) -> str:
         text = f"{good} of {len(parity)} models agree{f' (not: {apart})' if apart else ''}; largest relative difference"
         lines.append(["first step on the GPU against the CPU", f"{text} {loss:.0e} (loss), {gradient:.0e} (gradients)"])
     if repeats:
-        good, apart = sum(bool(row["ok"]) for row in repeats), [row["what"] for row in repeats if not row["ok"]]
-        different = f"; different: {', '.join(apart)}" if apart else ""
+        good, changed = sum(bool(row["ok"]) for row in repeats), [row["what"] for row in repeats if not row["ok"]]
+        different = f"; different: {', '.join(changed)}" if changed else ""
         lines.append(["two runs of one seed", f"{good} of {len(repeats)} models equal in every bit{different}"])
     return table(["check", "result"], lines) if lines else ""
 

@@ -10,7 +10,7 @@ README says so: the tiles, the validation curve, and the user of medium history 
 import io
 import shutil
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from harness.machine import RESULTS
@@ -21,6 +21,7 @@ from alignrec_geo.files import atomic_path
 
 IMAGES = RESULTS.parents[1] / "docs" / "images"
 WIDTH, SCALE, COLOURS = 1280, 1.25, 200
+PICTURES: tuple[tuple[Literal["light", "dark"], str], ...] = (("light", "report.png"), ("dark", "report-dark.png"))
 EXCERPT = """() => {
   document.querySelectorAll("body > footer, nav, main > :not(.person, .chart), .person:not(:nth-of-type(2))")
     .forEach((element) => element.remove());
@@ -43,7 +44,7 @@ def main(
         raise InputError("no Chromium is installed" if chromium is None else f"{report}: no such file")
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        for scheme, name in (("light", "report.png"), ("dark", "report-dark.png")):
+        for scheme, name in PICTURES:
             page = browser.new_page(
                 viewport={"width": WIDTH, "height": 600}, color_scheme=scheme, device_scale_factor=SCALE
             )

@@ -67,7 +67,7 @@ def main(
     chosen = {label: tuning.of(variant(alignrec, data, names, k, **options)) for label, options in VARIANTS.items()} | {
         f"the rule, k = {n}": tuning.of(by_content(alignrec, data, names, n)) for n in (5, 10, 20)
     }
-    content = {
+    content: dict[str, Any] = {
         "name": name,
         "command": command(),
         "dataset": data.name,

@@ -117,7 +117,8 @@ def waves(x: Tensor, width: float, draw: torch.Generator) -> Tensor:
     """Random Fourier features of a Gaussian kernel, ``[I, WAVES]``."""
     direction = torch.randn(x.shape[1], WAVES, generator=draw, dtype=x.dtype) / width
     phase = 2 * torch.pi * torch.rand(WAVES, generator=draw, dtype=x.dtype)
-    return torch.cos(x @ direction + phase) * (2 / WAVES) ** 0.5 * x.shape[1] ** 0.5
+    scale: float = (2 / WAVES) ** 0.5 * x.shape[1] ** 0.5
+    return torch.cos(x @ direction + phase) * scale
 
 
 def out_of_fold(x: Tensor, y: Tensor, weight: Tensor, fold: Tensor) -> list[Tensor]:

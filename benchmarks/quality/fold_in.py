@@ -65,7 +65,7 @@ def main(
                 rows.setdefault(f"{model}{variant}", {"runs": []})["runs"].append(row)
             print(f"{model}, seed {seed}: {rows[model]['runs'][-1]['test']}", flush=True)
     file = RESULTS / f"{name}.json"
-    stored = read_json(file) if file.exists() else {"name": name, "data sets": {}}
+    stored: dict[str, Any] = read_json(file) if file.exists() else {"name": name, "data sets": {}}
     stored["data sets"][data.name] = {
         "command": command(),
         "features": names,
@@ -107,7 +107,7 @@ class Measured:
         """The model's own rule, the same with zero for what it learned of each user, and two that need tables only."""
         tables, n_items = model.embeddings(), self.train.shape[1]
         own = self.model(model)
-        model.own_rows = lambda table: Folding(table.new_zeros(n_items, table.shape[1]), "mean")
+        model.own_rows = lambda table: Folding(table.new_zeros(n_items, table.shape[1]), "mean")  # type: ignore[method-assign]
         return {
             "": own,
             ", own row zero": self.model(model),

@@ -59,7 +59,7 @@ def main(
             )
             print(model, rows[model][-1], flush=True)
     file = RESULTS / f"{name}.json"
-    stored = read_json(file) if file.exists() else {"name": name, "data sets": {}}
+    stored: dict[str, Any] = read_json(file) if file.exists() else {"name": name, "data sets": {}}
     counts = data.counts()
     stored["data sets"][data.name] = {"command": command(), "features": names, "counts": counts, "rows": rows}
     stored["data sets"][data.name]["machine"] = machine()

@@ -235,7 +235,7 @@ class RejectedIdeas(AlignRecPlus):
             terms["contrast"] = self._told_apart(pairs, ids)
         if chosen.uniformity_weight:
             each = [uniformity(rows, own) for rows, own in zip((fused.user, fused.positive), ids, strict=True)]
-            terms["uniformity"] = chosen.uniformity_weight * sum(each) / 2
+            terms["uniformity"] = chosen.uniformity_weight * (each[0] + each[1]) / 2
         return terms
 
     def _told_apart(self, pairs: list[tuple[Tensor, Tensor]], ids: tuple[Tensor, Tensor]) -> Tensor:
@@ -244,7 +244,8 @@ class RejectedIdeas(AlignRecPlus):
 
     def _noisy(self, rows: Tensor) -> Tensor:
         noise = F.normalize(torch.rand_like(rows), dim=1) * rows.detach().sign()
-        return rows + self.config.contrast_noise * rows.detach().norm(dim=1, keepdim=True) * noise
+        length: Tensor = rows.detach().norm(dim=1, keepdim=True)
+        return rows + self.config.contrast_noise * length * noise
 
     def _uneven(self, of_users: Tensor, of_items: Tensor) -> CSR:
         user, item = self.pairs
@@ -255,7 +256,7 @@ class RejectedIdeas(AlignRecPlus):
         return CSR.from_coo(*ends, torch.cat([to_users, to_items]).float(), (n, n))
 
     def _graph_per_modality(self, data: Any) -> CSR:
-        parts = modalities(data, self.features, self.config.feature_scaling)
+        parts = modalities(data, self.features)
         graphs = [item_knn(part.x, part.present, self.config.k) for part in parts]
         edges, weights = torch.cat([edge for edge, _ in graphs], dim=1), torch.cat([w for _, w in graphs]) / len(parts)
         return CSR.from_edge_index(edges, weights, (self.n_items, self.n_items))

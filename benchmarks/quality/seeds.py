@@ -12,7 +12,7 @@ import statistics
 import subprocess
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from harness.machine import RESULTS, machine
@@ -48,7 +48,7 @@ def main(
     print(json.dumps(report))
 
 
-def train(dataset: Path, out: Path, options: list[str], seed: int) -> dict:
+def train(dataset: Path, out: Path, options: list[str], seed: int) -> dict[str, Any]:
     """Run the verb, and return its result with its peak memory."""
     command = [sys.executable, "-m", "alignrec_geo.cli.app", "train", str(dataset), "--out", str(out), *options]
     process = subprocess.Popen([*command, "--overwrite", "--json"], stdout=subprocess.PIPE, text=True)
@@ -69,7 +69,7 @@ def train(dataset: Path, out: Path, options: list[str], seed: int) -> dict:
     }
 
 
-def summary(name: str, dataset: Path, options: list[str], runs: list[dict]) -> dict:
+def summary(name: str, dataset: Path, options: list[str], runs: list[dict[str, Any]]) -> dict[str, Any]:
     """Mean and standard deviation over the seeds."""
     mean = {key: statistics.mean(run["test"][key] for run in runs) for key in KEYS}
     spread = {key: statistics.stdev(run["test"][key] for run in runs) if len(runs) > 1 else 0.0 for key in KEYS}

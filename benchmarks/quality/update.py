@@ -69,14 +69,14 @@ def main(
         rows[f"{model}, warm start alone"] = untrained(here / f"{model}-old", after, configs["after"])
         for share in map(float, keep.split(",")):
             out = here / f"{model}-update-{share:g}"
-            content = {"items": items, "rows": rows_of(data, items), "keep": share}
+            content: dict[str, Any] = {"items": items, "rows": rows_of(data, items), "keep": share}
             content["training"] = configs["old"].training.model_copy(update={"epochs": epochs})
             update_run(here / f"{model}-old", new, out, here / "updated", overwrite=True, **content)
             rows[f"{model}, update, keep {share:g}"] = row(out)
         for label, found in rows.items():
             print(label, found, flush=True)
     file = RESULTS / f"{name}.json"
-    stored = read_json(file) if file.exists() else {"name": name, "data sets": {}}
+    stored: dict[str, Any] = read_json(file) if file.exists() else {"name": name, "data sets": {}}
     counts = {key: getattr(extension, key) for key in ("pairs", "users", "items")}
     stored["data sets"][data.name] = {
         "command": command(),

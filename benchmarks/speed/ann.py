@@ -92,7 +92,7 @@ def measure(
         built = build_index(Path(folder) / "ours", items, users, rows, seen, seed=seed)
         seconds = now() - started
         rival, rival_recall = by_direction(Path(folder) / "rival", users, items, built, rows, seen, seed)
-        ranked = {
+        ranked: dict[str, Ranking | IndexRanking] = {
             "index": IndexRanking(built.index, users, items),
             "by direction": IndexRanking(rival, users, items),
             "exact": Ranking(users, items),
@@ -161,6 +161,7 @@ def by_direction(
         max_points_per_centroid=PER_CENTRE,
     )
     means.train(table)
+    assert means.centroids is not None
     flat = faiss.IndexFlatIP(table.shape[1])
     flat.add(means.centroids)
     clusters = Clusters(means.centroids.copy(), flat.search(table, 1)[1][:, 0])

@@ -32,6 +32,7 @@ from alignrec_geo.distributed.join import joined
 from alignrec_geo.distributed.whole import gather_model
 from alignrec_geo.kernels.allocator import keep_freed_memory
 from alignrec_geo.models import AlignRec, LightGCN, Recommender
+from alignrec_geo.models.alignrec_config import AlignRecConfig
 from alignrec_geo.randomness import child_generator
 from alignrec_geo.training.config import TrainingConfig
 from alignrec_geo.training.optimizer import make_optimizer
@@ -133,7 +134,7 @@ def run(size: int, settings: dict[str, Any]) -> list[list[dict[str, Any]]]:
     return [json.loads(text.splitlines()[-1]) for text in said]
 
 
-def rank(cases: list[dict[str, Any]], batch: int, width: int, made: str, nodes: list[int]) -> None:
+def rank(cases: list[dict[str, Any]], batch: int, width: int, made: str, nodes: tuple[int, int]) -> None:
     """Be one of the ranks: train a few steps of each case, and print what they cost."""
     torch.set_num_threads(1)
     keep_freed_memory()
@@ -143,7 +144,7 @@ def rank(cases: list[dict[str, Any]], batch: int, width: int, made: str, nodes: 
 
 
 def trained(
-    group: Group | None, case: dict[str, Any], batch: int, width: int, made: Path, nodes: list[int]
+    group: Group | None, case: dict[str, Any], batch: int, width: int, made: Path, nodes: tuple[int, int]
 ) -> dict[str, Any]:
     """Train a few steps, and return what they cost this rank."""
     with np.load(made / f"{case['edges']}.npz") as stored:
@@ -175,7 +176,7 @@ def built(name: str, pairs: Interactions, width: int) -> Recommender:
     graph = graph_with_drawn_neighbours(pairs, width)
     if name == "lightgcn":
         return LightGCN(graph)
-    return AlignRec(graph, config={"train_features": name == "alignrec-trained"})
+    return AlignRec(graph, config=AlignRecConfig(train_features=name == "alignrec-trained"))
 
 
 def difference(model: Recommender, file: Path, keep: bool) -> float:

@@ -140,7 +140,9 @@ def step_seconds(folder: Path, model: str) -> float:
     p = problem(model, len(data.interactions))
     chosen = ([FEATURE], {"train_features": False}) if p.width else ([], None)
     made = find_model(model).from_dataset(data, *chosen)
-    step = EagerStep(made, make_optimizer(made, TrainingConfig()))
+    optimizer = make_optimizer(made, TrainingConfig())
+    assert optimizer is not None
+    step = EagerStep(made, optimizer)
     batches = TripletSampler(data.interactions, p.batch).epoch(torch.Generator().manual_seed(0))
     step.start(0)
     taken = []

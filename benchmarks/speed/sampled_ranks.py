@@ -125,7 +125,7 @@ def run(size: int, settings: dict[str, Any]) -> list[dict[str, Any]]:
     return [json.loads(text.splitlines()[-1]) for text in said]
 
 
-def rank(made: str, nodes: list[int], edges: int, batch: int, subgraphs: int) -> None:
+def rank(made: str, nodes: tuple[int, int], edges: int, batch: int, subgraphs: int) -> None:
     """Be one of the ranks: train a few steps, and print what they cost."""
     torch.set_num_threads(1)
     keep_freed_memory()

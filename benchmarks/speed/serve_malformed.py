@@ -44,7 +44,7 @@ def main(
         with service(run, "--allow-reload", "--max-body", 1 << 20) as running:
             started, turns, failed = time.monotonic(), 0, []
             while sum(by_status(running).values()) < requests:
-                command = [
+                command: list[str | Path] = [
                     *(schemathesis, "run", running.url("/openapi.json"), "--checks", CHECKS, "--mode", "all"),
                     *("--max-examples", str(examples), "--phases", "examples,coverage,fuzzing", "--workers", "2"),
                     *(

@@ -16,23 +16,25 @@ from harness.measure import interleave, report, results_folder
 from harness.shapes import SHAPES, make_dataset
 
 from alignrec_geo.kernels.allocator import keep_freed_memory
-from alignrec_geo.kernels.gather import gather_rows
+from alignrec_geo.kernels.infonce import infonce
 from alignrec_geo.kernels.similarity_gap import similarity_gap
 from alignrec_geo.kernels.spmm import mean_propagation
-from alignrec_geo.kernels.unique import unique_with_counts
+from alignrec_geo.kernels.unique import Unique, unique_with_counts
 from alignrec_geo.models import AlignRec, Batch
 
 
 def main(
     dataset: Annotated[Path | None, typer.Option(help="Data set folder whose pairs are used; else drawn ones.")] = None,
     rounds: Annotated[int, typer.Option(help="Timed rounds.")] = 15,
+    quick: Annotated[bool, typer.Option("--quick", help="A tiny shape, two rounds; nothing is stored.")] = False,
     results: Annotated[Path | None, typer.Option(help="Folder for the result.")] = None,
 ) -> None:
     """Print one JSON object, and store it as step-profile.json."""
     keep_freed_memory()
-    data = make_dataset(SHAPES["baby"], dataset)
+    shape, size, rounds = ("quick", 64, 2) if quick else ("baby", 2048, rounds)
+    data = make_dataset(SHAPES[shape], None if quick else dataset)
     model = our_model(data, trainable=True)
-    batch = first_batches(Setting(data, batch=2048, steps=1))[0]
+    batch = first_batches(Setting(data, batch=size, steps=1))[0]
     optimizer = torch.optim.Adam(trained(model), fused=True)
     timings = interleave(parts(model, batch, optimizer), rounds, warmup=3)
     content = {
@@ -43,7 +45,7 @@ def main(
             "batch": len(batch.users),
         },
     }
-    report("step-profile", content, results_folder(False, results))
+    report("step-profile", content, results_folder(quick, results))
 
 
 def parts(model: AlignRec, batch: Batch, optimizer: torch.optim.Optimizer) -> dict[str, Callable[[], object]]:
@@ -54,6 +56,10 @@ def parts(model: AlignRec, batch: Batch, optimizer: torch.optim.Optimizer) -> di
     content, identity = (torch.randn(size, dim, generator=generator).requires_grad_() for _ in range(2))
     users, positives = unique_with_counts(batch.users), unique_with_counts(batch.positives)
 
+    def alignment(side: Unique) -> None:
+        query, key = content[: len(side.index)], identity[: len(side.index)]
+        infonce(query, key, weight=side.counts).backward()
+
     def projection() -> None:
         model.zero_grad()
         users_part, items_part = model._content_views()
@@ -61,7 +67,7 @@ def parts(model: AlignRec, batch: Batch, optimizer: torch.optim.Optimizer) -> di
 
     def gap() -> None:
         anchor = model._anchor_rows(batch.positives[positives.index])
-        similarity_gap(gather_rows(content, positives.index), anchor, positives.counts).backward()
+        similarity_gap(content[: len(anchor)], anchor, positives.counts).backward()
 
     def propagation() -> None:
         mean_propagation(model.user_item_graph, nodes, model.config.layers).backward(torch.ones_like(nodes))
@@ -70,8 +76,8 @@ def parts(model: AlignRec, batch: Batch, optimizer: torch.optim.Optimizer) -> di
     return {
         "whole step": lambda: step(model, optimizer, model.loss(batch)),
         "content branch: projection, gate, item graph, items to users": projection,
-        "InfoNCE of users": lambda: model._alignment(content, identity, users).backward(),
-        "InfoNCE of positives": lambda: model._alignment(content, identity, positives).backward(),
+        "InfoNCE of users": lambda: alignment(users),
+        "InfoNCE of positives": lambda: alignment(positives),
         "similarity regulariser": gap,
         "propagation of identities": propagation,
         "Adam": optimizer.step,

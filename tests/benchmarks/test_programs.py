@@ -20,6 +20,7 @@ from speed import (
     plan,
     serve,
     serve_soak,
+    step_profile,
     triplet_memory,
 )
 from speed.epoch import row
@@ -50,6 +51,16 @@ def test_dense_graph_quick(capsys, tmp_path):
     assert [row["what"] for row in result["rows"]] == ["spmm (wide)", "edge_dot", "row_sum", "gather_columns"]
     assert "in one piece, as the graph has few edges" in result["rows"][0]["detail"]
     assert all(row["ratio"] > 0 and row["limit_ratio"] > 0 for row in result["rows"])
+
+
+def test_step_profile_quick(capsys, tmp_path):
+    step_profile.main(dataset=None, rounds=15, quick=True, results=tmp_path)
+    result = json.loads(capsys.readouterr().out)
+    assert result == json.loads((tmp_path / "step-profile.json").read_text())
+    whole, *parts = result["milliseconds"].values()
+    assert len(parts) == 6
+    assert min(parts) > 0 < whole
+    assert max(result["distinct"].values()) == result["distinct"]["batch"] == 64
 
 
 def test_knn_quick(capsys):
