@@ -44,7 +44,7 @@ COMPARISONS = {
     "cold-ml-1m": Section(
         "MovieLens 1M, films that are new",
         "The same with films: 371 are to be found, 371 choose the epoch. With the learning rate, patience and limit of "
-        "epochs of MovieLens 1M above; other models were not run.",
+        "epochs of MovieLens 1M above.",
     ),
     "baby-baselines": Section("Amazon Baby", "19,445 users, 7,050 items, 160,792 pairs, no content."),
 }
