@@ -176,8 +176,12 @@ COSTS = {
 
 def _budget(result: Result) -> str:
     least = min(row.done for row in summarise(result))
-    seeds = f"{least} to {result['seeds']}" if least < result["seeds"] else result["seeds"]
-    return f"Protocol `{result['protocol']}`, {result['trials']} trials per model, {seeds} seeds."
+    seeds = f"{least} to {result['seeds']} seeds" if least < result["seeds"] else _counted(result["seeds"], "seed")
+    return f"Protocol `{result['protocol']}`, {_counted(result['trials'], 'trial')} per model, {seeds}."
+
+
+def _counted(count: int, of: str) -> str:
+    return f"{count} {of}" if count == 1 else f"{count} {of}s"
 
 
 def _note(result: Result) -> str:

@@ -78,6 +78,10 @@ def test_models_with_fewer_seeds_say_how_many(results):
     assert "2 trials per model, 1 to 2 seeds." in page
     assert "| bpr | 1 | 0.0500 | 0.0500 |" in page
     assert "| seeds |" not in results_page.render(results, "Notes.\n")
+    for model in uneven["models"]:
+        del model["runs"][1:]
+    single = uneven | {"seeds": 1, "trials": 1}
+    assert "1 trial per model, 1 seed." in results_page.render({"tiktok-table": single}, "Notes.\n")
 
 
 def test_costs_of_different_devices_are_not_shown(results):
