@@ -124,7 +124,7 @@ def test_the_command_of_a_result_is_taken(file):
 @pytest.mark.parametrize(
     ("line", "why"),
     [
-        ("alignrec-geo trian data/shop", "no such command: trian"),
+        ("alignrec-geo fit data/shop", "no such command: fit"),
         ("alignrec-geo train data/shop --feature image", "No such option: --feature"),
         ("A=1 alignrec-geo evaluate x && python benchmarks knn --rounds", "rounds"),
         ("python benchmarks/gpu.py --nope | tee log", "No such option: --nope"),
