@@ -16,6 +16,7 @@ from harness import ranking_contestants as ranking
 from harness import training_contestants as training
 from harness.contestant import Contestant, Setting
 from harness.measure import Measured, Timing, interleave
+from harness.program import run_program
 from harness.shapes import SHAPES, make_dataset
 from harness.workers import BENCHMARKS, Worker, serve
 
@@ -85,4 +86,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_program(main)

@@ -12,6 +12,7 @@ from typing import Annotated, Any, NamedTuple, Protocol
 
 import typer
 from harness.machine import RESULTS
+from harness.program import run_program
 from pages import diagrams, speed_charts
 from pages.markdown import read
 
@@ -121,4 +122,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_program(main)

@@ -15,6 +15,7 @@ import numpy as np
 import typer
 from harness.machine import RESULTS, machine
 from harness.measure import command
+from harness.program import run_program
 from pages.markdown import between_marks
 
 from alignrec_geo import Dataset, load_top_items
@@ -123,4 +124,4 @@ def _row(items: Sequence[Mapping[str, Any]]) -> str:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_program(main)

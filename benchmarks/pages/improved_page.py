@@ -8,8 +8,8 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-import typer
 from harness.machine import RESULTS
+from harness.program import run_program
 from pages.markdown import between_marks
 
 from alignrec_geo.files import atomic_path, read_json
@@ -92,4 +92,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_program(main)

@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 from harness.machine import RESULTS
+from harness.program import run_program
 from pages.figures import write_figures
 from pages.gpu_section import gpu_section
 from pages.headlines import headline_rows
@@ -287,4 +288,4 @@ SECTIONS: dict[str, Callable[[Result], str]] = {
 }
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_program(main)

@@ -14,6 +14,7 @@ from typing import Annotated, Literal
 
 import typer
 from harness.machine import RESULTS
+from harness.program import run_program
 from PIL import Image
 
 from alignrec_geo.errors import InputError
@@ -67,4 +68,4 @@ def small(picture: bytes) -> bytes:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_program(main)

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 import typer
 from harness.machine import RESULTS
+from harness.program import run_program
 from pages.comparisons import COMPARISONS, FIGURES, FIRST, SECOND, Section
 from pages.figures import write_figures
 from pages.markdown import Result, between_marks, folded, origin, read, table
@@ -271,4 +272,4 @@ def _cost(row: Row, name: str) -> str:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_program(main)

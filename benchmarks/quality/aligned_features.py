@@ -18,6 +18,7 @@ import polars as pl
 import typer
 from harness.machine import RESULTS, machine
 from harness.measure import command
+from harness.program import run_program
 
 from alignrec_geo.dataset import Dataset
 from alignrec_geo.dataset.interactions import Split
@@ -128,4 +129,4 @@ def held_out(encoders: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_program(main)

@@ -19,6 +19,7 @@ import torch.nn.functional as F
 import typer
 from harness.machine import RESULTS, machine
 from harness.measure import command
+from harness.program import run_program
 from torch import Tensor
 
 from alignrec_geo.dataset import Dataset
@@ -214,4 +215,4 @@ def trained(dataset: Path, out: Path, options: list[str]) -> Embeddings:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_program(main)

@@ -22,6 +22,7 @@ import torch.nn.functional as F
 import typer
 from harness.machine import RESULTS, machine
 from harness.measure import command
+from harness.program import run_program
 from torch import Tensor
 
 from alignrec_geo.dataset import Dataset
@@ -150,4 +151,4 @@ def stored(name: str, matrix: Tensor, present: Tensor, contents: list[str]) -> F
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_program(main)

@@ -18,6 +18,7 @@ import torch
 import typer
 from harness.machine import RESULTS, machine
 from harness.measure import command
+from harness.program import run_program
 from torch import Tensor
 
 from alignrec_geo import Dataset, load
@@ -196,4 +197,4 @@ def table(rows: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_program(main)

@@ -24,6 +24,7 @@ import polars as pl
 import typer
 from harness.machine import RESULTS, machine
 from harness.measure import command
+from harness.program import run_program
 
 from alignrec_geo.files import write_json
 from alignrec_geo.reporting.rows import NON_LEARNED
@@ -99,4 +100,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_program(main)

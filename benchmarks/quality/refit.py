@@ -16,6 +16,7 @@ import numpy as np
 import typer
 from harness.machine import RESULTS, machine
 from harness.measure import command
+from harness.program import run_program
 
 from alignrec_geo import Dataset
 from alignrec_geo.dataset.interactions import Split
@@ -80,4 +81,4 @@ def with_validation(data: Dataset) -> Dataset:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_program(main)

@@ -14,6 +14,7 @@ from typing import Annotated, Any
 
 import typer
 from harness.measure import report, results_folder, say
+from harness.program import run_program
 
 from alignrec_geo.dataset.store import Dataset
 from alignrec_geo.evaluation.protocols import Protocol
@@ -75,4 +76,4 @@ def qualities(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_program(main)

@@ -17,6 +17,7 @@ from typing import Annotated, Any
 import typer
 from harness.machine import RESULTS, machine
 from harness.measure import command
+from harness.program import run_program
 
 from alignrec_geo.files import write_json
 
@@ -86,4 +87,4 @@ def summary(name: str, dataset: Path, options: list[str], runs: list[dict[str, A
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_program(main)

@@ -20,6 +20,7 @@ import polars as pl
 import typer
 from harness.agreement import finished_runs, must_agree
 from harness.machine import RESULTS
+from harness.program import run_program
 
 from alignrec_geo.errors import InputError
 from alignrec_geo.evaluation.significance import paired_comparison
@@ -92,4 +93,4 @@ def line(name: str, folders: list[Path], results: list[dict[str, Any]]) -> dict[
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_program(main)

@@ -18,6 +18,7 @@ import polars as pl
 import typer
 from harness.agreement import finished_runs, must_agree
 from harness.machine import RESULTS
+from harness.program import run_program
 
 from alignrec_geo.errors import InputError
 from alignrec_geo.evaluation.significance import paired_comparison
@@ -113,4 +114,4 @@ def _features(model: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_program(main)

@@ -18,6 +18,7 @@ from typing import Annotated, Any
 import polars as pl
 import typer
 from harness.machine import RESULTS
+from harness.program import run_program
 
 from alignrec_geo.comparison.layout import PLAN, Layout
 from alignrec_geo.comparison.plan import Plan
@@ -162,4 +163,4 @@ def _finish(run: Run, found: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    app()
+    run_program(app)

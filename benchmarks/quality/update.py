@@ -17,6 +17,7 @@ import torch
 import typer
 from harness.machine import RESULTS, machine
 from harness.measure import command
+from harness.program import run_program
 
 from alignrec_geo import Dataset, load
 from alignrec_geo.dataset.extend import extended
@@ -144,4 +145,4 @@ def untrained(run: Path, after: Dataset, config: RunConfig) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_program(main)

@@ -15,6 +15,7 @@ import polars as pl
 import typer
 from harness.machine import RESULTS, machine
 from harness.measure import command
+from harness.program import run_program
 from quality.aligned_features import MEASURES, METRIC, summary
 
 from alignrec_geo.content.feature_sets.whiten import SHRINK, whitened
@@ -90,4 +91,4 @@ def paired(rows: list[ProbeRow], data: Dataset) -> list[dict[str, Any]]:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_program(main)

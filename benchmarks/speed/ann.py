@@ -18,6 +18,7 @@ import numpy as np
 import torch
 import typer
 from harness.measure import Measured, interleave, report, results_folder, say
+from harness.program import run_program
 from torch import Tensor
 
 from alignrec_geo.serving import load_top_items
@@ -188,4 +189,4 @@ def filtered(index: ItemIndex, users: Tensor, items: Tensor, rows: np.ndarray, s
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_program(main)

@@ -20,6 +20,7 @@ import torch
 import typer
 from harness.drawn_tables import draw_tables
 from harness.measure import Measured, interleave, report, results_folder, say
+from harness.program import run_program
 from harness.workers import BENCHMARKS
 
 from alignrec_geo.files import read_object
@@ -117,4 +118,4 @@ def in_a_process(folder: Path, measured: int, k: int, clock: str) -> dict[str, A
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_program(main)

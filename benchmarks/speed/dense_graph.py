@@ -15,6 +15,7 @@ import typer
 from harness import step_cost
 from harness.contest import Contest, backward, measured
 from harness.measure import Rates, report, results_folder
+from harness.program import run_program
 from harness.shapes import SHAPES, make_interactions
 from harness.step_cost import FLOAT, INDEX, Cost
 from torch import Tensor
@@ -119,4 +120,4 @@ class _Whole(torch.autograd.Function):
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_program(main)

@@ -22,6 +22,7 @@ import numpy as np
 import torch
 import typer
 from harness.measure import report, results_folder, say
+from harness.program import run_program
 from harness.sent import Sent
 from harness.shapes import Shape, graph_with_drawn_neighbours, make_interactions
 from harness.workers import BENCHMARKS
@@ -190,4 +191,4 @@ def difference(model: Recommender, file: Path, keep: bool) -> float:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_program(main)

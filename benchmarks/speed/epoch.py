@@ -19,6 +19,7 @@ from harness.contestant import Setting, first_batches, our_model
 from harness.contestants import start, take_turns
 from harness.measure import Rates, Timing, report, results_folder, say
 from harness.naive import check_same, naive_twin
+from harness.program import run_program
 from harness.shapes import FEATURE, SHAPES, make_dataset
 from harness.step_cost import StepShape, alignrec_step, as_json, issue_limit, step_limit
 from harness.workers import Worker
@@ -155,4 +156,4 @@ def graph_cache() -> Iterator[dict[str, str]]:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_program(main)

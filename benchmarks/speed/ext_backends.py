@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import torch
 import typer
 from harness.measure import interleave, report, results_folder
+from harness.program import run_program
 from harness.shapes import SHAPES, make_interactions
 
 from alignrec_geo.dataset import Dataset
@@ -102,4 +103,4 @@ def compare(operation: str, what: str, step: Callable[[], torch.Tensor], rounds:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_program(main)

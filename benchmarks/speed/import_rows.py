@@ -17,6 +17,7 @@ from typing import Annotated, Any
 import typer
 from harness.measure import report, results_folder, say
 from harness.process_tree import Watched, watch
+from harness.program import run_program
 
 from alignrec_geo.files import read_object, write_json
 
@@ -127,4 +128,4 @@ def size_of(folder: Path) -> float:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_program(main)

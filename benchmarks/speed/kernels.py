@@ -16,6 +16,7 @@ from harness import step_cost
 from harness.contest import Contest, Results, backward, measured
 from harness.measure import Rates, report, results_folder
 from harness.naive import naive_knn
+from harness.program import run_program
 from harness.shapes import FEATURE, SHAPES, make_dataset
 from torch import Tensor
 
@@ -173,4 +174,4 @@ def _coo(matrix: CSR) -> Tensor:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_program(main)

@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 import typer
 from harness.measure import PeakMemory, Rates, Timing, report, results_folder, say
+from harness.program import run_program
 from harness.step_cost import nearest
 from torch import Tensor
 
@@ -94,4 +95,4 @@ def check(x: Tensor, edges: Tensor, k: int, rows: int, seed: int) -> float:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_program(main)

@@ -18,6 +18,7 @@ from typing import Annotated, Any
 
 import typer
 from harness.measure import report, results_folder, say
+from harness.program import run_program
 from harness.shapes import FEATURE, SHAPES, make_dataset
 
 
@@ -84,4 +85,4 @@ def write_dataset(folder: Path, shape: str, seed: int) -> None:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_program(main)

@@ -19,6 +19,7 @@ import torch
 import typer
 from harness.contestants import LEARNED, start, take_turns
 from harness.measure import report, results_folder, say
+from harness.program import run_program
 from harness.training_contestants import PRODUCT
 from speed.epoch import graph_cache
 
@@ -72,4 +73,4 @@ def compare(name: str, options: list[str], sides: Mapping[str, Mapping[str, str]
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_program(main)

@@ -14,6 +14,7 @@ from typing import Annotated, Any
 
 import typer
 from harness.measure import report, results_folder, say
+from harness.program import run_program
 from harness.shapes import FEATURE, SHAPES
 from speed.memory import train, write_dataset
 
@@ -54,4 +55,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_program(main)

@@ -15,6 +15,7 @@ from typing import Annotated, Any
 import typer
 from harness.drawn_tables import draw_tables
 from harness.measure import Measured, Timing, interleave, report, results_folder, say
+from harness.program import run_program
 
 from alignrec_geo.serving import TopItems
 
@@ -94,4 +95,4 @@ def measure(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_program(main)

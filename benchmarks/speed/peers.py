@@ -18,6 +18,7 @@ import torch
 import typer
 from harness.contestants import start
 from harness.measure import Measured, interleave, report, results_folder, say
+from harness.program import run_program
 from harness.shapes import FEATURE, SHAPES, make_dataset
 from harness.workers import BENCHMARKS, Worker
 from speed.epoch import graph_cache
@@ -163,4 +164,4 @@ def _last_error(text: str) -> str:
 
 
 if __name__ == "__main__":
-    app()
+    run_program(app)

@@ -22,6 +22,7 @@ from typing import Annotated, Any
 import torch
 import typer
 from harness.measure import report, results_folder, say
+from harness.program import run_program
 from harness.shapes import FEATURE, make_dataset, power_law
 from harness.workers import BENCHMARKS
 from speed.memory import train
@@ -160,4 +161,4 @@ def write_dataset(folder: Path, edges: int, seed: int) -> None:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_program(main)

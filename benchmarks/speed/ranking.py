@@ -12,6 +12,7 @@ import typer
 from harness.contestant import CLOCK, Setting, our_model
 from harness.measure import Rates, report, results_folder, say
 from harness.naive import NaiveEvaluator, naive_twin
+from harness.program import run_program
 from harness.shapes import SHAPES, make_dataset
 from harness.step_cost import ranking
 from speed.epoch import compare, graph_cache, row
@@ -93,4 +94,4 @@ def check(setting: Setting) -> float:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_program(main)

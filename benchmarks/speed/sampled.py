@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import torch
 import typer
 from harness.measure import interleave, report, results_folder, say
+from harness.program import run_program
 from harness.shapes import SHAPES, graph_with_drawn_neighbours, make_interactions, power_law
 from torch_geometric.data import HeteroData
 
@@ -168,4 +169,4 @@ def train(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_program(main)

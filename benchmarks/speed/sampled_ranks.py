@@ -24,6 +24,7 @@ import numpy as np
 import torch
 import typer
 from harness.measure import report, results_folder, say
+from harness.program import run_program
 from harness.sent import Sent
 from harness.shapes import Shape, graph_with_drawn_neighbours, make_interactions
 from harness.workers import BENCHMARKS
@@ -168,4 +169,4 @@ def trained(group: Group | None, pairs: Interactions, config: TrainingConfig) ->
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_program(main)

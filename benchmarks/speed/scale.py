@@ -18,6 +18,7 @@ import torch
 import typer
 from harness.contestant import step
 from harness.measure import Measured, interleave, report, results_folder, say
+from harness.program import run_program
 from harness.shapes import graph_with_drawn_neighbours, make_interactions, power_law
 from harness.workers import BENCHMARKS, Worker, serve
 
@@ -112,4 +113,4 @@ def contestant(edges: int, batch: int, width: int, seed: int) -> Any:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_program(main)

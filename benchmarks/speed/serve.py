@@ -23,6 +23,7 @@ import typer
 from harness.drawn_tables import draw_tables
 from harness.loopback import Running, empty_service, load, service
 from harness.measure import report, results_folder, say
+from harness.program import run_program
 
 from alignrec_geo.dataset import Dataset
 from alignrec_geo.embeddings import Embeddings
@@ -189,4 +190,4 @@ def _changing(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_program(main)

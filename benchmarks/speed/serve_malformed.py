@@ -18,6 +18,7 @@ from typing import Annotated
 import typer
 from harness.loopback import by_status, service
 from harness.measure import report, results_folder, say
+from harness.program import run_program
 
 from alignrec_geo import AlignRec, make_catalogue
 from alignrec_geo.training import fit
@@ -84,4 +85,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_program(main)

@@ -20,6 +20,7 @@ import typer
 from harness.drawn_tables import draw_tables
 from harness.loopback import by_status, load, service
 from harness.measure import report, results_folder, say
+from harness.program import run_program
 
 from alignrec_geo.serving import save_embeddings
 
@@ -100,4 +101,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_program(main)

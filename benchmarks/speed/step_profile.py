@@ -13,6 +13,7 @@ import torch
 import typer
 from harness.contestant import Setting, first_batches, our_model, step, trained
 from harness.measure import interleave, report, results_folder
+from harness.program import run_program
 from harness.shapes import SHAPES, make_dataset
 
 from alignrec_geo.kernels.allocator import keep_freed_memory
@@ -85,4 +86,4 @@ def parts(model: AlignRec, batch: Batch, optimizer: torch.optim.Optimizer) -> di
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_program(main)

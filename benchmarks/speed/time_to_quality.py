@@ -18,6 +18,7 @@ from typing import Annotated, Any
 
 import typer
 from harness.measure import report, results_folder, say
+from harness.program import run_program
 
 METRIC = "recall@20"
 SHARE = 0.99
@@ -129,4 +130,4 @@ def summary(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_program(main)

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 import typer
 from harness.measure import report, results_folder
+from harness.program import run_program
 from harness.workers import BENCHMARKS
 
 from alignrec_geo.dataset.interactions import Interactions
@@ -81,4 +82,4 @@ def _bytes(name: str) -> int:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_program(main)

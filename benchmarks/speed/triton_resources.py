@@ -12,6 +12,7 @@ from typing import Annotated, Any, NamedTuple
 
 import typer
 from harness.measure import report, results_folder
+from harness.program import run_program
 from harness.shapes import SHAPES, Shape
 
 from alignrec_geo.kernels.triton.compile import WIDTH, compile_all
@@ -97,4 +98,4 @@ def baby_work(shape: Shape, batch: int) -> list[Work]:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_program(main)

@@ -264,3 +264,12 @@ def test_bad_input_of_a_benchmark_is_one_line(words, message, tmp_path):
     found = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
     assert found.returncode == 2
     assert found.stderr == f"error: {message}\n"
+
+
+@pytest.mark.parametrize("name", ["knn", "peers"])
+def test_the_usage_of_a_benchmark_names_its_call(name, tmp_path):
+    command = [sys.executable, Path(__file__).parents[2] / "benchmarks", name, "--nope"]
+    found = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert found.returncode == 2
+    assert found.stderr.startswith(f"Usage: python benchmarks {name} [OPTIONS]")
+    assert f"'python benchmarks {name} --help'" in found.stderr
