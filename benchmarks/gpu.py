@@ -31,6 +31,7 @@ from gpu_sections.steps import alignrec_steps, model_steps
 from gpu_sections.table import render
 from harness.machine import RESULTS, machine
 from harness.measure import command, rounded, say
+from harness.program import run_program
 
 from alignrec_geo.files import write_json
 from alignrec_geo.models import MODELS
@@ -172,4 +173,4 @@ class Run:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_program(main)

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from harness.machine import RESULTS, machine
+from harness.program import called_as
 from harness.workers import memory
 
 from alignrec_geo.files import write_json
@@ -164,9 +165,7 @@ def results_folder(quick: bool, results: Path | None) -> Path | None:
 
 def command() -> str:
     """The command line of this program."""
-    file = Path(sys.argv[0])
-    program = f"benchmarks/{file.name}" if file.parent.name == "benchmarks" else f"benchmarks {file.stem}"
-    return " ".join(["python", program, *sys.argv[1:]])
+    return " ".join([called_as(), *sys.argv[1:]])
 
 
 def say(text: str) -> None:

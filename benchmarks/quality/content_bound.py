@@ -13,6 +13,7 @@ width of the content and says nothing: what is left with it in their place is wh
 """
 
 import json
+import math
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -118,8 +119,7 @@ def waves(x: Tensor, width: float, draw: torch.Generator) -> Tensor:
     """Random Fourier features of a Gaussian kernel, ``[I, WAVES]``."""
     direction = torch.randn(x.shape[1], WAVES, generator=draw, dtype=x.dtype) / width
     phase = 2 * torch.pi * torch.rand(WAVES, generator=draw, dtype=x.dtype)
-    scale: float = (2 / WAVES) ** 0.5 * x.shape[1] ** 0.5
-    return torch.cos(x @ direction + phase) * scale
+    return torch.cos(x @ direction + phase) * math.sqrt(2 / WAVES) * math.sqrt(x.shape[1])
 
 
 def out_of_fold(x: Tensor, y: Tensor, weight: Tensor, fold: Tensor) -> list[Tensor]:

@@ -16,8 +16,7 @@ from typing import Annotated, Any
 
 import torch
 import typer
-from harness.machine import RESULTS, machine
-from harness.measure import command
+from harness.data_sets import store_data_set
 from harness.program import run_program
 from torch import Tensor
 
@@ -26,7 +25,6 @@ from alignrec_geo.dataset.interactions import Split
 from alignrec_geo.embeddings import Embeddings
 from alignrec_geo.evaluation import Evaluator
 from alignrec_geo.evaluation.evaluator import Evaluation
-from alignrec_geo.files import read_json, write_json
 from alignrec_geo.kernels.csr import CSR
 from alignrec_geo.kernels.topk import top_k
 from alignrec_geo.models import MODELS
@@ -65,17 +63,12 @@ def main(
             for variant, row in measured.variants(found).items():
                 rows.setdefault(f"{model}{variant}", {"runs": []})["runs"].append(row)
             print(f"{model}, seed {seed}: {rows[model]['runs'][-1]['test']}", flush=True)
-    file = RESULTS / f"{name}.json"
-    stored: dict[str, Any] = read_json(file) if file.exists() else {"name": name, "data sets": {}}
-    stored["data sets"][data.name] = {
-        "command": command(),
+    measurements = {
         "features": names,
         "users": {part.label: len(found.users) for part, found in measured.evaluators.items()},
         "rows": rows,
-        "machine": machine(),
     }
-    stored["command"] = [part["command"] for part in stored["data sets"].values()]
-    write_json(file, stored)
+    store_data_set(name, data.name, measurements)
     print(table(rows))
 
 

@@ -14,14 +14,12 @@ from typing import Annotated, Any
 
 import numpy as np
 import typer
-from harness.machine import RESULTS, machine
-from harness.measure import command
+from harness.data_sets import store_data_set
 from harness.program import run_program
 
 from alignrec_geo import Dataset
 from alignrec_geo.dataset.interactions import Split
 from alignrec_geo.dataset.splits import SplitConfig
-from alignrec_geo.files import read_json, write_json
 from alignrec_geo.models import find_model
 from alignrec_geo.training import FitResult, fit
 from alignrec_geo.training.run_config import RunConfig
@@ -59,13 +57,7 @@ def main(
                 }
             )
             print(model, rows[model][-1], flush=True)
-    file = RESULTS / f"{name}.json"
-    stored: dict[str, Any] = read_json(file) if file.exists() else {"name": name, "data sets": {}}
-    counts = data.counts()
-    stored["data sets"][data.name] = {"command": command(), "features": names, "counts": counts, "rows": rows}
-    stored["data sets"][data.name]["machine"] = machine()
-    stored["command"] = [part["command"] for part in stored["data sets"].values()]
-    write_json(file, stored)
+    store_data_set(name, data.name, {"features": names, "counts": data.counts(), "rows": rows})
 
 
 def run(config: RunConfig, data: Dataset) -> FitResult:

@@ -15,8 +15,7 @@ import numpy as np
 import polars as pl
 import torch
 import typer
-from harness.machine import RESULTS, machine
-from harness.measure import command
+from harness.data_sets import store_data_set
 from harness.program import run_program
 
 from alignrec_geo import Dataset, load
@@ -24,7 +23,7 @@ from alignrec_geo.dataset.extend import extended
 from alignrec_geo.dataset.features import Features
 from alignrec_geo.dataset.interactions import Split
 from alignrec_geo.evaluation import Evaluator
-from alignrec_geo.files import read_json, write_json
+from alignrec_geo.files import read_json
 from alignrec_geo.models import find_model
 from alignrec_geo.randomness import child_generator
 from alignrec_geo.records import read_epochs
@@ -76,20 +75,15 @@ def main(
             rows[f"{model}, update, keep {share:g}"] = row(out)
         for label, found in rows.items():
             print(label, found, flush=True)
-    file = RESULTS / f"{name}.json"
-    stored: dict[str, Any] = read_json(file) if file.exists() else {"name": name, "data sets": {}}
     counts = {key: getattr(extension, key) for key in ("pairs", "users", "items")}
-    stored["data sets"][data.name] = {
-        "command": command(),
+    measurements = {
         "features": names,
         "order": "chance" if data.interactions.timestamp is None else "time",
         "old": old.counts(),
         "new": {**counts, "training": new.counts()["train"]},
         "rows": rows,
-        "machine": machine(),
     }
-    stored["command"] = [part["command"] for part in stored["data sets"].values()]
-    write_json(file, stored)
+    store_data_set(name, data.name, measurements)
 
 
 def parts(data: Dataset, seed: int) -> tuple[Dataset, Dataset, pl.DataFrame]:

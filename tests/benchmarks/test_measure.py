@@ -2,8 +2,10 @@ import json
 
 import pytest
 import torch
+from harness import data_sets
 from harness.machine import RESULTS
-from harness.measure import Measured, PeakMemory, Rates, Timing, interleave, report, results_folder
+from harness.measure import Measured, PeakMemory, Rates, Timing, command, interleave, report, results_folder
+from harness.program import called_as
 
 
 def test_contestants_take_turns_and_the_warmup_does_not_count():
@@ -58,3 +60,21 @@ def test_peak_memory_counts_what_came_and_went():
     with PeakMemory() as peak:
         torch.ones(25_000_000).sum()
     assert peak.gb == pytest.approx(0.1, abs=0.05)
+
+
+def test_a_result_of_several_data_sets_keeps_the_others(tmp_path, monkeypatch):
+    monkeypatch.setattr(data_sets, "RESULTS", tmp_path)
+    for data_set, value in (("toys", 1), ("tiktok", 2), ("toys", 3)):
+        monkeypatch.setattr("sys.argv", ["/x/benchmarks/quality/refit.py", data_set])
+        data_sets.store_data_set("refit", data_set, {"rows": value})
+    stored = json.loads((tmp_path / "refit.json").read_text())
+    assert {name: part["rows"] for name, part in stored["data sets"].items()} == {"toys": 3, "tiktok": 2}
+    assert stored["command"] == ["python benchmarks refit toys", "python benchmarks refit tiktok"]
+    assert "cpu" in stored["data sets"]["tiktok"]["machine"]
+
+
+def test_what_a_program_is_called_by(monkeypatch):
+    for file, words in (("benchmarks/speed/knn.py", "benchmarks knn"), ("benchmarks/gpu.py", "benchmarks/gpu.py")):
+        monkeypatch.setattr("sys.argv", [f"/x/{file}", "--quick"])
+        assert called_as() == f"python {words}"
+        assert command() == f"python {words} --quick"

@@ -15,6 +15,7 @@ from alignrec_geo.cli.app import app
 from alignrec_geo.dataset import make_catalogue, recipes
 from alignrec_geo.dataset.recipes import Recipe, find_recipe, list_recipes, read_recipe
 from alignrec_geo.errors import InputError
+from tests.command_words import verb_of
 
 DATASETS = Path(__file__).resolve().parents[2] / "datasets"
 NAMES = (
@@ -67,9 +68,7 @@ def test_a_recipe_is_complete(name: str) -> None:
 
 def _parsed(words: list[str]) -> dict[str, object]:
     """What the command line makes of the words; click refuses options that a verb does not have."""
-    command = typer.main.get_command(app)
-    while hasattr(command, "commands"):
-        command, words = command.commands[words[0]], words[1:]
+    command, words = verb_of(typer.main.get_command(app), words)
     return dict(command.make_context(command.name or "", words).params)
 
 

@@ -4,7 +4,6 @@ import importlib
 import json
 import re
 import shlex
-import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -12,10 +11,12 @@ from typing import Any
 
 import pytest
 import typer
+from harness.program import as_app
 
 from alignrec_geo.cli.app import app
+from tests.command_words import verb_of
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 PAGES = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md")),
     *sorted((ROOT / "docs").rglob("*.md")),
@@ -79,25 +80,15 @@ def benchmark(name: str) -> Any:
 
 def program(file: Path) -> Any:
     """The command of a program."""
-    benchmarks = str(ROOT / "benchmarks")
-    if benchmarks not in sys.path:
-        sys.path.append(benchmarks)
     room = "" if file.parent.name == "benchmarks" else f"{file.parent.name}."
     module = importlib.import_module(room + file.stem)
-    made = getattr(module, "app", None)
-    if made is None:
-        made = typer.Typer()
-        made.command()(module.main)
-    return typer.main.get_command(made)
+    return typer.main.get_command(as_app(getattr(module, "app", None) or module.main))
 
 
 def refusal(command: Any, words: list[str]) -> str | None:
     """Why the words are not taken; ``None`` where they are."""
     try:
-        while hasattr(command, "commands") and words and not words[0].startswith("-"):
-            if words[0] not in command.commands:
-                return f"no such command: {words[0]}"
-            command, words = command.commands[words[0]], words[1:]
+        command, words = verb_of(command, words)
         for parameter in command.params:
             parameter.callback = None  # looks at what the words name, which need not be here
         command.make_context(command.name or "", list(words))
@@ -128,11 +119,15 @@ def test_the_command_of_a_result_is_taken(file):
         ("alignrec-geo train data/shop --feature image", "No such option: --feature"),
         ("A=1 alignrec-geo evaluate x && python benchmarks knn --rounds", "rounds"),
         ("python benchmarks/gpu.py --nope | tee log", "No such option: --nope"),
-        ("alignrec-geo train --help; alignrec-geo --version; alignrec-geo evaluate runs/none", "[]"),
     ],
 )
 def test_a_wrong_command_is_found_out(line, why):
     assert why in str([said for call in calls(line) if (said := refusal(*call))])
+
+
+def test_a_right_command_is_taken():
+    line = "alignrec-geo train --help; alignrec-geo --version; alignrec-geo evaluate runs/none"
+    assert [refusal(*call) for call in calls(line)] == [None] * 3
 
 
 def test_a_page_has_its_commands():
